@@ -1,0 +1,48 @@
+# `make demo` shows Pictor, `make test` proves it. Both set up everything they need.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3; do $$p -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] <= (3,12))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help setup demo test test-slow check bench format train-postcards clean
+.DEFAULT_GOAL := help
+
+help:  ## what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+$(READY): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Pictor needs Python 3.11 or 3.12 on PATH (or: make PYTHON=/path/to/python3.11 ...)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+setup: $(READY)  ## a virtual environment with everything, pinned
+
+demo: setup  ## the whole stack on this machine, with a page to type /imagine in
+	@$(BIN)/pictor demo
+
+check: setup  ## lint, format, types, floors
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+test: check  ## check, then every test (offline, no GPU)
+	$(BIN)/pytest
+
+test-slow: setup  ## the long ones
+	$(BIN)/pytest -m slow
+
+bench: setup  ## ratios against named baselines, on this machine
+	$(BIN)/python -m tests.bench
+
+format: setup  ## let ruff tidy up
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+train-postcards: setup  ## train the small model again, with fixed seeds
+	$(BIN)/python -m farm.postcards.train
+
+clean:  ## remove what was built and what the demo stored
+	rm -rf $(VENV) var build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

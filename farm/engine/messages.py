@@ -1,0 +1,137 @@
+"""What crosses the pipe between a worker's parent and its GPU child. Frozen, named, one codec (msgpack)."""
+
+import msgspec
+
+
+class Picture(msgspec.Struct, frozen=True):
+    """Native pixels, 8-bit RGB, row by row: `len(rgb) == width * height * 3`. `sha256` is of `rgb`."""
+
+    index: int
+    width: int
+    height: int
+    rgb: bytes
+    sha256: str
+    seed: int
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """The image filter's answer for one picture, bound to its pixels."""
+
+    sha256: str
+    decision: str  # allow | review | block
+    category: str
+    score: float
+    rule: str
+    policy: str
+
+
+# --- parent -> child -------------------------------------------------------------------------
+
+
+class Render(msgspec.Struct, frozen=True, tag=True):
+    """`spec` is RenderSpec.as_dict(); `rank` orders rows under pressure (turbo 0, fast 1, relax 2)."""
+
+    job_id: str
+    attempt: int
+    spec: dict[str, object]
+    rank: int = 1
+    snapshot_every: int = 10
+    preview_every: int = 0
+
+
+class Inspect(msgspec.Struct, frozen=True, tag=True):
+    """Ask the image filter about pictures the engine did not draw in this job (upscale of a tile)."""
+
+    job_id: str
+    pictures: list[Picture]
+
+
+class Drop(msgspec.Struct, frozen=True, tag=True):
+    """Cancelled or lost: stop at the next step, forget it, delete its snapshots when `forget`."""
+
+    job_id: str
+    forget: bool = True
+
+
+class Drain(msgspec.Struct, frozen=True, tag=True):
+    """Deploy: snapshot every trajectory now, answer GivenBack for each job, then exit."""
+
+
+# --- child -> parent -------------------------------------------------------------------------
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """The child is up: device, and the checkpoints that are warm."""
+
+    device: str
+    device_name: str
+    checkpoints: list[str]
+
+
+class Loading(msgspec.Struct, frozen=True, tag=True):
+    job_id: str
+    checkpoint: str
+
+
+class Stepped(msgspec.Struct, frozen=True, tag=True):
+    """Slowest trajectory of the job is at `step` of `steps`; `resumed_from` > 0 after a snapshot."""
+
+    job_id: str
+    step: int
+    steps: int
+    steps_per_s: float
+    resumed_from: int = 0
+
+
+class Preview(msgspec.Struct, frozen=True, tag=True):
+    """Rough pictures of the running job with the filter's findings: publish none that is not allowed."""
+
+    job_id: str
+    step: int
+    pictures: list[Picture]
+    findings: list[Finding]
+
+
+class Rendered(msgspec.Struct, frozen=True, tag=True):
+    """Times in milliseconds; `gpu_ms` is the job's measured share of every step its rows ran in."""
+
+    job_id: str
+    attempt: int
+    pictures: list[Picture]
+    findings: list[Finding]
+    gpu_ms: int
+    load_ms: int
+    denoise_ms: int
+    decode_ms: int
+    filter_ms: int
+    resumed_from: int
+
+
+class Inspected(msgspec.Struct, frozen=True, tag=True):
+    job_id: str
+    findings: list[Finding]
+    filter_ms: int
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    job_id: str
+    attempt: int
+    code: str
+    sentence: str
+    retryable: bool
+
+
+class GivenBack(msgspec.Struct, frozen=True, tag=True):
+    """The job was snapshotted and left: its next worker resumes at `step`."""
+
+    job_id: str
+    attempt: int
+    step: int
+
+
+ToChild = Render | Inspect | Drop | Drain
+ToParent = Ready | Loading | Stepped | Preview | Rendered | Inspected | Failed | GivenBack
+
+encode = msgspec.msgpack.Encoder().encode
+decode_to_child = msgspec.msgpack.Decoder(ToChild).decode
+decode_to_parent = msgspec.msgpack.Decoder(ToParent).decode

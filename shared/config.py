@@ -1,0 +1,90 @@
+"""Settings, read once in a `__main__` from the environment (`PICTOR_...`) or `.env`. Frozen, nested."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SHARED = Path(__file__).parent
+ROOT = SHARED.parent
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DatabaseSettings(Part):
+    url: SecretStr | None = None  # postgresql+asyncpg://user:password@host/name
+    pool_size: int = Field(5, ge=1)
+    statement_timeout_ms: int = Field(5_000, ge=100)
+    lock_timeout_ms: int = Field(2_000, ge=100)
+
+
+class RedisSettings(Part):
+    url: SecretStr | None = None  # redis://:password@host:6379/0
+    socket_timeout_s: float = Field(2.0, gt=0)
+
+
+class StorageSettings(Part):
+    kind: Literal["local", "s3"] = "local"
+    folder: Path = Path("var/assets")
+    public_url: str = "http://127.0.0.1:8701/assets"
+    bucket: str = "pictor"
+    endpoint_url: str | None = None
+    region: str = "us-east-1"
+    access_key: SecretStr | None = None
+    secret_key: SecretStr | None = None
+
+
+class DiscordSettings(Part):
+    token: SecretStr | None = None
+    api_base: str = "https://discord.com/api/v10"
+    gateway_url: str = "wss://gateway.discord.gg/"
+    edit_interval_s: float = Field(1.5, gt=0)
+    # name of a Discord role -> plan, so that a server can sell plans with its own roles
+    plan_roles: dict[str, str] = {"Paid": "paid", "Pro": "pro"}
+
+
+class WorkerSettings(Part):
+    name: str = "worker-1"
+    device: str = "cpu"
+    slots: int = Field(4, ge=1)
+    rows: int = Field(16, ge=1)  # cap of one forward, conditional and unconditional rows together
+    threads: int = Field(0, ge=0)  # torch threads; 0 = every core
+    snapshots: Path = Path("var/snapshots")
+    snapshot_every: int = Field(10, ge=1)
+    preview_every: int = Field(4, ge=0)
+    lease_s: float = Field(15.0, gt=0)
+    heartbeat_s: float = Field(5.0, gt=0)
+
+
+class FarmSettings(Part):
+    max_crashes: int = Field(5, ge=1)
+    rescue_every_s: float = Field(0.5, gt=0)
+    scan_every_s: float = Field(1.0, gt=0)
+    worker_silent_s: float = Field(15.0, gt=0)
+    standby_every_s: float = Field(1.0, gt=0)
+
+
+class ApiSettings(Part):
+    host: str = "127.0.0.1"
+    port: int = 8701
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="PICTOR_", env_nested_delimiter="__", env_file=".env", frozen=True, extra="ignore"
+    )
+
+    database: DatabaseSettings = DatabaseSettings()
+    redis: RedisSettings = RedisSettings()
+    storage: StorageSettings = StorageSettings()
+    discord: DiscordSettings = DiscordSettings()
+    worker: WorkerSettings = WorkerSettings()
+    farm: FarmSettings = FarmSettings()
+    api: ApiSettings = ApiSettings()
+    plans_file: Path = SHARED / "plans.toml"
+    catalog_file: Path = SHARED / "catalog.toml"
+    blocklist_file: Path = SHARED / "blocklist.toml"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -1,0 +1,96 @@
+"""Job: one paid unit with state and lineage, and the transitions it may make. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from shared.plans import Speed
+from shared.spec import RenderSpec
+
+
+class JobKind(StrEnum):
+    IMAGINE = "imagine"
+    VARY = "vary"
+    UPSCALE = "upscale"
+
+
+class JobState(StrEnum):
+    """Each state names who moves a job out of it."""
+
+    WAITING = "waiting"  # the dispatcher, or a cancel
+    DISPATCHED = "dispatched"  # the worker that claims it, the rescuer, or a cancel
+    RUNNING = "running"  # its worker, the rescuer, or a cancel
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+    CANCELLED = "cancelled"
+
+    @property
+    def terminal(self) -> bool:
+        return self in TERMINAL
+
+
+TERMINAL = frozenset(
+    {JobState.SUCCEEDED, JobState.FAILED, JobState.BLOCKED, JobState.CANCELLED}
+)
+
+# from -> to; the database's trigger holds the same table (a test compares them).
+TRANSITIONS: dict[JobState, frozenset[JobState]] = {
+    JobState.WAITING: frozenset({JobState.DISPATCHED, JobState.CANCELLED, JobState.FAILED}),
+    JobState.DISPATCHED: frozenset(
+        {JobState.RUNNING, JobState.WAITING, JobState.CANCELLED, JobState.FAILED}
+    ),
+    JobState.RUNNING: TERMINAL | {JobState.WAITING},
+    JobState.SUCCEEDED: frozenset(),
+    JobState.FAILED: frozenset(),
+    JobState.BLOCKED: frozenset(),
+    JobState.CANCELLED: frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where the answer goes. Ids are Discord snowflakes as text; `token` edits for 15 minutes."""
+
+    channel_id: str
+    message_id: str
+    user_id: str
+    guild_id: str | None = None
+    application_id: str | None = None
+    token: str | None = None
+    token_expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`attempt` is the fencing token (one more at each dispatch); `crashes` are what count against it."""
+
+    id: UUID
+    account_id: UUID
+    plan: str
+    kind: JobKind
+    state: JobState
+    speed: Speed
+    prompt: str
+    spec: RenderSpec
+    submission_key: str
+    estimate_ms: int
+    attempt: int
+    crashes: int
+    submitted_at: datetime
+    parent_id: UUID | None = None
+    parent_index: int | None = None
+    worker: str | None = None
+    lease_until: datetime | None = None
+    dispatched_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    gpu_ms: int | None = None
+    charged_ms: int | None = None
+    error_code: str | None = None
+    error_sentence: str | None = None
+
+
+def may_move(source: JobState, target: JobState) -> bool:
+    return target in TRANSITIONS[source]

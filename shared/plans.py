@@ -1,0 +1,77 @@
+"""Plans and speeds: what an account may do, and how much it weighs. Pure."""
+
+import tomllib
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from shared.errors import Fault
+
+
+class Speed(StrEnum):
+    TURBO = "turbo"
+    FAST = "fast"
+    RELAX = "relax"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Entitlements of one plan. Times in GPU-milliseconds, sizes in pixels."""
+
+    name: str
+    title: str
+    speeds: tuple[Speed, ...]
+    default_speed: Speed
+    step_budget: int
+    max_running: int
+    max_waiting: int
+    max_repeat: int
+    max_prompt: int
+    weight: int
+    grant_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlanBook:
+    """Every plan by name, and what a GPU-millisecond costs at each speed."""
+
+    plans: dict[str, Plan]
+    first: str
+    price: dict[Speed, float]
+    lane_weights: dict[Speed, int]
+
+    def plan(self, name: str) -> Plan:
+        return self.plans.get(name) or self.plans[self.first]
+
+
+def read_plans(path: Path) -> PlanBook:
+    """Reads `plans.toml`; a missing or malformed field is a Fault that names it."""
+    try:
+        raw = tomllib.loads(path.read_text())
+        plans = {name: _plan(name, fields) for name, fields in raw["plans"].items()}
+        return PlanBook(
+            plans=plans,
+            first=raw.get("first", next(iter(plans))),
+            price={speed: float(raw["price"][speed.value]) for speed in Speed},
+            lane_weights={speed: int(raw["lanes"][speed.value]) for speed in Speed},
+        )
+    except (OSError, KeyError, ValueError, TypeError, StopIteration) as error:
+        raise Fault("plans_unreadable", f"The plans file {path} cannot be used: {error!r}.") from error
+
+
+def _plan(name: str, fields: dict[str, Any]) -> Plan:
+    speeds = tuple(Speed(speed) for speed in fields["speeds"])
+    return Plan(
+        name=name,
+        title=str(fields.get("title", name.title())),
+        speeds=speeds,
+        default_speed=Speed(fields.get("default_speed", speeds[0])),
+        step_budget=int(fields["step_budget"]),
+        max_running=int(fields["max_running"]),
+        max_waiting=int(fields["max_waiting"]),
+        max_repeat=int(fields["max_repeat"]),
+        max_prompt=int(fields.get("max_prompt", 2000)),
+        weight=int(fields["weight"]),
+        grant_ms=int(fields["grant_ms"]),
+    )

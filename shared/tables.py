@@ -1,0 +1,233 @@
+"""Every table. The constraints carry the promises; the code above them may be wrong, the rows may not."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Computed,
+    DateTime,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _uuid() -> Column[object]:
+    return Column("id", UUID(as_uuid=True), primary_key=True, server_default=text("gen_random_uuid()"))
+
+
+def _serial() -> Column[int]:
+    return Column("id", BigInteger, primary_key=True, autoincrement=True)
+
+
+def _moment(name: str, *, now: bool = False) -> Column[object]:
+    default = func.clock_timestamp() if now else None
+    return Column(name, DateTime(timezone=True), nullable=not now, server_default=default)
+
+
+accounts = Table(
+    "accounts",
+    metadata,
+    _uuid(),
+    Column("discord_id", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("standing", Text, nullable=False, server_default="good"),
+    Column("default_speed", Text),
+    _moment("created_at", now=True),
+    CheckConstraint("standing in ('good', 'suspended', 'banned')", name="standing"),
+    CheckConstraint("default_speed in ('turbo', 'fast', 'relax')", name="default_speed"),
+)
+
+plans_in_force = Table(
+    "plans_in_force",
+    metadata,
+    _serial(),
+    Column("account_id", ForeignKey("accounts.id"), nullable=False),
+    Column("plan", Text, nullable=False),
+    _moment("since", now=True),
+    _moment("until"),
+    CheckConstraint("until is null or until > since", name="until_after_since"),
+    # One open plan for an account; a change closes the old row in the same transaction.
+    Index("uq_plans_in_force_open", "account_id", unique=True, postgresql_where=text("until is null")),
+)
+
+balances = Table(
+    "balances",
+    metadata,
+    Column("account_id", ForeignKey("accounts.id"), primary_key=True),
+    Column("available_ms", BigInteger, nullable=False, server_default="0"),
+    Column("held_ms", BigInteger, nullable=False, server_default="0"),
+    CheckConstraint("available_ms >= 0", name="available_not_negative"),
+    CheckConstraint("held_ms >= 0", name="held_not_negative"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    _uuid(),
+    Column("account_id", ForeignKey("accounts.id"), nullable=False),
+    Column("plan", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default="waiting"),
+    Column("speed", Text, nullable=False),
+    Column("prompt", Text, nullable=False),
+    Column("spec", JSONB, nullable=False),
+    Column("spec_sha256", Text, nullable=False),
+    Column("submission_key", Text, nullable=False, unique=True),
+    Column("parent_id", ForeignKey("jobs.id")),
+    Column("parent_index", Integer),
+    Column("estimate_ms", BigInteger, nullable=False),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("crashes", Integer, nullable=False, server_default="0"),
+    Column("worker", Text),
+    _moment("lease_until"),
+    _moment("submitted_at", now=True),
+    _moment("dispatched_at"),
+    _moment("started_at"),
+    _moment("finished_at"),
+    Column("gpu_ms", BigInteger),
+    Column("charged_ms", BigInteger),
+    Column("error_code", Text),
+    Column("error_sentence", Text),
+    Column("passed_verdict", BigInteger),
+    Column("passed_decision", Text, Computed("'allow'", persisted=True)),
+    CheckConstraint("kind in ('imagine', 'vary', 'upscale')", name="kind"),
+    CheckConstraint(
+        "state in ('waiting','dispatched','running','succeeded','failed','blocked','cancelled')", name="state"
+    ),
+    CheckConstraint("speed in ('turbo', 'fast', 'relax')", name="speed"),
+    CheckConstraint("estimate_ms >= 0", name="estimate_not_negative"),
+    CheckConstraint("state <> 'succeeded' or passed_verdict is not null", name="no_success_without_verdict"),
+    CheckConstraint(
+        "(state in ('succeeded','failed','blocked','cancelled')) = (finished_at is not null)", name="finished_at"
+    ),
+    CheckConstraint("state <> 'running' or (worker is not null and lease_until is not null)", name="leased"),
+    # The verdict that lets a job succeed must be this job's own, and must say allow.
+    ForeignKeyConstraint(
+        ["passed_verdict", "id", "passed_decision"],
+        ["verdicts.id", "verdicts.job_id", "verdicts.decision"],
+        name="fk_jobs_passed_verdict",
+        use_alter=True,
+    ),
+    Index("ix_jobs_open", "state", "submitted_at", postgresql_where=text("finished_at is null")),
+    Index("ix_jobs_account", "account_id", "submitted_at"),
+    Index("ix_jobs_parent", "parent_id"),
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    _serial(),
+    Column("account_id", ForeignKey("accounts.id"), nullable=False),
+    Column("job_id", ForeignKey("jobs.id")),
+    Column("kind", Text, nullable=False),
+    Column("debit", Text, nullable=False),
+    Column("credit", Text, nullable=False),
+    Column("amount_ms", BigInteger, nullable=False),
+    Column("entry_key", Text, nullable=False, unique=True),
+    Column("note", Text),
+    _moment("at", now=True),
+    CheckConstraint("kind in ('grant', 'hold', 'settle', 'release')", name="kind"),
+    CheckConstraint("amount_ms >= 0", name="amount_not_negative"),
+    CheckConstraint("debit <> credit", name="two_sides"),
+    CheckConstraint("kind = 'grant' or job_id is not null", name="job_named"),
+    Index("uq_ledger_job_kind", "job_id", "kind", unique=True, postgresql_where=text("job_id is not null")),
+)
+
+verdicts = Table(
+    "verdicts",
+    metadata,
+    _serial(),
+    Column("job_id", ForeignKey("jobs.id")),
+    Column("account_id", ForeignKey("accounts.id")),
+    Column("subject", Text, nullable=False),
+    Column("decision", Text, nullable=False),
+    Column("category", Text, nullable=False, server_default="none"),
+    Column("score", Float, nullable=False, server_default="0"),
+    Column("rule", Text, nullable=False, server_default=""),
+    Column("sha256", Text, nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("attempt", Integer),
+    _moment("at", now=True),
+    CheckConstraint("subject in ('prompt', 'image', 'job')", name="subject"),
+    CheckConstraint("decision in ('allow', 'review', 'block')", name="decision"),
+    UniqueConstraint("id", "job_id", "decision"),
+    Index("ix_verdicts_job", "job_id"),
+)
+
+assets = Table(
+    "assets",
+    metadata,
+    _serial(),
+    Column("job_id", ForeignKey("jobs.id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("index", Integer, nullable=False),
+    Column("key", Text, nullable=False, unique=True),
+    Column("sha256", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("mime", Text, nullable=False),
+    Column("verdict_id", ForeignKey("verdicts.id"), nullable=False),
+    _moment("at", now=True),
+    CheckConstraint("kind in ('grid', 'image')", name="kind"),
+    UniqueConstraint("job_id", "kind", "index"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id"), primary_key=True),
+    Column("route", JSONB, nullable=False),
+    Column("state", Text, nullable=False, server_default="open"),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("last_error", Text),
+    _moment("delivered_at"),
+    _moment("at", now=True),
+    CheckConstraint("state in ('open', 'delivered', 'undeliverable')", name="state"),
+    Index("ix_deliveries_open", "state", postgresql_where=text("state = 'open'")),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("device", Text, nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("checkpoints", JSONB, nullable=False, server_default="[]"),
+    Column("draining", Boolean, nullable=False, server_default=text("false")),
+    _moment("started_at", now=True),
+    _moment("seen_at", now=True),
+    CheckConstraint("slots > 0", name="slots"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    _serial(),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", JSONB, nullable=False, server_default="{}"),
+    _moment("at", now=True),
+)
