@@ -1,0 +1,162 @@
+"""The `pictor` command. Each command imports what it needs, so that `pictor --help` is instant."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from shared.errors import Fault, Refusal
+
+Result = TypeVar("Result")
+
+OK, REFUSED, FAILED, NOT_READY, INTERRUPTED = 0, 2, 3, 4, 130
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Pictor: a self-hosted Midjourney. `pictor demo` shows it on this machine.",
+    epilog="Exit codes: 0 done; 2 refused, yours to fix; 3 failed or blocked; 4 the stack is not ready;"
+    " 130 interrupted.",
+)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where the demo keeps its data.")] = Path("var/demo"),
+    port: Annotated[int, typer.Option(help="Port of the page; 0 picks a free one.")] = 8700,
+) -> None:
+    """Run everything on this machine, with a page to type /imagine in."""
+    from farm.demo import run_demo
+
+    _run(run_demo(folder=folder, port=port))
+
+
+@app.command()
+def bot() -> None:
+    """Run the Discord bot."""
+    # The bot is a program of its own: bot and farm never import each other.
+    os.execv(sys.executable, [sys.executable, "-m", "bot"])
+
+
+@app.command()
+def dispatch() -> None:
+    """Run the dispatcher (one leads, others stand by)."""
+    from farm.dispatcher import run_dispatcher
+
+    _run(run_dispatcher(_settings()))
+
+
+@app.command()
+def work(
+    device: Annotated[str | None, typer.Option(help="cpu, cuda:0, cuda:1, ...")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="This worker's name, unique in the fleet.")
+    ] = None,
+) -> None:
+    """Run one GPU worker."""
+    from farm.worker import run_worker
+
+    settings = _settings()
+    changes = {"device": device, "name": name}
+    chosen = {field: value for field, value in changes.items() if value is not None}
+    worker = settings.worker.model_copy(update=chosen)
+    _run(run_worker(settings.model_copy(update={"worker": worker})))
+
+
+@app.command()
+def api() -> None:
+    """Run the image origin, health and metrics."""
+    from farm.api.server import run_api
+
+    _run(run_api(_settings()))
+
+
+@app.command()
+def imagine(
+    prompt: Annotated[str, typer.Argument(help="What to draw, with --parameters as on Discord.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help=".webp or .png")] = Path(
+        "pictor.webp"
+    ),
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    folder: Annotated[Path, typer.Option(help="Data of the embedded stack.")] = Path("var/imagine"),
+) -> None:
+    """Draw one prompt through the whole stack and write the picture."""
+    from farm.imagine import imagine_once
+
+    _run(imagine_once(_settings(), prompt=prompt, output=output, as_json=as_json, folder=folder))
+
+
+@app.command()
+def migrate(
+    revision: Annotated[
+        str, typer.Argument(help="Alembic revision; `base` empties the schema.")
+    ] = "head",
+) -> None:
+    """Bring the database schema to a revision (default: the newest)."""
+    from farm.doctor import database_url
+    from migrations.run import downgrade, upgrade
+
+    url = _told(lambda: database_url(_settings()))
+    move = downgrade if revision == "base" or revision.startswith("-") else upgrade
+    _told(lambda: move(url, revision))
+    typer.echo(f"The schema is at {revision}.")
+
+
+@app.command()
+def doctor(
+    only: Annotated[
+        list[str] | None, typer.Option(help="Check these alone; may be repeated.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option(help="Say nothing when all is well.")] = False,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
+    """Check Postgres, Redis, storage, Discord, GPU, model files and the clock; say what to do."""
+    from farm.doctor import examine
+
+    _run(examine(_settings(), only=tuple(only or ()), quiet=quiet, as_json=as_json))
+
+
+def _settings() -> Any:
+    from pydantic import ValidationError
+
+    from shared.config import Settings
+
+    try:
+        return Settings()
+    except ValidationError as error:
+        for problem in error.errors():
+            name = "PICTOR_" + "__".join(str(part).upper() for part in problem["loc"])
+            typer.echo(f"{name}: {problem['msg']}", err=True)
+        raise SystemExit(REFUSED) from None
+
+
+def _run(work: Coroutine[Any, Any, int | None]) -> None:
+    code = _told(lambda: asyncio.run(work))
+    raise SystemExit(code or OK)
+
+
+def _told(work: Callable[[], Result]) -> Result:
+    """Runs `work`; what it raises becomes one sentence and an exit code."""
+    try:
+        return work()
+    except Refusal as refusal:
+        typer.echo(refusal.sentence, err=True)
+        raise SystemExit(REFUSED) from None
+    except Fault as fault:
+        typer.echo(fault.sentence, err=True)
+        raise SystemExit(NOT_READY if fault.retryable else FAILED) from None
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()

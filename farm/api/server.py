@@ -1,0 +1,22 @@
+"""Wires and runs `pictor api`."""
+
+import uvicorn
+
+from farm.api.app import create_app
+from shared.config import Settings
+from shared.connections import Database, connect_redis
+from shared.storage import open_store
+
+
+async def run_api(settings: Settings) -> None:
+    database = Database.connect(settings.database)
+    redis = connect_redis(settings.redis)
+    app = create_app(database=database, redis=redis, store=open_store(settings.storage))
+    config = uvicorn.Config(
+        app, host=settings.api.host, port=settings.api.port, log_config=None, access_log=False
+    )
+    try:
+        await uvicorn.Server(config).serve()
+    finally:
+        await redis.aclose()
+        await database.close()
