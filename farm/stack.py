@@ -2,28 +2,36 @@
 
 import asyncio
 import os
-import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from farm.embedded import start_postgres, start_redis, stop_postgres, stop_redis
+from farm.embedded import EmbeddedServers
 from shared.errors import Fault
 
-STOP_S = 25.0  # what a worker may take to snapshot and give its jobs back
+STOP_S = 25  # what a worker may take to snapshot and give its jobs back
 HEALTHY_EVERY_S = 0.1
+_GUARDIAN = Path(__file__).with_name("guardian.py")
 
 
 @dataclass(slots=True)
 class Part:
+    """A process under its guardian, which stops it when we do, also when we are killed. `pid` is its own."""
+
     name: str
-    process: asyncio.subprocess.Process
+    guardian: asyncio.subprocess.Process
+    pid: int
     log: Path
 
     @property
     def alive(self) -> bool:
-        return self.process.returncode is None
+        return self.guardian.returncode is None
+
+    async def stop(self) -> None:
+        assert self.guardian.stdin is not None
+        self.guardian.stdin.close()
+        await self.guardian.wait()
 
 
 @dataclass(slots=True)
@@ -33,6 +41,7 @@ class Stack:
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
     parts: dict[str, Part] = field(default_factory=dict)
+    servers: EmbeddedServers | None = None
 
     def __post_init__(self) -> None:
         # The parts are told absolute paths: a relative one would follow their working folder.
@@ -42,38 +51,38 @@ class Stack:
         """Embedded Postgres (migrated) and Redis; their addresses join the environment."""
         from migrations.run import upgrade
 
-        self.folder.mkdir(parents=True, exist_ok=True)
-        postgres, redis = await asyncio.gather(
-            asyncio.to_thread(start_postgres, self.folder / "postgres"),
-            asyncio.to_thread(start_redis, self.folder / "redis"),
-        )
-        await asyncio.to_thread(upgrade, postgres)
-        self.environment |= {"PICTOR_DATABASE__URL": postgres, "PICTOR_REDIS__URL": redis}
+        self.servers = await asyncio.to_thread(EmbeddedServers, self.folder)
+        await asyncio.to_thread(upgrade, self.servers.database_url)
+        self.environment |= {
+            "PICTOR_DATABASE__URL": self.servers.database_url,
+            "PICTOR_REDIS__URL": self.servers.redis_url,
+        }
 
     async def start(
         self, name: str, *command: str, environment: Mapping[str, str] | None = None
     ) -> Part:
-        """Runs `python -m <command>` in a session of its own: Ctrl-C reaches us alone, we stop the rest."""
+        """Runs `python -m <command>` in a session of its own: Ctrl-C reaches us alone."""
         log = self.folder / "logs" / f"{name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
+        watched = [sys.executable, "-m", *command]
         with log.open("wb") as target:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                *command,
+            guardian = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", "-S", str(_GUARDIAN), f"--grace={STOP_S}", "--", *watched),
                 env=os.environ | self.environment | dict(environment or {}),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=target,
-                stderr=asyncio.subprocess.STDOUT,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=target,
                 start_new_session=True,
             )
-        self.parts[name] = Part(name, process, log)
+        assert guardian.stdout is not None
+        pid = int(await guardian.stdout.readline() or 0)
+        self.parts[name] = Part(name, guardian, pid, log)
         return self.parts[name]
 
     async def healthy(
         self, name: str, check: Callable[[], Awaitable[bool]], *, within_s: float
     ) -> None:
-        """Waits until `check` answers yes. A part that ended or is too late is a Fault that shows its log."""
+        """Waits until `check` says yes. A part that ended or is late is a Fault that shows its log."""
         try:
             async with asyncio.timeout(within_s):
                 while not await check():
@@ -84,18 +93,17 @@ class Stack:
 
     def raise_if_ended(self, name: str) -> None:
         if not self.parts[name].alive:
-            raise self._fault(name, f"ended with code {self.parts[name].process.returncode}")
+            raise self._fault(name, f"ended with code {self.parts[name].guardian.returncode}")
 
     def _fault(self, name: str, what: str) -> Fault:
         log = self.parts[name].log
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-        return Fault(
-            "part_not_healthy", f"The {name} {what}. The end of {log}:\n{tail}", retryable=True
-        )
+        sentence = f"The {name} {what}. The end of {log}:\n{tail}"
+        return Fault("part_not_healthy", sentence, retryable=True)
 
     async def wait_for_end(self) -> None:
         """Returns when any part ends by itself (it should not)."""
-        waits = [asyncio.create_task(part.process.wait()) for part in self.parts.values()]
+        waits = [asyncio.create_task(part.guardian.wait()) for part in self.parts.values()]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -103,20 +111,10 @@ class Stack:
                 wait.cancel()
 
     async def close(self) -> None:
-        """Stops the parts, the last started first, then the servers. Safe to call twice."""
+        """Stops the parts, the last started first, then the servers. May be called twice."""
         for part in reversed(list(self.parts.values())):
-            await _stop(part)
+            await part.stop()
         self.parts.clear()
-        await asyncio.to_thread(stop_redis, self.folder / "redis")
-        await asyncio.to_thread(stop_postgres, self.folder / "postgres")
-
-
-async def _stop(part: Part) -> None:
-    if not part.alive:
-        return
-    part.process.send_signal(signal.SIGTERM)
-    try:
-        await asyncio.wait_for(part.process.wait(), STOP_S)
-    except TimeoutError:
-        os.killpg(part.process.pid, signal.SIGKILL)
-        await part.process.wait()
+        if self.servers is not None:
+            await asyncio.to_thread(self.servers.stop)
+            self.servers = None

@@ -1,4 +1,4 @@
-"""Memory of each process of the demo after one picture: proportional set size (PSS), so that shared pages count once."""
+"""Memory of each process of the demo after one picture (PSS: shared pages count once)."""
 
 import asyncio
 import tempfile
@@ -31,7 +31,7 @@ async def _measure(folder: Path) -> dict[str, float]:
         async with LocalDiscord(url) as discord:
             await discord.slash(PAULA, "imagine", prompt=PROMPT)
             await discord.wait_message(_is_final, timeout=120)
-        parts = {name: _family_mb(part.process.pid) for name, part in stack.parts.items()}
+        parts = {name: _family_mb(part.pid) for name, part in stack.parts.items()}
         whole = _family_mb(psutil.Process().pid)
         return parts | {"demo": whole}
     finally:
