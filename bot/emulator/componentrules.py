@@ -1,0 +1,135 @@
+"""Discord's rules for buttons, selects, rows, containers and modals."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from bot.emulator.errors import Problem
+
+Json = dict[str, Any]
+Path = tuple[str | int, ...]
+
+ROW, BUTTON, STRING_SELECT, TEXT_INPUT = 1, 2, 3, 4
+SELECTS = (3, 5, 6, 7, 8)
+LINK, PREMIUM = 5, 6
+LABEL = 18
+
+
+def check_components(components: list[Json], path: Path, *, v2: bool) -> Iterator[Problem]:
+    most = 40 if v2 else 5
+    count = sum(1 for _ in walk(components, path)) if v2 else len(components)
+    if count > most:
+        yield _bad_length(most, path)
+    for index, component in enumerate(components):
+        if not v2 and component.get("type") != ROW:
+            sentence = "Only action rows stand at the top of a message without components v2"
+            yield Problem((*path, index, "type"), "UNION_TYPE_CHOICES", sentence)
+    for component, place in walk(components, path):
+        yield from _check_component(component, place)
+    yield from _check_unique(components, path)
+
+
+def walk(components: list[Json], path: Path) -> Iterator[tuple[Json, Path]]:
+    """Every component with its place, depth first."""
+    for index, component in enumerate(components):
+        place = (*path, index)
+        yield component, place
+        yield from walk(component.get("components") or [], (*place, "components"))
+        for slot in ("component", "accessory"):
+            if isinstance(component.get(slot), dict):
+                yield component[slot], (*place, slot)
+
+
+def _check_unique(components: list[Json], path: Path) -> Iterator[Problem]:
+    ids = Counter(c["custom_id"] for c, _ in walk(components, path) if c.get("custom_id"))
+    for component, place in walk(components, path):
+        if ids[component.get("custom_id") or ""] > 1:
+            sentence = "Component custom id cannot be duplicated"
+            yield Problem((*place, "custom_id"), "COMPONENT_CUSTOM_ID_DUPLICATED", sentence)
+
+
+def _check_component(component: Json, path: Path) -> Iterator[Problem]:
+    kind = component.get("type")
+    if kind == ROW:
+        yield from _check_row(component, path)
+    elif kind == BUTTON:
+        yield from _check_button(component, path)
+    elif kind in SELECTS:
+        yield from _check_custom_id(component, path)
+        yield from _too_long(component, "placeholder", 150, path)
+        if kind == STRING_SELECT:
+            yield from _check_options(component, path)
+
+
+def _check_row(row: Json, path: Path) -> Iterator[Problem]:
+    children = row.get("components") or []
+    selects = sum(child.get("type") in SELECTS for child in children)
+    most = 1 if selects else 5
+    if not 1 <= len(children) <= most:
+        sentence = f"Must be between 1 and {most} in length."
+        yield Problem((*path, "components"), "BASE_TYPE_BAD_LENGTH", sentence)
+
+
+def _check_button(button: Json, path: Path) -> Iterator[Problem]:
+    style = button.get("style")
+    yield from _too_long(button, "label", 80, path)
+    if style == PREMIUM:
+        return
+    if style == LINK:
+        if button.get("custom_id") or not button.get("url"):
+            sentence = "A link button has a url and no custom id"
+            yield Problem((*path, "url"), "BUTTON_COMPONENT_CUSTOM_ID_URL", sentence)
+    else:
+        yield from _check_custom_id(button, path)
+    if not button.get("label") and not button.get("emoji"):
+        sentence = "A button needs a label or an emoji"
+        yield Problem((*path, "label"), "BUTTON_COMPONENT_INVALID_LABEL", sentence)
+
+
+def _check_custom_id(component: Json, path: Path) -> Iterator[Problem]:
+    custom_id = component.get("custom_id")
+    if not custom_id:
+        sentence = "A custom id is required"
+        yield Problem((*path, "custom_id"), "COMPONENT_CUSTOM_ID_REQUIRED", sentence)
+    else:
+        yield from _too_long(component, "custom_id", 100, path)
+
+
+def _check_options(select: Json, path: Path) -> Iterator[Problem]:
+    options = select.get("options") or []
+    if not 1 <= len(options) <= 25:
+        yield _bad_length(25, (*path, "options"))
+    values = Counter(option.get("value") for option in options)
+    for index, option in enumerate(options):
+        place = (*path, "options", index)
+        for key in ("label", "value", "description"):
+            yield from _too_long(option, key, 100, place)
+        if values[option.get("value")] > 1:
+            sentence = "The specified option value is already used"
+            yield Problem((*place, "value"), "SELECT_COMPONENT_OPTION_VALUE_DUPLICATED", sentence)
+
+
+def check_modal(modal: Json, path: Path) -> Iterator[Problem]:
+    yield from _too_long(modal, "title", 45, path)
+    yield from _check_custom_id(modal, path)
+    components = modal.get("components") or []
+    if not 1 <= len(components) <= 5:
+        sentence = "Must be between 1 and 5 in length."
+        yield Problem((*path, "components"), "BASE_TYPE_BAD_LENGTH", sentence)
+    for component, place in walk(components, (*path, "components")):
+        if component.get("type") == TEXT_INPUT:
+            yield from _check_custom_id(component, place)
+            yield from _too_long(component, "label", 45, place)
+            yield from _too_long(component, "placeholder", 100, place)
+            yield from _too_long(component, "value", 4000, place)
+    yield from _check_unique(components, (*path, "components"))
+
+
+def _too_long(component: Json, key: str, most: int, path: Path) -> Iterator[Problem]:
+    if len(str(component.get(key) or "")) > most:
+        sentence = f"Must be {most} or fewer in length."
+        yield Problem((*path, key), "BASE_TYPE_MAX_LENGTH", sentence)
+
+
+def _bad_length(most: int, path: Path) -> Problem:
+    return Problem(path, "BASE_TYPE_BAD_LENGTH", f"Must be between 1 and {most} in length.")

@@ -1,0 +1,279 @@
+"""Interactions: opened by a person, acknowledged within 3 s, spoken through for 15 minutes."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from bot.emulator import payloads, people
+from bot.emulator.errors import ApiError
+from bot.emulator.postings import (
+    EPHEMERAL,
+    LOADING,
+    Body,
+    draft,
+    edit,
+    post,
+    publish,
+)
+from bot.emulator.world import DM, Channel, Event, Json, Message, World
+
+ACK_WITHIN_S = 3.0
+TOKEN_LIVES_S = 15 * 60.0
+FILE_LIMIT = 10 * 1024 * 1024
+
+COMMAND, COMPONENT, AUTOCOMPLETE, MODAL = 2, 3, 4, 5
+REPLY, DEFER, DEFER_UPDATE, UPDATE, CHOICES, SHOW_MODAL = 4, 5, 6, 7, 8, 9
+ALLOWED_REPLIES = {
+    COMMAND: {REPLY, DEFER, SHOW_MODAL},
+    COMPONENT: {REPLY, DEFER, DEFER_UPDATE, UPDATE, SHOW_MODAL},
+    AUTOCOMPLETE: {CHOICES},
+    MODAL: {REPLY, DEFER, DEFER_UPDATE, UPDATE},
+}
+
+State = Literal["pending", "answered", "failed"]
+
+
+@dataclass(slots=True)
+class Interaction:
+    id: str
+    token: str
+    type: int
+    person: str
+    channel: str
+    opened: float
+    data: Json
+    name: str = ""
+    source: str | None = None
+    state: State = "pending"
+    original: str | None = None
+    private: bool = False
+    choices: list[Json] | None = None
+    modal: Json | None = None
+    parent: Json | None = None
+    error: str = ""
+
+    def metadata(self) -> Json:
+        person = people.PEOPLE_BY_ID[self.person]
+        body: Json = {
+            "id": self.id,
+            "type": self.type,
+            "user": payloads.user(person),
+            "authorizing_integration_owners": {"0": people.GUILD_ID},
+        }
+        if self.type == COMMAND:
+            body |= {"name": self.name, "command_type": 1}
+        if self.type == COMPONENT:
+            body["interacted_message_id"] = self.source
+        if self.type == MODAL:
+            body["triggering_interaction_metadata"] = self.parent
+        return body
+
+
+class Interactions:
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.by_id: dict[str, Interaction] = {}
+        self.by_token: dict[str, Interaction] = {}
+        self._pending: dict[str, Interaction] = {}
+        self.watchers: list[Callable[[Interaction], None]] = []
+
+    def open(self, person: str, channel: Channel, *, kind: int, data: Json) -> Interaction:
+        interaction = Interaction(
+            id=self.world.snowflakes.next(),
+            token=secrets.token_urlsafe(48),
+            type=kind,
+            person=person,
+            channel=channel.id,
+            opened=self.world.clock.now(),
+            data=data,
+            name=str(data.get("name", "")),
+        )
+        self.by_id[interaction.id] = interaction
+        self.by_token[interaction.token] = interaction
+        self._pending[interaction.id] = interaction
+        return interaction
+
+    def announce(self, interaction: Interaction) -> None:
+        self._tell_page(interaction)
+        self.world.emit(
+            Event(
+                "INTERACTION_CREATE",
+                payload(interaction, self.world),
+                channel_id=interaction.channel,
+                only_for=interaction.person,
+            )
+        )
+
+    def sweep(self) -> None:
+        """Whatever was not acknowledged in time has failed, and its person is told."""
+        late = self.world.clock.now() - ACK_WITHIN_S
+        for interaction in list(self._pending.values()):
+            if interaction.opened <= late:
+                self._set_state(interaction, "failed", "The application did not respond")
+
+    def respond(self, id: str, token: str, body: Body) -> Interaction:
+        """The first answer. Raises 10062 when late or unknown, 40060 when it is not the first."""
+        interaction = self.by_id.get(id)
+        self.sweep()
+        if interaction is None or interaction.token != token or interaction.state == "failed":
+            raise ApiError(10062)
+        if interaction.state == "answered":
+            raise ApiError(40060)
+        self._answer(interaction, body)
+        self._set_state(interaction, "answered")
+        return interaction
+
+    def _answer(self, interaction: Interaction, body: Body) -> None:
+        kind, data = body.json["type"], body.json.get("data") or {}
+        inner = Body(data, body.files)
+        if kind in (REPLY, DEFER):
+            self._reply(interaction, inner, loading=kind == DEFER)
+        elif kind in (UPDATE, DEFER_UPDATE):
+            interaction.original = interaction.source
+            if kind == UPDATE and interaction.source:
+                edit(self.world, self.world.find_message(interaction.source), inner)
+        elif kind == CHOICES:
+            interaction.choices = data.get("choices") or []
+        elif kind == SHOW_MODAL:
+            interaction.modal = data
+
+    def _reply(self, interaction: Interaction, body: Body, *, loading: bool) -> None:
+        message = self._draft(interaction, body.json.get("flags") or 0)
+        interaction.private = bool(message.only_for)
+        if interaction.type == COMMAND:
+            message.type = 20
+        elif interaction.source:
+            self._reply_to(message, interaction.source)
+        if loading:
+            message.flags |= LOADING
+            publish(self.world, message)
+        else:
+            post(self.world, message, body)
+        interaction.original = message.id
+
+    def _draft(self, interaction: Interaction, flags: int) -> Message:
+        channel = self.world.channel(interaction.channel)
+        message = draft(self.world, channel, people.APPLICATION_ID)
+        message.webhook = True
+        message.interaction = interaction.metadata()
+        if flags & EPHEMERAL:
+            message.flags |= EPHEMERAL
+            message.only_for = interaction.person
+        return message
+
+    def _reply_to(self, message: Message, target: str) -> None:
+        message.type, message.reference = 19, target
+
+    def through(self, application_id: str, token: str) -> Interaction:
+        """The interaction behind a webhook token: 10015 if there is none, 50027 once too old."""
+        self.sweep()
+        interaction = self.by_token.get(token)
+        if interaction is None or application_id != people.APPLICATION_ID:
+            raise ApiError(10015)
+        if self.world.clock.now() - interaction.opened > TOKEN_LIVES_S:
+            raise ApiError(50027)
+        if interaction.state != "answered":
+            raise ApiError(10015)
+        self.world.channel(interaction.channel)
+        return interaction
+
+    def follow_up(self, interaction: Interaction, body: Body) -> Message:
+        """A further message; the first one after a deferral takes the place of "thinking"."""
+        original = self._original_if_there(interaction)
+        if original is not None and original.flags & LOADING:
+            return edit(self.world, original, body)
+        message = self._draft(interaction, body.json.get("flags") or 0)
+        if original is not None:
+            self._reply_to(message, original.id)
+        return post(self.world, message, body)
+
+    def reached(self, interaction: Interaction, message_id: str) -> Message:
+        """A message that this token may read, edit and delete."""
+        if message_id == "@original":
+            message = self._original_if_there(interaction)
+            if message is None:
+                raise ApiError(10008)
+            return message
+        message = self.world.message(interaction.channel, message_id)
+        ours = (message.interaction or {}).get("id") == interaction.id
+        if not ours and message.id != interaction.source:
+            raise ApiError(10008)
+        return message
+
+    def _original_if_there(self, interaction: Interaction) -> Message | None:
+        messages = self.world.messages[interaction.channel]
+        return messages.get(interaction.original or "")
+
+    def _set_state(self, interaction: Interaction, state: State, error: str = "") -> None:
+        interaction.state, interaction.error = state, error
+        self._pending.pop(interaction.id, None)
+        for watcher in self.watchers:
+            watcher(interaction)
+        self._tell_page(interaction)
+
+    def _tell_page(self, interaction: Interaction) -> None:
+        if interaction.type == AUTOCOMPLETE:
+            return
+        self.world.emit(
+            Event(
+                "INTERACTION_STATE",
+                describe(interaction),
+                channel_id=interaction.channel,
+                only_for=interaction.person,
+                gateway=False,
+            )
+        )
+
+
+def describe(interaction: Interaction) -> Json:
+    return {
+        "id": interaction.id,
+        "type": interaction.type,
+        "name": interaction.name,
+        "channel_id": interaction.channel,
+        "user_id": interaction.person,
+        "state": interaction.state,
+        "error": interaction.error,
+        "message_id": interaction.original,
+        "source_id": interaction.source,
+        "custom_id": interaction.data.get("custom_id"),
+        "modal": interaction.modal,
+    }
+
+
+def payload(interaction: Interaction, world: World) -> Json:
+    """INTERACTION_CREATE as bots receive it."""
+    channel = world.channel(interaction.channel)
+    person = world.person(interaction.person)
+    body: Json = {
+        "id": interaction.id,
+        "application_id": people.APPLICATION_ID,
+        "type": interaction.type,
+        "token": interaction.token,
+        "version": 1,
+        "data": interaction.data,
+        "channel_id": channel.id,
+        "channel": payloads.channel(channel, world),
+        "locale": "en-US",
+        "entitlements": [],
+        "entitlement_sku_ids": [],
+        "attachment_size_limit": FILE_LIMIT,
+        "authorizing_integration_owners": {"0": people.GUILD_ID},
+        "app_permissions": str(world.bot_permissions(channel.id)),
+        "context": 1 if channel.type == DM else 0,
+    }
+    if channel.type == DM:
+        body["user"] = payloads.user(person)
+    else:
+        permissions = people.permissions_of(person)
+        body |= {
+            "guild_id": people.GUILD_ID,
+            "guild": {"id": people.GUILD_ID, "locale": "en-US", "features": []},
+            "guild_locale": "en-US",
+            "member": payloads.member(person, permissions=permissions),
+        }
+    if interaction.source:
+        message = world.message(channel.id, interaction.source)
+        body["message"] = payloads.message(message, world)
+    return body

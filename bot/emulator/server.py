@@ -1,0 +1,71 @@
+"""The server: all routes on one port, started and stopped in order."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+from aiohttp import web
+
+from bot.emulator import controls, files, playground, rest, webhooks
+from bot.emulator.bodies import MAX_REQUEST_BYTES
+from bot.emulator.clock import Clock
+from bot.emulator.edge import API, discord_edge
+from bot.emulator.emulator import EMULATOR, Emulator, Options, build
+
+SHUTDOWN_S = 1.0
+
+
+def create_app(emulator: Emulator) -> web.Application:
+    app = web.Application(
+        middlewares=[discord_edge, playground.playground_edge], client_max_size=MAX_REQUEST_BYTES
+    )
+    app[EMULATOR] = emulator
+    for module in (rest, webhooks, playground, controls, files):
+        app.add_routes(module.routes)
+    app.router.add_get("/gateway", emulator.gateway.serve)
+    app.router.add_get("/gateway/", emulator.gateway.serve)
+    app.cleanup_ctx.append(_fetcher)
+    app.on_shutdown.append(_say_goodbye)
+    return app
+
+
+async def _fetcher(app: web.Application) -> AsyncIterator[None]:
+    async with aiohttp.ClientSession() as session:
+        app[files.FETCHER] = session
+        yield
+
+
+async def _say_goodbye(app: web.Application) -> None:
+    emulator = app[EMULATOR]
+    emulator.feed.finish()
+    await emulator.gateway.drop(code=1001)
+
+
+@asynccontextmanager
+async def serve(options: Options, *, clock: Clock | None = None) -> AsyncIterator[Emulator]:
+    """Listening while inside. OSError if the port is taken."""
+    emulator = build(options, clock=clock)
+    runner = web.AppRunner(create_app(emulator), access_log=None, shutdown_timeout=SHUTDOWN_S)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, options.host, options.port)
+        await site.start()
+        host, port = runner.addresses[0][:2]
+        _settle_urls(
+            emulator, f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        )
+        yield emulator
+    finally:
+        await runner.cleanup()
+
+
+def _settle_urls(emulator: Emulator, url: str) -> None:
+    base = emulator.options.public_url.rstrip("/") or url
+    emulator.world.base_url = base
+    emulator.gateway.roster.url = "ws" + base.removeprefix("http") + "/gateway/"
+
+
+def addresses(emulator: Emulator) -> dict[str, str]:
+    """What a bot needs to connect."""
+    base = emulator.world.base_url
+    return {"url": base, "api": base + API, "gateway": emulator.gateway.roster.url}

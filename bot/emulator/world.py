@@ -1,0 +1,197 @@
+"""What is true in the local Discord: people, channels, messages, commands, rules. No I/O."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.emulator import people
+from bot.emulator.clock import Clock, Snowflakes
+from bot.emulator.errors import ApiError
+
+Json = dict[str, Any]
+
+GUILD_TEXT = 0
+DM = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened. `gateway` events go to bots, all of them to the page."""
+
+    name: str
+    data: Json
+    channel_id: str | None = None
+    only_for: str | None = None
+    gateway: bool = True
+
+
+@dataclass(slots=True)
+class Channel:
+    id: str
+    type: int
+    name: str = ""
+    topic: str = ""
+    position: int = 0
+    recipient: str | None = None
+    private_to: str | None = None
+    nsfw: bool = False
+    last_message_id: str | None = None
+
+
+@dataclass(slots=True)
+class Attachment:
+    id: str
+    filename: str
+    content_type: str
+    content: bytes
+    channel_id: str
+    description: str | None = None
+    size: tuple[int, int] | None = None
+
+
+@dataclass(slots=True)
+class Message:
+    id: str
+    channel_id: str
+    author: str
+    timestamp: float
+    type: int = 0
+    content: str = ""
+    embeds: list[Json] = field(default_factory=list)
+    components: list[Json] = field(default_factory=list)
+    attachments: list[Attachment] = field(default_factory=list)
+    flags: int = 0
+    edited: float | None = None
+    nonce: str | int | None = None
+    tts: bool = False
+    mentions: list[str] = field(default_factory=list)
+    mention_roles: list[str] = field(default_factory=list)
+    mention_everyone: bool = False
+    reference: str | None = None
+    interaction: Json | None = None
+    webhook: bool = False
+    only_for: str | None = None
+
+
+@dataclass(slots=True)
+class Rules:
+    """What tests may bend."""
+
+    lost_permissions: dict[str, int] = field(default_factory=dict)
+    closed_dms: set[str] = field(default_factory=set)
+    old_edits_allowed: int = 0
+    old_edit_retry_after: float = 0.5
+    max_file_bytes: int = 10 * 1024 * 1024
+    identify_total: int = 1000
+
+
+class World:
+    def __init__(self, *, token: str, clock: Clock | None = None) -> None:
+        self.token = token
+        self.clock = clock or Clock()
+        self.snowflakes = Snowflakes(self.clock)
+        self.rules = Rules()
+        self.base_url = ""
+        self.started = self.clock.now()
+        self.people = dict(people.PEOPLE_BY_ID)
+        self.channels = {channel.id: channel for channel in _first_channels()}
+        self.messages: dict[str, dict[str, Message]] = {id: {} for id in self.channels}
+        self.attachments: dict[str, Attachment] = {}
+        self.media: dict[str, str] = {}
+        self.commands: dict[str, dict[str, Json]] = {"": {}, people.GUILD_ID: {}}
+        self.old_edits = 0
+        self._listeners: list[Callable[[Event], None]] = []
+
+    def listen(self, listener: Callable[[Event], None]) -> None:
+        self._listeners.append(listener)
+
+    def emit(self, event: Event) -> None:
+        for listener in self._listeners:
+            listener(event)
+
+    def person(self, id: str) -> people.Person:
+        if found := self.people.get(id):
+            return found
+        raise ApiError(10013)
+
+    def channel(self, id: str) -> Channel:
+        if found := self.channels.get(id):
+            return found
+        raise ApiError(10003)
+
+    def message(self, channel_id: str, id: str) -> Message:
+        self.channel(channel_id)
+        if found := self.messages[channel_id].get(id):
+            return found
+        raise ApiError(10008)
+
+    def find_message(self, id: str) -> Message:
+        for messages in self.messages.values():
+            if id in messages:
+                return messages[id]
+        raise ApiError(10008)
+
+    def direct_channel(self, person_id: str) -> Channel:
+        self.person(person_id)
+        for channel in self.channels.values():
+            if channel.recipient == person_id:
+                return channel
+        channel = Channel(self.snowflakes.next(), DM, recipient=person_id)
+        self.channels[channel.id] = channel
+        self.messages[channel.id] = {}
+        return channel
+
+    def delete_channel(self, id: str) -> Channel:
+        channel = self.channel(id)
+        del self.channels[id], self.messages[id]
+        return channel
+
+    def bot_permissions(self, channel_id: str) -> int:
+        granted = people.permissions_of(people.PICTOR)
+        lost = self.rules.lost_permissions.get(channel_id, 0)
+        return granted & ~lost
+
+    def require(self, channel: Channel, permission: int) -> None:
+        """The bot token may do this here, or Discord's 50001, 50013 or 50007."""
+        if channel.type == DM:
+            if channel.recipient in self.rules.closed_dms:
+                raise ApiError(50007)
+            return
+        granted = self.bot_permissions(channel.id)
+        if not granted & people.VIEW_CHANNEL:
+            raise ApiError(50001)
+        if permission & ~granted:
+            raise ApiError(50013)
+
+    def can_see(self, person_id: str, channel: Channel) -> bool:
+        if channel.type == DM:
+            return channel.recipient == person_id
+        person = self.people.get(person_id)
+        return person is not None and (
+            channel.private_to is None or channel.private_to in person.roles
+        )
+
+    def visible_messages(self, person_id: str, channel: Channel) -> list[Message]:
+        if not self.can_see(person_id, channel):
+            return []
+        messages = self.messages[channel.id].values()
+        return [m for m in messages if m.only_for in (None, person_id)]
+
+
+def _first_channels() -> list[Channel]:
+    return [
+        Channel(
+            people.IMAGINE_CHANNEL_ID,
+            GUILD_TEXT,
+            name="imagine",
+            topic="Type /imagine and describe a picture",
+        ),
+        Channel(
+            people.MODERATORS_CHANNEL_ID,
+            GUILD_TEXT,
+            name="moderators",
+            topic="Reports and appeals",
+            position=1,
+            private_to=people.MODERATOR_ROLE.id,
+        ),
+    ]
