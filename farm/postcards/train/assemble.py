@@ -1,0 +1,36 @@
+"""Puts trained parts together as an ordinary diffusers folder in half precision."""
+
+from pathlib import Path
+
+from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
+from transformers import CLIPTextModel
+
+from farm.postcards import manifest, tokenizer
+from farm.postcards.train.denoiser import build_scheduler
+
+
+def assemble(parts: Path, vae: Path, target: Path) -> None:
+    """`parts` holds `unet` and `text_encoder`."""
+    words = tokenizer.build()
+    pipeline = StableDiffusionPipeline(
+        vae=AutoencoderKL.from_pretrained(vae).half(),
+        text_encoder=CLIPTextModel.from_pretrained(parts / "text_encoder").half(),
+        tokenizer=words,
+        unet=UNet2DConditionModel.from_pretrained(parts / "unet").half(),
+        scheduler=build_scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.scheduler.register_to_config(clip_sample=False, set_alpha_to_one=False)
+    pipeline.save_pretrained(target)
+    tokenizer.save(words, target / "tokenizer")
+    seal(target)
+
+
+def seal(folder: Path) -> None:
+    """Readable by everyone, and listed with its digests."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            path.chmod(0o644)
+    manifest.write(folder)
