@@ -56,9 +56,9 @@ class EmbeddedServers:
     def __init__(self, folder: Path, *, durable: bool = True) -> None:
         self._stack = contextlib.ExitStack()
         with contextlib.ExitStack() as starting:
-            self.postgres = start_postgres(folder / "postgres", durable=durable)
+            self.postgres = postgres_server(folder / "postgres", durable=durable)
             starting.callback(self.postgres.stop)
-            self.redis = start_redis(folder / "redis")
+            self.redis = redis_server(folder / "redis")
             starting.callback(self.redis.stop)
             self._stack = starting.pop_all()
         self.database_url = self.postgres.url
@@ -79,7 +79,37 @@ class EmbeddedServers:
         self._stack.close()
 
 
-def start_postgres(folder: Path, *, durable: bool = True) -> Server:
+_running: dict[Path, Server] = {}  # what start_* began, so that stop_* finds it by its folder
+
+
+def start_postgres(folder: Path, *, durable: bool = True) -> str:
+    return _remember(folder, postgres_server(folder, durable=durable))
+
+
+def stop_postgres(folder: Path) -> None:
+    _forget(folder)
+
+
+def start_redis(folder: Path) -> str:
+    return _remember(folder, redis_server(folder))
+
+
+def stop_redis(folder: Path) -> None:
+    _forget(folder)
+
+
+def _remember(folder: Path, server: Server) -> str:
+    _running[folder.resolve()] = server
+    return server.url
+
+
+def _forget(folder: Path) -> None:
+    server = _running.pop(folder.resolve(), None)
+    if server is not None:
+        server.stop()
+
+
+def postgres_server(folder: Path, *, durable: bool = True) -> Server:
     """Data lies in `folder` (made on first use). Not `durable`: faster, and gone with the server."""
     folder = _make_folder(folder)
     programs, sockets, owner = _postgres_programs(), _socket_folder(), _postgres_owner()
@@ -103,7 +133,7 @@ def start_postgres(folder: Path, *, durable: bool = True) -> Server:
     return _ready(server, lambda: _postgres_is_ready(folder, pid))
 
 
-def start_redis(folder: Path) -> Server:
+def redis_server(folder: Path) -> Server:
     """Nothing is kept on disk: Redis may be wiped at any second, and a restart is one such second."""
     folder = _make_folder(folder)
     sockets = _socket_folder()

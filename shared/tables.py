@@ -33,7 +33,9 @@ metadata = MetaData(
 
 
 def _uuid() -> Column[object]:
-    return Column("id", UUID(as_uuid=True), primary_key=True, server_default=text("gen_random_uuid()"))
+    return Column(
+        "id", UUID(as_uuid=True), primary_key=True, server_default=text("gen_random_uuid()")
+    )
 
 
 def _serial() -> Column[int]:
@@ -66,9 +68,11 @@ plans_in_force = Table(
     Column("plan", Text, nullable=False),
     _moment("since", now=True),
     _moment("until"),
-    CheckConstraint("until is null or until > since", name="until_after_since"),
+    CheckConstraint("until is null or until >= since", name="until_after_since"),
     # One open plan for an account; a change closes the old row in the same transaction.
-    Index("uq_plans_in_force_open", "account_id", unique=True, postgresql_where=text("until is null")),
+    Index(
+        "uq_plans_in_force_open", "account_id", unique=True, postgresql_where=text("until is null")
+    ),
 )
 
 balances = Table(
@@ -111,21 +115,46 @@ jobs = Table(
     Column("error_sentence", Text),
     Column("passed_verdict", BigInteger),
     Column("passed_decision", Text, Computed("'allow'", persisted=True)),
+    Column("passed_pixels", Boolean, Computed("true", persisted=True)),
     CheckConstraint("kind in ('imagine', 'vary', 'upscale')", name="kind"),
     CheckConstraint(
-        "state in ('waiting','dispatched','running','succeeded','failed','blocked','cancelled')", name="state"
+        "state in ('waiting','dispatched','running','succeeded','failed','blocked','cancelled')",
+        name="state",
     ),
     CheckConstraint("speed in ('turbo', 'fast', 'relax')", name="speed"),
     CheckConstraint("estimate_ms >= 0", name="estimate_not_negative"),
-    CheckConstraint("state <> 'succeeded' or passed_verdict is not null", name="no_success_without_verdict"),
     CheckConstraint(
-        "(state in ('succeeded','failed','blocked','cancelled')) = (finished_at is not null)", name="finished_at"
+        "attempt >= 0 and crashes >= 0 and crashes <= attempt", name="attempts_counted"
     ),
-    CheckConstraint("state <> 'running' or (worker is not null and lease_until is not null)", name="leased"),
-    # The verdict that lets a job succeed must be this job's own, and must say allow.
+    CheckConstraint(
+        "kind = 'imagine' or (parent_id is not null and parent_index is not null)", name="lineage"
+    ),
+    CheckConstraint(
+        "state <> 'succeeded' or passed_verdict is not null", name="no_success_without_verdict"
+    ),
+    CheckConstraint(
+        "(state in ('succeeded','failed','blocked','cancelled')) = (finished_at is not null)",
+        name="finished_at",
+    ),
+    CheckConstraint(
+        "state not in ('dispatched','running') or (worker is not null and lease_until is not null)",
+        name="leased",
+    ),
+    CheckConstraint(
+        "state <> 'waiting' or (worker is null and lease_until is null)", name="not_leased"
+    ),
+    CheckConstraint("(charged_ms is null) = (finished_at is null)", name="charged_at_the_end"),
+    CheckConstraint(
+        "charged_ms is null or charged_ms = 0 or state = 'succeeded'", name="only_success_costs"
+    ),
+    CheckConstraint("charged_ms >= 0 and gpu_ms >= 0", name="measured_not_negative"),
+    CheckConstraint(
+        "state not in ('failed','blocked') or error_sentence is not null", name="failure_explained"
+    ),
+    # The verdict that lets a job succeed must be this job's own, about pixels, and must say allow.
     ForeignKeyConstraint(
-        ["passed_verdict", "id", "passed_decision"],
-        ["verdicts.id", "verdicts.job_id", "verdicts.decision"],
+        ["passed_verdict", "id", "passed_decision", "passed_pixels"],
+        ["verdicts.id", "verdicts.job_id", "verdicts.decision", "verdicts.pixels"],
         name="fk_jobs_passed_verdict",
         use_alter=True,
     ),
@@ -149,9 +178,24 @@ ledger = Table(
     _moment("at", now=True),
     CheckConstraint("kind in ('grant', 'hold', 'settle', 'release')", name="kind"),
     CheckConstraint("amount_ms >= 0", name="amount_not_negative"),
-    CheckConstraint("debit <> credit", name="two_sides"),
-    CheckConstraint("kind = 'grant' or job_id is not null", name="job_named"),
-    Index("uq_ledger_job_kind", "job_id", "kind", unique=True, postgresql_where=text("job_id is not null")),
+    CheckConstraint("(kind = 'grant') = (job_id is null)", name="job_named"),
+    # Each kind moves money between its own two sides, and only between those of its account.
+    CheckConstraint(
+        "(kind, debit, credit) in ("
+        "('grant', 'issued', 'available:' || account_id::text), "
+        "('hold', 'available:' || account_id::text, 'held:' || account_id::text), "
+        "('settle', 'held:' || account_id::text, 'spent'), "
+        "('release', 'held:' || account_id::text, 'available:' || account_id::text))",
+        name="two_sides",
+    ),
+    Index("ix_ledger_account", "account_id", "id"),
+    Index(
+        "uq_ledger_job_kind",
+        "job_id",
+        "kind",
+        unique=True,
+        postgresql_where=text("job_id is not null"),
+    ),
 )
 
 verdicts = Table(
@@ -162,6 +206,7 @@ verdicts = Table(
     Column("account_id", ForeignKey("accounts.id")),
     Column("subject", Text, nullable=False),
     Column("decision", Text, nullable=False),
+    Column("pixels", Boolean, Computed("subject <> 'prompt'", persisted=True), nullable=False),
     Column("category", Text, nullable=False, server_default="none"),
     Column("score", Float, nullable=False, server_default="0"),
     Column("rule", Text, nullable=False, server_default=""),
@@ -171,7 +216,8 @@ verdicts = Table(
     _moment("at", now=True),
     CheckConstraint("subject in ('prompt', 'image', 'job')", name="subject"),
     CheckConstraint("decision in ('allow', 'review', 'block')", name="decision"),
-    UniqueConstraint("id", "job_id", "decision"),
+    CheckConstraint("subject = 'prompt' or job_id is not null", name="job_named"),
+    UniqueConstraint("id", "job_id", "decision", "pixels"),
     Index("ix_verdicts_job", "job_id"),
 )
 
@@ -188,9 +234,18 @@ assets = Table(
     Column("width", Integer, nullable=False),
     Column("height", Integer, nullable=False),
     Column("mime", Text, nullable=False),
-    Column("verdict_id", ForeignKey("verdicts.id"), nullable=False),
+    Column("verdict_id", BigInteger, nullable=False),
+    Column("verdict_decision", Text, Computed("'allow'", persisted=True), nullable=False),
+    Column("verdict_pixels", Boolean, Computed("true", persisted=True), nullable=False),
     _moment("at", now=True),
     CheckConstraint("kind in ('grid', 'image')", name="kind"),
+    CheckConstraint("index >= 0 and size > 0 and width > 0 and height > 0", name="measures"),
+    # Nothing is stored for the public without an allow verdict on pixels of the same job.
+    ForeignKeyConstraint(
+        ["verdict_id", "job_id", "verdict_decision", "verdict_pixels"],
+        ["verdicts.id", "verdicts.job_id", "verdicts.decision", "verdicts.pixels"],
+        name="fk_assets_verdict",
+    ),
     UniqueConstraint("job_id", "kind", "index"),
 )
 

@@ -1,0 +1,169 @@
+"""Postgres transactions and the Redis client, with a time limit on everything that leaves the process."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import datetime
+from typing import Any
+
+from redis.asyncio import Redis
+from sqlalchemy import func, select, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+
+from shared.config import DatabaseSettings, RedisSettings
+from shared.errors import Fault
+
+Session = AsyncSession  # what a function of the stores takes: one open transaction
+
+CONNECT_TIMEOUT_S = 5.0
+IDLE_IN_TRANSACTION_MS = 10_000
+HEALTH_CHECK_S = 15
+REDIS_CONNECTIONS = 64
+
+
+class Database:
+    """A pool. `async with database.begin() as session` is one transaction: committed, or nothing of it."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def connect(cls, settings: DatabaseSettings) -> "Database":
+        """Opens nothing yet. A Fault when no URL is set."""
+        return cls(
+            create_async_engine(
+                database_url(settings),
+                pool_size=settings.pool_size,
+                max_overflow=settings.pool_size,
+                pool_timeout=CONNECT_TIMEOUT_S,
+                pool_pre_ping=True,
+                pool_recycle=1800,
+                hide_parameters=True,
+                connect_args=_connect_args(settings),
+            )
+        )
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[Session]:
+        """Faults `database_down` and `database_busy` are retryable; broken constraints pass through."""
+        async with self._connection() as connection:
+            session = AsyncSession(connection, expire_on_commit=False)
+            async with session, session.begin():
+                yield session
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Session]:
+        """Several statements that see one moment. A write in it is an error."""
+        async with self.begin() as session:
+            await session.execute(
+                text("set transaction isolation level repeatable read, read only")
+            )
+            yield session
+
+    async def now(self) -> datetime:
+        """The only clock that decides anything."""
+        async with self.begin() as session:
+            moment: datetime = await session.scalar(select(func.clock_timestamp()))
+        return moment
+
+    async def ping(self) -> None:
+        async with self.begin() as session:
+            await session.execute(select(1))
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection]:
+        with _faults():
+            async with self._engine.connect() as connection:
+                try:
+                    yield connection
+                except (TimeoutError, ConnectionError):
+                    # The server does not answer: a polite ROLLBACK would wait for it once more.
+                    await connection.invalidate()
+                    raise
+
+
+def database_url(settings: DatabaseSettings) -> str:
+    """The URL with our driver, whatever driver it names. Holds the password: never log it."""
+    if settings.url is None:
+        raise Fault("no_database", "No database is configured. Set PICTOR_DATABASE__URL.")
+    url = make_url(settings.url.get_secret_value()).set(drivername="postgresql+asyncpg")
+    return url.render_as_string(hide_password=False)
+
+
+def connect_redis(settings: RedisSettings) -> "Redis":
+    """Opens nothing yet. A Fault when no URL is set."""
+    if settings.url is None:
+        raise Fault("no_redis", "No Redis is configured. Set PICTOR_REDIS__URL.")
+    url = settings.url.get_secret_value()
+    return Redis.from_url(url, **redis_options(url, settings))
+
+
+def redis_options(url: str, settings: RedisSettings) -> dict[str, Any]:
+    """Without time limits a half-open connection would hold its caller for ever."""
+    options: dict[str, Any] = {
+        "socket_timeout": settings.socket_timeout_s,
+        "socket_connect_timeout": settings.socket_timeout_s,
+        "health_check_interval": HEALTH_CHECK_S,
+        "max_connections": REDIS_CONNECTIONS,
+    }
+    return options if url.startswith("unix:") else options | {"socket_keepalive": True}
+
+
+def _connect_args(settings: DatabaseSettings) -> dict[str, Any]:
+    return {
+        "timeout": CONNECT_TIMEOUT_S,
+        # A little more than the server's own limit, for the server that no longer answers.
+        "command_timeout": settings.statement_timeout_ms / 1000 + 1,
+        "server_settings": {
+            "application_name": "pictor",
+            "statement_timeout": str(settings.statement_timeout_ms),
+            "lock_timeout": str(settings.lock_timeout_ms),
+            "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
+            "timezone": "UTC",
+            "jit": "off",
+        },
+    }
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """Translates what the driver says, once. What is a mistake of ours in SQL stays what it is."""
+    try:
+        yield
+    except (IntegrityError, ProgrammingError):
+        raise
+    except DBAPIError as error:
+        raise (_busy() if _is_busy(error) else _down()) from error
+    except PoolTimeout as error:
+        raise _busy() from error
+    except OSError as error:  # also TimeoutError, and what connecting raises
+        raise _down() from error
+
+
+# Query cancelled, lock not available, deadlock, serialisation, too many connections.
+_BUSY_STATES = frozenset({"57014", "55P03", "40P01", "40001", "53300"})
+
+
+def _is_busy(error: DBAPIError) -> bool:
+    return getattr(error.orig, "sqlstate", None) in _BUSY_STATES
+
+
+def _busy() -> Fault:
+    return Fault(
+        "database_busy",
+        "Pictor's database is busy. Nothing was charged; please try again in a moment.",
+        retryable=True,
+    )
+
+
+def _down() -> Fault:
+    return Fault(
+        "database_down",
+        "Pictor's database cannot be reached. Nothing was charged; please try again in a minute.",
+        retryable=True,
+    )

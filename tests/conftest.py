@@ -1,0 +1,108 @@
+"""Real servers for every test: one Postgres and one Redis a run, a fresh migrated database a test."""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+import redis
+from pydantic import SecretStr
+
+from farm.embedded import EmbeddedServers
+from migrations.run import upgrade
+from shared.config import DatabaseSettings, RedisSettings, Settings, StorageSettings, WorkerSettings
+from shared.connections import Database
+
+TEMPLATE = "pictor_template"
+
+
+@dataclass
+class TestServers:
+    """The servers of this run and one connection that makes and drops databases."""
+
+    __test__ = False
+
+    servers: EmbeddedServers
+    runner: asyncio.Runner
+    admin: asyncpg.Connection
+    numbers: Iterator[int]
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return self.runner.run(work)
+
+    def execute(self, statement: str) -> None:
+        self.run(self.admin.execute(statement))
+
+    def url(self, database: str) -> str:
+        return self.servers.database_url.replace("/postgres?", f"/{database}?")
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[TestServers]:
+    with (
+        tempfile.TemporaryDirectory(prefix="pictor-tests-", ignore_cleanup_errors=True) as folder,
+        EmbeddedServers(Path(folder), durable=False) as embedded,
+        asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner,
+    ):
+        address = embedded.database_url.replace("+asyncpg", "")
+        admin = runner.run(asyncpg.connect(address))
+        made = TestServers(embedded, runner, admin, count(1))
+        made.execute(f"create database {TEMPLATE}")
+        upgrade(made.url(TEMPLATE))
+        yield made
+        runner.run(admin.close())
+
+
+@pytest.fixture
+def database_url(servers: TestServers) -> Iterator[str]:
+    """A migrated database of the test's own, gone after it."""
+    name = f"test_{next(servers.numbers)}"
+    servers.execute(f"create database {name} template {TEMPLATE}")
+    yield servers.url(name)
+    servers.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def empty_database_url(servers: TestServers) -> Iterator[str]:
+    """A database without a single table."""
+    name = f"test_{next(servers.numbers)}"
+    servers.execute(f"create database {name}")
+    yield servers.url(name)
+    servers.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def redis_url(servers: TestServers) -> Iterator[str]:
+    """The run's Redis, emptied for this test."""
+    with redis.Redis.from_url(servers.servers.redis_url) as client:
+        client.flushall()
+    yield servers.servers.redis_url
+
+
+@pytest.fixture
+def settings(
+    database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Settings:
+    """What a process of ours would run with, whatever the machine's own environment says."""
+    for name in [name for name in os.environ if name.startswith("PICTOR_")]:
+        monkeypatch.delenv(name)
+    return Settings(
+        _env_file=None,
+        database=DatabaseSettings(url=SecretStr(database_url)),
+        redis=RedisSettings(url=SecretStr(redis_url)),
+        storage=StorageSettings(folder=tmp_path / "assets"),
+        worker=WorkerSettings(snapshots=tmp_path / "snapshots"),
+    )
+
+
+@pytest.fixture
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    opened = Database.connect(settings.database)
+    yield opened
+    await opened.close()
