@@ -1,0 +1,167 @@
+"""`python -m bot`: reads the settings, wires the rooms, runs until it is told to stop.
+
+Exit codes: 0 stopped, 2 the settings are wrong, 3 Discord's logins for today are nearly spent.
+"""
+
+import asyncio
+import logging
+import random
+import secrets
+import signal
+import sys
+
+import aiohttp
+import discord
+from pydantic import ValidationError
+from yarl import URL
+
+from bot.client import PictorBot
+from bot.cogs.account import Accounts
+from bot.cogs.imagine import Imagine
+from bot.cogs.jobs import Jobs
+from bot.courier import Courier
+from bot.mail import Mail
+from bot.messages import Painter
+from bot.reception import Reception
+from shared.admission import FrontDesk
+from shared.bell import Bell
+from shared.catalog import Catalog, read_catalog
+from shared.config import DiscordSettings, Settings
+from shared.connections import Database, connect_redis
+from shared.errors import Fault
+from shared.events import Events
+from shared.plans import read_plans
+from shared.safety import PromptScreen, read_blocklist
+from shared.storage import open_store
+from shared.telemetry import configure_logging
+
+log = logging.getLogger("bot")
+
+STOPPED, WRONG_SETTINGS, LOGINS_SPENT = 0, 2, 3
+AUTHENTICATION_FAILED = 4004  # the gateway's close code
+LONGEST_WAIT_S = 300.0
+_NO_TOKEN = (
+    "PICTOR_DISCORD__TOKEN is not set. Copy the bot's token from https://discord.com/developers/"
+    "applications (your application, Bot, Reset Token) into .env or the environment."
+)
+_WRONG_TOKEN = (
+    "Discord does not accept PICTOR_DISCORD__TOKEN. Copy it again from "
+    "https://discord.com/developers/applications (your application, Bot, Reset Token)."
+)
+
+
+def point_at(settings: DiscordSettings) -> None:
+    """discord.py keeps its servers in class variables; ours are settings."""
+    discord.http.Route.BASE = settings.api_base.rstrip("/")
+    discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = URL(settings.gateway_url)
+
+
+async def build(settings: Settings) -> tuple[PictorBot, Database]:
+    """Opens nothing that must answer now: the bot lives while Postgres and Redis are away."""
+    book, catalog = read_plans(settings.plans_file), read_catalog(settings.catalog_file)
+    screen = PromptScreen(read_blocklist(settings.blocklist_file))
+    database, redis = Database.connect(settings.database), connect_redis(settings.redis)
+    events = Events(redis)
+    desk = FrontDesk(
+        database, Bell(settings.redis), events, book, catalog, screen,
+        draw_seed=lambda: secrets.randbelow(2**32),
+    )  # fmt: skip
+    bot = PictorBot()
+    courier = Courier(
+        Mail(bot),
+        database=database,
+        events=events,
+        painter=Painter(open_store(settings.storage).url, lambda name: _title(catalog, name)),
+        interval_s=settings.discord.edit_interval_s,
+    )
+    reception = Reception(book, settings.discord.plan_roles)
+    examples = catalog.get(catalog.default).examples
+    jobs = Jobs(desk, courier, reception, examples=examples)
+    imagine = Imagine(desk, courier, reception, examples=examples)
+    bot.install(courier, [imagine, jobs, Accounts(desk, reception, book)], press=jobs.press)
+    return bot, database
+
+
+def _title(catalog: Catalog, name: str) -> str:
+    known = catalog.checkpoints.get(name)
+    return known.title if known else name
+
+
+async def serve(settings: Settings) -> int:
+    if settings.discord.token is None:
+        return _refuse(_NO_TOKEN)
+    point_at(settings.discord)
+    bot, database = await build(settings)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    try:
+        return await _run_until(stop, bot, settings.discord.token.get_secret_value())
+    finally:
+        await bot.close()
+        await database.close()
+
+
+async def _run_until(stop: asyncio.Event, bot: PictorBot, token: str) -> int:
+    living = asyncio.create_task(_live(bot, token))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({living, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not living.done():
+        living.cancel()
+        await asyncio.gather(living, return_exceptions=True)
+        return STOPPED
+    return living.result()
+
+
+async def _live(bot: PictorBot, token: str) -> int:
+    try:
+        await _log_in(bot, token)
+        await bot.guard_logins()
+        log.info("ready to connect as %s", bot.user)
+        await bot.connect(reconnect=True)
+    except discord.LoginFailure:
+        return _refuse(_WRONG_TOKEN)
+    except discord.ConnectionClosed as error:
+        if error.code != AUTHENTICATION_FAILED:
+            raise
+        return _refuse(_WRONG_TOKEN)
+    except Fault as fault:
+        return _refuse(fault.sentence, LOGINS_SPENT)
+    return STOPPED
+
+
+async def _log_in(bot: PictorBot, token: str) -> None:
+    """Waits for a Discord that is away, 5 s at first, never hammering."""
+    wait = 5.0
+    while True:
+        try:
+            return await bot.login(token)
+        except (discord.LoginFailure, asyncio.CancelledError):
+            raise
+        except (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError) as error:
+            log.warning("Discord cannot be reached (%s); again in %.0f s", error, wait)
+            await bot.http.close()
+        await asyncio.sleep(wait * random.uniform(0.8, 1.2))
+        wait = min(wait * 2, LONGEST_WAIT_S)
+
+
+def _refuse(sentence: str, code: int = WRONG_SETTINGS) -> int:
+    print(sentence, file=sys.stderr)
+    return code
+
+
+def main() -> int:
+    try:
+        settings = Settings()
+        configure_logging(settings.log_level)
+        return asyncio.run(serve(settings))
+    except ValidationError as error:
+        named = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        return _refuse(f"The settings cannot be used: {named}")
+    except Fault as fault:
+        return _refuse(fault.sentence)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""Buttons that work for ever: the custom id says everything, and the database decides what it may do."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Protocol, Self, cast
+from uuid import UUID
+
+import discord
+
+from bot.messages import Action, Card, Knob, Look
+
+_STYLES = {
+    Look.PLAIN: discord.ButtonStyle.secondary,
+    Look.DANGER: discord.ButtonStyle.danger,
+    Look.LINK: discord.ButtonStyle.link,
+}
+TEMPLATE = re.compile(
+    r"pictor:1:(?P<action>upscale|vary|reroll|cancel):(?P<job>[0-9a-f]{32}):(?P<index>[0-3])"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """What a button asks for. Anyone can forge one: it carries no right to anything."""
+
+    action: Action
+    job_id: UUID
+    index: int
+
+
+class Presser(Protocol):
+    async def pressed(self, interaction: discord.Interaction, press: Press) -> None: ...
+
+
+class JobButton(discord.ui.DynamicItem["discord.ui.Button[Any]"], template=TEMPLATE):
+    @classmethod
+    def from_knob(cls, knob: Knob, row: int) -> Self:
+        button: discord.ui.Button[Any] = discord.ui.Button(
+            label=knob.label or None,
+            emoji=knob.emoji or None,
+            style=_STYLES[knob.look],
+            custom_id=knob.target,
+            row=row,
+        )
+        return cls(button)
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: discord.Interaction[Any], item: Any, match: re.Match[str], /
+    ) -> Self:
+        return cls(item)
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        press = read_press(self.custom_id)
+        assert press is not None, "the template matched"
+        await cast(Presser, interaction.client).pressed(interaction, press)
+
+
+def read_press(custom_id: str) -> Press | None:
+    match = TEMPLATE.fullmatch(custom_id)
+    if match is None:
+        return None
+    return Press(Action(match["action"]), UUID(hex=match["job"]), int(match["index"]))
+
+
+def view_of(card: Card) -> discord.ui.View | None:
+    """Only dynamic items and links: discord.py then keeps no view in memory."""
+    if not card.rows:
+        return None
+    view = discord.ui.View(timeout=None)
+    for row, knobs in enumerate(card.rows):
+        for knob in knobs:
+            view.add_item(
+                _link(knob, row) if knob.look is Look.LINK else JobButton.from_knob(knob, row)
+            )
+    return view
+
+
+def _link(knob: Knob, row: int) -> "discord.ui.Button[Any]":
+    return discord.ui.Button(label=knob.label, url=knob.target, row=row)
+
+
+def embed_of(card: Card) -> discord.Embed | None:
+    panel = card.panel
+    if panel is None:
+        return None
+    embed = discord.Embed(
+        title=panel.title or None, description=panel.text or None, colour=panel.colour
+    )
+    if panel.image:
+        embed.set_image(url=panel.image)
+    if panel.footer:
+        embed.set_footer(text=panel.footer)
+    return embed

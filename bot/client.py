@@ -1,0 +1,145 @@
+"""The connection to Discord: few intents, small caches, one place for errors."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.answers import outdated_card
+from bot.buttons import JobButton, Press, read_press
+from bot.courier import Courier
+from bot.reception import Interaction, answer_error, tell
+from shared.errors import Fault
+
+log = logging.getLogger(__name__)
+
+# After 1,000 logins in a day Discord ends every session and resets the token.
+LOGINS_TO_KEEP = 100
+SYNC_AGAIN_S = 30.0
+# What makes two commands the same to a person; Discord adds ids, versions and defaults of its own.
+_TOLD = ("name", "description", "type", "required", "autocomplete", "value", "nsfw")
+_LISTED = ("options", "choices")
+_OLD_BUTTON = (
+    "This button comes from a version that is gone. Use /imagine, or a newer message's button."
+)
+
+
+class Tree(app_commands.CommandTree["PictorBot"]):
+    async def on_error(self, interaction: Interaction, error: app_commands.AppCommandError) -> None:
+        if interaction.type is discord.InteractionType.autocomplete:
+            log.warning("a picker failed: %s", error)  # a picker shows lists, not sentences
+            return
+        await answer_error(interaction, error)
+
+
+class PictorBot(commands.Bot):
+    def __init__(self) -> None:
+        super().__init__(
+            command_prefix=commands.when_mentioned,
+            help_command=None,
+            tree_cls=Tree,
+            intents=discord.Intents(guilds=True),
+            allowed_mentions=discord.AllowedMentions.none(),
+            activity=discord.CustomActivity("/imagine"),
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            chunk_guilds_at_startup=False,
+            max_messages=None,
+            max_ratelimit_timeout=30.0,
+        )
+        self._courier: Courier | None = None
+        self._press: Callable[[Interaction, Press], Awaitable[None]] | None = None
+        self._cogs: Sequence[commands.Cog] = ()
+        self._background: set[asyncio.Task[None]] = set()
+
+    def install(
+        self,
+        courier: Courier,
+        cogs: Sequence[commands.Cog],
+        *,
+        press: Callable[[Interaction, Press], Awaitable[None]],
+    ) -> None:
+        self._courier, self._cogs, self._press = courier, cogs, press
+
+    async def setup_hook(self) -> None:
+        assert self._courier is not None, "install() comes before login()"
+        for cog in self._cogs:
+            await self.add_cog(cog)
+        self.add_dynamic_items(JobButton)
+        for work in (self._courier.run(), self._publish_commands()):
+            task = asyncio.create_task(work)
+            self._background.add(task)
+            task.add_done_callback(self._background.discard)
+
+    async def close(self) -> None:
+        tasks = list(self._background)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await super().close()
+
+    async def guard_logins(self) -> None:
+        """Refuses to use up the day's logins; raises before the gateway is touched."""
+        _, _, limit = await self.http.get_bot_gateway()
+        if limit["remaining"] < LOGINS_TO_KEEP:
+            hours = limit["reset_after"] / 3_600_000
+            sentence = (
+                f"Only {limit['remaining']} of {limit['total']} logins are left for this token. "
+                f"Something restarts the bot too often; the count is reset in {hours:.1f} hours."
+            )
+            raise Fault("logins_spent", sentence)
+
+    async def pressed(self, interaction: Interaction, press: Press) -> None:
+        assert self._press is not None, "install() comes before login()"
+        try:
+            await self._press(interaction, press)
+        except Exception as error:
+            await answer_error(interaction, error)
+
+    async def on_interaction(self, interaction: Interaction) -> None:
+        """discord.py drops what no button or form of ours claims; a person gets an answer."""
+        if interaction.type not in (
+            discord.InteractionType.component,
+            discord.InteractionType.modal_submit,
+        ):
+            return
+        data: Mapping[str, Any] = interaction.data or {}
+        if read_press(str(data.get("custom_id", ""))) is None:
+            try:
+                await tell(interaction, outdated_card(_OLD_BUTTON))
+            except discord.HTTPException as error:
+                log.warning("an unknown button was not answered: %s", error)
+
+    async def _publish_commands(self) -> None:
+        while True:
+            try:
+                await self.publish_commands()
+                return
+            except (discord.DiscordException, OSError, TimeoutError) as error:
+                log.warning("commands not published yet: %s", error)
+            await asyncio.sleep(SYNC_AGAIN_S)
+
+    async def publish_commands(self) -> bool:
+        """Publishes only what changed: Discord counts 200 a day."""
+        assert self.application_id is not None, "known since login"
+        ours = [command.to_dict(self.tree) for command in self.tree.get_commands()]
+        theirs = await self.http.get_global_commands(self.application_id)
+        if told(ours) == told(theirs):
+            return False
+        await self.tree.sync()
+        log.info("published %d commands", len(ours))
+        return True
+
+
+def told(commands_: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """What a list of commands tells people, in one order, without empty fields."""
+    return sorted((_told(command) for command in commands_), key=lambda fields: str(fields["name"]))
+
+
+def _told(fields: Mapping[str, Any]) -> dict[str, Any]:
+    plain = {key: fields[key] for key in _TOLD if fields.get(key)}
+    lists = {key: [_told(item) for item in fields[key]] for key in _LISTED if fields.get(key)}
+    return {**plain, **lists}

@@ -1,0 +1,96 @@
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from discord import app_commands
+from discord.ext import commands
+
+from bot.answers import cancelled_card, choice_label, queue_card
+from bot.buttons import Press
+from bot.courier import Courier
+from bot.messages import Action
+from bot.reception import Interaction, Reception, open_private, open_public, tell, tell_notices
+from shared.admission import FrontDesk, Person, Receipt
+from shared.errors import Fault, Refusal
+from shared.jobs import Job, Route
+
+PICKER_S = 2.0  # Discord waits three seconds for a picker
+
+
+class Jobs(commands.Cog):
+    def __init__(
+        self, desk: FrontDesk, courier: Courier, reception: Reception, *, examples: Sequence[str]
+    ) -> None:
+        self._desk = desk
+        self._courier = courier
+        self._reception = reception
+        self._examples = tuple(examples)
+
+    @app_commands.command(description="Your jobs that are waiting or running")
+    async def queue(self, interaction: Interaction) -> None:
+        await open_private(interaction)
+        jobs = await self._desk.queue(await self._reception.person(interaction))
+        await tell(interaction, queue_card(jobs, datetime.now(UTC)))
+
+    @app_commands.command(description="Stop one of your jobs; nothing is charged for it")
+    @app_commands.describe(job="Which one; left out, your newest")
+    async def cancel(self, interaction: Interaction, job: str | None = None) -> None:
+        await open_private(interaction)
+        person = await self._reception.person(interaction)
+        job_id = read_job_id(job) if job else await self._newest(person)
+        cancelled = await self._desk.cancel(person, job_id)
+        self._courier.wake()
+        await tell(interaction, cancelled_card(cancelled))
+
+    @cancel.autocomplete("job")
+    async def pick(self, interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
+        try:
+            async with asyncio.timeout(PICKER_S):
+                jobs = await self._desk.queue(await self._reception.person(interaction))
+        except (Refusal, Fault, TimeoutError):
+            return []
+        typed = current.casefold()
+        fitting = [job for job in jobs if typed in job.prompt.casefold()]
+        return [app_commands.Choice(name=choice_label(j), value=j.id.hex) for j in fitting[:25]]
+
+    async def press(self, interaction: Interaction, press: Press) -> None:
+        """A button was pressed. Whose job it is and what it allows, the desk reads in the database."""
+        if press.action is Action.CANCEL:
+            await self._cancel_here(interaction, press.job_id)
+            return
+        route = await open_public(interaction)
+        person = await self._reception.person(interaction)
+        receipt = await self._ask(press, person, key=str(interaction.id), route=route)
+        self._courier.expect(receipt.jobs)
+        await tell_notices(interaction, receipt.notices, self._examples)
+
+    async def _ask(self, press: Press, person: Person, *, key: str, route: Route) -> Receipt:
+        if press.action is Action.UPSCALE:
+            return await self._desk.upscale(person, press.job_id, press.index, key=key, route=route)
+        if press.action is Action.VARY:
+            return await self._desk.vary(person, press.job_id, press.index, key=key, route=route)
+        return await self._desk.reroll(person, press.job_id, key=key, route=route)
+
+    async def _cancel_here(self, interaction: Interaction, job_id: UUID) -> None:
+        await interaction.response.defer()
+        await self._desk.cancel(await self._reception.person(interaction), job_id)
+        self._courier.wake()
+
+    async def _newest(self, person: Person) -> UUID:
+        jobs = await self._desk.queue(person)
+        if not jobs:
+            raise Refusal("nothing_open", "Nothing of yours is waiting or running.", field="job")
+        return newest(jobs).id
+
+
+def newest(jobs: Sequence[Job]) -> Job:
+    return max(jobs, key=lambda job: job.submitted_at)
+
+
+def read_job_id(text: str) -> UUID:
+    try:
+        return UUID(hex=text.strip())
+    except ValueError:
+        sentence = "I know no such job. Pick one from the list that opens while you type."
+        raise Refusal("unknown_job", sentence, field="job") from None

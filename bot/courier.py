@@ -1,0 +1,298 @@
+"""The courier: keeps each job's one message true, from "waiting" to the picture or the reason.
+
+Postgres says which messages are open and what became of their jobs; events only make it quick.
+Each message has one editor: coalesced, one edit at a time, and nothing after the final one.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from redis.exceptions import RedisError
+
+from bot.mail import Later, Mail, Shut, Way, first_way, too_old
+from bot.messages import Card, News, Painter
+from shared import jobstore
+from shared.connections import Database
+from shared.errors import Fault
+from shared.events import EventKind, Events, JobEvent
+from shared.jobs import Job, JobState, Route
+
+log = logging.getLogger(__name__)
+
+RECONCILE_S = 2.0  # what a lost event may cost
+TICK_S = 0.1
+EDITS_PER_TICK = 4  # 40 a second: under Discord's 50, with room for answers
+MAX_WAIT_S = 60.0
+REPAINTING = frozenset({Way.TOKEN, Way.EDIT})  # progress never opens a new message
+ANY_WAY = frozenset(Way)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True, eq=False)
+class Delivery:
+    """One open message. What is kept here may be lost: the rows bring all of it back but `news`."""
+
+    job: Job
+    route: Route
+    due: datetime
+    news: News = field(default_factory=News)
+    shown: Card | None = None
+    tries: int = 0
+    muted: bool = False
+    stale: bool = True
+
+    def learn(self, job: Job) -> None:
+        """Never backwards: a row read before a newer one must not undo it."""
+        if self.job.state.terminal or job.attempt < self.job.attempt:
+            return
+        moved = job.state != self.job.state or job.attempt != self.job.attempt
+        if moved and (job.state is JobState.WAITING or job.attempt != self.news.attempt):
+            self.news = News(attempt=job.attempt)
+        if job.state.terminal:
+            self.tries = 0  # the end is tried at once, however progress fared
+        self.stale = self.stale or moved
+        self.job = job
+
+    def hear(self, event: JobEvent) -> None:
+        news = self.news.heard(event)
+        self.stale = self.stale or news != self.news
+        self.news = news
+
+    @property
+    def ended(self) -> bool:
+        return self.job.state.terminal
+
+
+class Courier:
+    def __init__(
+        self,
+        mail: Mail,
+        *,
+        database: Database,
+        events: Events,
+        painter: Painter,
+        interval_s: float,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._mail = mail
+        self._database = database
+        self._events = events
+        self._painter = painter
+        self._interval = timedelta(seconds=interval_s)
+        self._now = now
+        self._open: dict[UUID, Delivery] = {}
+        self._editing: dict[UUID, asyncio.Task[None]] = {}
+        self._closed: set[UUID] = set()  # ended while a reconcile was reading
+        self._ask = asyncio.Event()  # set when the rows are worth a look before their time
+
+    async def run(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_forever(self._listen))
+                group.create_task(_forever(self._look))
+                group.create_task(_forever(self._tick))
+        finally:
+            for task in self._editing.values():
+                task.cancel()
+
+    def expect(self, jobs: Iterable[Job]) -> None:
+        """New jobs of ours: their rows hold the routes, so have a look at once."""
+        if any(not job.state.terminal for job in jobs):
+            self.wake()
+
+    def wake(self) -> None:
+        self._ask.set()
+
+    async def _listen(self) -> None:
+        async with self._events.subscribe() as stream:
+            self.wake()  # whatever was said while we did not listen is in the rows
+            async for event in stream:
+                self.hear(event)
+
+    async def _look(self) -> None:
+        self._ask.clear()
+        await self.reconcile()
+        await asyncio.sleep(TICK_S)
+        try:
+            await asyncio.wait_for(self._ask.wait(), RECONCILE_S)
+        except TimeoutError:
+            return
+
+    async def _tick(self) -> None:
+        self.step()
+        await asyncio.sleep(TICK_S)
+
+    def hear(self, event: JobEvent) -> None:
+        delivery = self._open.get(event.job_id)
+        if event.kind is EventKind.STATE or delivery is None:
+            self.wake()
+        if delivery is not None:
+            delivery.hear(event)
+
+    async def reconcile(self) -> None:
+        """One query brings every open message's job and route."""
+        before = set(self._open)
+        self._closed.clear()
+        async with self._database.read() as session:
+            rows = await jobstore.open_deliveries(session)
+        for job, route in rows:
+            self._learn(job, route)
+        for job_id in before - {job.id for job, _ in rows}:
+            await self._let_go(job_id)
+        await self._drop_old_tokens()
+
+    def _learn(self, job: Job, route: Route) -> None:
+        if job.id in self._closed:
+            return
+        delivery = self._open.get(job.id)
+        if delivery is None:
+            news = News(attempt=job.attempt)
+            self._open[job.id] = Delivery(job, route, self._now(), news)
+        else:
+            delivery.learn(job)
+
+    async def _let_go(self, job_id: UUID) -> None:
+        """Another process has shown the end. If ours might since have painted over it, repaint."""
+        delivery = self._open.get(job_id)
+        if delivery is None or job_id in self._editing:
+            return
+        if delivery.shown is not None and not delivery.shown.final:
+            async with self._database.read() as session:
+                job = await jobstore.load(session, job_id)
+            if job is not None and job.state.terminal:
+                delivery.learn(job)
+                return
+        del self._open[job_id]
+
+    async def _drop_old_tokens(self) -> None:
+        """A token edits a person's messages for 15 minutes; after that it is only a secret to lose."""
+        now = self._now()
+        for delivery in list(self._open.values()):
+            route = delivery.route
+            if delivery.job.id in self._editing or not route.token or not route.token_expires_at:
+                continue
+            if now >= route.token_expires_at:
+                await self._keep_route(delivery, replace(route, token=None))
+
+    async def _keep_route(self, delivery: Delivery, route: Route) -> None:
+        async with self._database.begin() as session:
+            await jobstore.set_route(session, delivery.job.id, route)
+        delivery.route = route
+
+    def step(self) -> None:
+        """Starts the edits that are due: ends before progress, the longest waiting first."""
+        now = self._now()
+        due = [
+            d for d in self._open.values() if d.job.id not in self._editing and self._due(d, now)
+        ]
+        due.sort(key=lambda delivery: (not delivery.ended, delivery.due))
+        for delivery in due[:EDITS_PER_TICK]:
+            self._editing[delivery.job.id] = asyncio.create_task(self._edit(delivery))
+
+    def _due(self, delivery: Delivery, now: datetime) -> bool:
+        if delivery.ended and not delivery.tries:
+            return True
+        return now >= delivery.due and (delivery.ended or (delivery.stale and not delivery.muted))
+
+    async def settle(self) -> None:
+        """Waits for the edits in the air."""
+        while self._editing:
+            await asyncio.wait(self._editing.values())
+
+    async def _edit(self, delivery: Delivery) -> None:
+        job_id = delivery.job.id
+        try:
+            await (self._finish(delivery) if delivery.ended else self._progress(delivery))
+            delivery.tries = 0
+        except (Later, Fault) as error:
+            self._put_off(delivery, error)
+        except Exception as error:
+            log.exception("the message of job %s could not be edited", job_id)
+            self._put_off(delivery, error)
+        finally:
+            self._editing.pop(job_id, None)
+
+    def _put_off(self, delivery: Delivery, error: Exception) -> None:
+        delivery.tries += 1
+        delivery.stale = True
+        wait = min(2.0 ** min(delivery.tries, 6), MAX_WAIT_S) * random.uniform(0.5, 1.0)
+        wait = max(wait, error.after_s if isinstance(error, Later) else 0.0)
+        delivery.due = self._now() + timedelta(seconds=wait)
+        log.warning("message of job %s: %s; again in %.1f s", delivery.job.id, error, wait)
+
+    async def _progress(self, delivery: Delivery) -> None:
+        now = self._now()
+        delivery.due, delivery.stale = now + self._interval, False
+        card = self._painter.paint(delivery.job, delivery.route.user_id, news=delivery.news)
+        if card == delivery.shown or self._too_late(delivery.route, now):
+            return
+        try:
+            route = await self._mail.deliver(
+                card, delivery.job, delivery.route, now=now, allowed=REPAINTING
+            )
+        except Shut as shut:
+            delivery.muted = True  # the picture itself will find its way
+            log.info("job %s goes on without progress: %s", delivery.job.id, shut)
+            return
+        delivery.shown = card
+        if route != delivery.route:
+            await self._keep_route(delivery, route)
+
+    def _too_late(self, route: Route, now: datetime) -> bool:
+        # The one edit that Discord allows an old message is kept for the picture.
+        return bool(route.message_id) and first_way(route, now) is Way.EDIT and too_old(route, now)
+
+    async def _finish(self, delivery: Delivery) -> None:
+        job, now = delivery.job, self._now()
+        async with self._database.read() as session:
+            pictures = await jobstore.assets(session, job.id)
+        card = self._painter.paint(job, delivery.route.user_id, pictures=pictures)
+        try:
+            if card != delivery.shown:
+                delivery.route = await self._mail.deliver(
+                    card, job, delivery.route, now=now, allowed=ANY_WAY
+                )
+                delivery.shown = card
+        except Shut as shut:
+            await self._close(delivery, undeliverable=str(shut))
+            return
+        await self._close(delivery)
+
+    async def _close(self, delivery: Delivery, *, undeliverable: str = "") -> None:
+        """The job keeps its end and its pictures, whether or not anybody could be shown."""
+        job_id = delivery.job.id
+        async with self._database.begin() as session:
+            await jobstore.set_route(session, job_id, replace(delivery.route, token=None))
+            if undeliverable:
+                await jobstore.undeliverable(session, job_id, undeliverable)
+            else:
+                await jobstore.delivered(session, job_id)
+        if undeliverable:
+            log.error("job %s cannot be shown: %s", job_id, undeliverable)
+        self._closed.add(job_id)
+        self._open.pop(job_id, None)
+
+
+async def _forever(turn: Callable[[], Awaitable[None]]) -> None:
+    """One turn after the other; a lost server slows the loop down and never ends it."""
+    failures = 0
+    while True:
+        try:
+            await turn()
+            failures = 0
+        except (RedisError, OSError, Fault) as error:
+            failures += 1
+            log.warning("courier: %s", error)
+        except Exception:
+            failures += 1
+            log.exception("courier")
+        if failures:
+            await asyncio.sleep(min(0.5 * 2 ** min(failures, 5), 10.0))

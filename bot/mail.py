@@ -1,0 +1,167 @@
+"""The ways a card reaches its person, and which way follows when one is shut."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import aiohttp
+import discord
+
+from bot.buttons import embed_of, view_of
+from bot.messages import Card
+from shared.jobs import Job, Route
+
+# An edit that starts just before Discord's 15 minutes end would be refused and counted against us.
+TOKEN_MARGIN = timedelta(minutes=1)
+OLD_MESSAGE = timedelta(hours=1)
+CALL_TIMEOUT_S = 45.0  # above discord.py's own wait for a rate limit (30 s)
+
+# Discord's codes: unknown channel, missing access, missing permission, blocked by AutoMod.
+CHANNEL_SHUT = frozenset({10003, 50001, 50013, 200000, 240000})
+
+
+class Way(StrEnum):
+    TOKEN = "token"  # noqa: S105  (edit with the interaction's token)
+    EDIT = "edit"  # edit as the bot
+    POST = "post"  # a new message in the channel
+    DIRECT = "direct"  # a direct message
+
+
+class Later(Exception):
+    """Discord or the line failed, not the route: the same edit is tried again after `after_s`."""
+
+    def __init__(self, reason: str, after_s: float = 0.0) -> None:
+        super().__init__(reason)
+        self.after_s = after_s
+
+
+class Shut(Exception):
+    """No allowed way is left."""
+
+
+def first_way(route: Route, now: datetime) -> Way:
+    if not route.message_id:
+        return Way.POST
+    return Way.TOKEN if token_alive(route, now) else Way.EDIT
+
+
+def token_alive(route: Route, now: datetime) -> bool:
+    if not (route.token and route.token_expires_at and route.application_id):
+        return False
+    return now < route.token_expires_at - TOKEN_MARGIN
+
+
+def too_old(route: Route, now: datetime) -> bool:
+    """Discord limits edits of messages older than an hour, by rules it does not publish."""
+    return now - discord.utils.snowflake_time(int(route.message_id)) > OLD_MESSAGE
+
+
+def next_way(way: Way, error: discord.HTTPException) -> Way | None:
+    """None when the person cannot be reached. A token may be refused early, so the bot tries too;
+    an old, archived or deleted message (30046, 50083, 10008) leaves a new one in the channel."""
+    if way is Way.TOKEN:
+        return Way.EDIT
+    if way is Way.EDIT:
+        return Way.DIRECT if error.code in CHANNEL_SHUT else Way.POST
+    return Way.DIRECT if way is Way.POST else None
+
+
+def transient(error: discord.HTTPException, way: Way) -> bool:
+    # 30046 comes as a 429, yet waiting does not help: the message is too old to edit.
+    if error.code == 30046:
+        return False
+    bot_refused = error.status == 401 and way is not Way.TOKEN
+    return error.status >= 500 or error.status == 429 or bot_refused
+
+
+def nonce_of(job: Job) -> str:
+    """Discord drops a second message with the same nonce, so a repeated post stays one message."""
+    number, digits = job.id.int, ""
+    while number:
+        number, rest = divmod(number, 36)
+        digits = "0123456789abcdefghijklmnopqrstuvwxyz"[rest] + digits
+    return digits or "0"
+
+
+class Mail:
+    def __init__(self, client: discord.Client) -> None:
+        self._client = client
+        self._ways: dict[Way, Callable[[Card, Route, str], Awaitable[Route]]] = {
+            Way.TOKEN: self._by_token,
+            Way.EDIT: self._by_bot,
+            Way.POST: self._post,
+            Way.DIRECT: self._direct,
+        }
+
+    async def deliver(
+        self, card: Card, job: Job, route: Route, *, now: datetime, allowed: frozenset[Way]
+    ) -> Route:
+        """Returns the route that worked. Later: try again. Shut: no allowed way is left."""
+        way: Way | None = first_way(route, now)
+        reason = "nothing tried"
+        while way is not None and (way in allowed or not route.message_id):
+            try:
+                return await self._attempt(way, card, route, nonce_of(job))
+            except discord.RateLimited as error:
+                if way is not Way.EDIT or not too_old(route, now):
+                    raise Later("rate limited", error.retry_after) from error
+                reason, way = "the message is too old to edit", Way.POST
+            except discord.HTTPException as error:
+                if transient(error, way):
+                    raise Later(str(error), _retry_after(error)) from error
+                reason = f"{way}: {error.status} {error.code}"
+                way = next_way(way, error)
+        raise Shut(reason)
+
+    async def _attempt(self, way: Way, card: Card, route: Route, nonce: str) -> Route:
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT_S):
+                return await self._ways[way](card, route, nonce)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise Later(repr(error)) from error
+
+    async def _by_token(self, card: Card, route: Route, _nonce: str) -> Route:
+        assert route.application_id and route.token, "first_way checked"
+        webhook = discord.Webhook.partial(
+            int(route.application_id), route.token, client=self._client
+        )
+        await webhook.edit_message(int(route.message_id), **_edit_fields(card))
+        return route
+
+    async def _by_bot(self, card: Card, route: Route, _nonce: str) -> Route:
+        channel = self._client.get_partial_messageable(int(route.channel_id))
+        message = channel.get_partial_message(int(route.message_id))
+        await message.edit(**_edit_fields(card))
+        return replace(route, token=None)
+
+    async def _post(self, card: Card, route: Route, nonce: str) -> Route:
+        channel = self._client.get_partial_messageable(int(route.channel_id))
+        message = await channel.send(**_send_fields(card), nonce=nonce)
+        return replace(route, message_id=str(message.id), token=None)
+
+    async def _direct(self, card: Card, route: Route, nonce: str) -> Route:
+        channel = await self._client.create_dm(discord.Object(int(route.user_id)))
+        message = await channel.send(**_send_fields(card), nonce=nonce)
+        return replace(
+            route, channel_id=str(channel.id), message_id=str(message.id), guild_id=None, token=None
+        )
+
+
+def _retry_after(error: discord.HTTPException) -> float:
+    try:
+        return float(error.response.headers.get("Retry-After", 0))
+    except ValueError:
+        return 0.0
+
+
+def _edit_fields(card: Card) -> dict[str, Any]:
+    return {"content": card.content, "embed": embed_of(card), "view": view_of(card)}
+
+
+def _send_fields(card: Card) -> dict[str, Any]:
+    fields: dict[str, Any] = {"content": card.content, "embed": embed_of(card)}
+    view = view_of(card)
+    return {**fields, "view": view} if view else fields

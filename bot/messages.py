@@ -1,0 +1,303 @@
+"""A job's message as people read it: row, news and pictures in, a card out. Pure."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from enum import IntEnum, StrEnum
+from typing import Protocol
+from uuid import UUID
+
+from shared.events import EventKind, JobEvent
+from shared.jobs import Job, JobKind, JobState
+from shared.plans import Speed
+
+CONTENT_LIMIT = 2_000  # Discord's, for a message's text
+PANEL_LIMIT = 4_096  # Discord's, for an embed's description
+BAR_CELLS = 14
+UNCHARGED = "You were not charged."
+
+_SPECIAL = re.compile(r"([\\*_~`|<>\[\]]|:(?=//))")
+_UNIT = re.compile(r"\\[^\\]|\\\\|[^\\]")  # a sign with its escape, never half of it
+# Control and direction marks would let a prompt redraw the line around it.
+_INVISIBLE = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+|\s+")
+
+
+class Colour(IntEnum):
+    WAITING = 0x4E5058
+    RUNNING = 0x5865F2
+    DONE = 0x3BA55D
+    STOPPED = 0xFEE75C
+    FAILED = 0xED4245
+
+
+class Look(StrEnum):
+    PLAIN = "secondary"
+    DANGER = "danger"
+    LINK = "link"
+
+
+class Action(StrEnum):
+    UPSCALE = "upscale"
+    VARY = "vary"
+    REROLL = "reroll"
+    CANCEL = "cancel"
+
+
+def custom_id(action: Action, job_id: UUID, index: int = 0) -> str:
+    return f"pictor:1:{action}:{job_id.hex}:{index}"
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """One button: either it carries a custom id, or it opens a link."""
+
+    label: str = ""
+    target: str = ""
+    look: Look = Look.PLAIN
+    emoji: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    text: str
+    colour: Colour
+    title: str = ""
+    image: str = ""
+    footer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Everything that one message shows. `final` is never followed by another card."""
+
+    content: str = ""
+    panel: Panel | None = None
+    rows: tuple[tuple[Knob, ...], ...] = ()
+    final: bool = False
+
+
+class Picture(Protocol):
+    """What a card needs of a stored asset."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def index(self) -> int: ...
+    @property
+    def key(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """The latest events of one attempt. A restart loses them without harm: the row has the state."""
+
+    attempt: int = 0
+    waiting: JobEvent | None = None
+    progress: JobEvent | None = None
+    preview: str = ""
+
+    def heard(self, event: JobEvent) -> "News":
+        if event.kind is EventKind.WAITING:
+            return replace(self, waiting=event)
+        if event.kind is EventKind.PREVIEW and event.key:
+            return replace(self, preview=event.key)
+        if event.kind is EventKind.PROGRESS and event.step >= self.step:
+            return replace(self, progress=event)
+        return self
+
+    @property
+    def step(self) -> int:
+        return self.progress.step if self.progress else 0
+
+    @property
+    def fraction(self) -> float:
+        if not self.progress or self.progress.steps <= 0:
+            return 0.0
+        return min(self.progress.step / self.progress.steps, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Painter:
+    """`link` makes a storage key a URL, `title` names a checkpoint."""
+
+    link: Callable[[str], str]
+    title: Callable[[str], str]
+
+    def paint(
+        self, job: Job, owner: str, *, news: News | None = None, pictures: Sequence[Picture] = ()
+    ) -> Card:
+        news = news or News()
+        if job.state is JobState.SUCCEEDED:
+            return self._succeeded(job, owner, pictures)
+        if job.state.terminal:
+            return _ended(job, owner)
+        if job.state is JobState.RUNNING:
+            return self._running(job, owner, news)
+        return _waiting(job, owner, news)
+
+    def _running(self, job: Job, owner: str, news: News) -> Card:
+        image = self.link(news.preview) if news.preview else ""
+        status = f"({news.fraction:.0%}) ({job.speed})"
+        panel = Panel(text=progress_line(news), colour=Colour.RUNNING, image=image)
+        return Card(headline(job, owner, status), panel, ((_cancel(job),),))
+
+    def _succeeded(self, job: Job, owner: str, pictures: Sequence[Picture]) -> Card:
+        shown = next((picture for picture in pictures if picture.kind == "grid"), None)
+        link = self.link(shown.key) if shown else ""
+        single = job.kind is JobKind.UPSCALE
+        rows = self._single_rows(job, pictures) if single else _grid_rows(job, link)
+        panel = Panel(
+            text=self._facts(job),
+            colour=Colour.DONE,
+            image=link,
+            footer=_caption(job, single=single),
+        )
+        return Card(headline(job, owner, f"({job.speed})"), panel, rows, final=True)
+
+    def _facts(self, job: Job) -> str:
+        facts = [f"seed {job.spec.seed}", self.title(job.spec.checkpoint)]
+        if job.finished_at:
+            facts.insert(0, duration(job.finished_at - job.submitted_at))
+        facts.insert(1, price(job))
+        return " · ".join(facts)
+
+    def _single_rows(self, job: Job, pictures: Sequence[Picture]) -> tuple[tuple[Knob, ...], ...]:
+        # The grid it was cut from holds the noise to vary; an enlarged picture holds none.
+        source, index = job.parent_id or job.id, job.parent_index or 0
+        knobs = [
+            Knob("V1", custom_id(Action.VARY, source, index)),
+            Knob("", custom_id(Action.REROLL, source), emoji="🔄"),
+        ]
+        full = next((picture for picture in pictures if picture.kind == "image"), None)
+        if full:
+            knobs.append(Knob("Open full picture", self.link(full.key), Look.LINK))
+        return (tuple(knobs),)
+
+
+def _grid_rows(job: Job, link: str) -> tuple[tuple[Knob, ...], ...]:
+    count = range(min(job.spec.images, 4))
+    upscales = [Knob(f"U{i + 1}", custom_id(Action.UPSCALE, job.id, i)) for i in count]
+    varies = [Knob(f"V{i + 1}", custom_id(Action.VARY, job.id, i)) for i in count]
+    upscales.append(Knob("", custom_id(Action.REROLL, job.id), emoji="🔄"))
+    if link:
+        varies.append(Knob("Open", link, Look.LINK))
+    return tuple(upscales), tuple(varies)
+
+
+def _waiting(job: Job, owner: str, news: News) -> Card:
+    panel = Panel(text=waiting_line(job, news), colour=Colour.WAITING)
+    status = "(Waiting to start)" if job.state is JobState.WAITING else "(Starting)"
+    return Card(headline(job, owner, f"{status} ({job.speed})"), panel, ((_cancel(job),),))
+
+
+_ENDINGS = {
+    JobState.FAILED: ("Failed", "It could not be finished", Colour.FAILED),
+    JobState.BLOCKED: ("Blocked", "The pictures were held back", Colour.STOPPED),
+    JobState.CANCELLED: ("Cancelled", "", Colour.STOPPED),
+}
+
+
+def _ended(job: Job, owner: str) -> Card:
+    status, title, colour = _ENDINGS[job.state]
+    sentence = job.error_sentence or ""
+    panel = Panel(text=f"{sentence} {UNCHARGED}".strip(), colour=colour, title=title)
+    return Card(headline(job, owner, f"({status})"), panel, final=True)
+
+
+def _cancel(job: Job) -> Knob:
+    return Knob("Cancel", custom_id(Action.CANCEL, job.id), Look.DANGER)
+
+
+def _caption(job: Job, *, single: bool) -> str:
+    """Embeds have no alternative text, so the footer says what there is to see."""
+    if single:
+        return f"One picture, number {(job.parent_index or 0) + 1} of its grid."
+    return "Four pictures: 1 and 2 above, 3 and 4 below. U enlarges one, V varies it."
+
+
+def headline(job: Job, owner: str, status: str) -> str:
+    """`**prompt** - <@owner> (status)`; a long prompt gives way so that the rest stays whole."""
+    tail = f" - {_byline(job, owner)} {status}"
+    room = CONTENT_LIMIT - len(tail) - len("****")
+    return f"**{quote(job.prompt, room)}**{tail}"
+
+
+def _byline(job: Job, owner: str) -> str:
+    number = (job.parent_index or 0) + 1
+    if job.kind is JobKind.UPSCALE:
+        return f"Image #{number} by <@{owner}>"
+    if job.kind is JobKind.VARY:
+        return f"Variations of image #{number} by <@{owner}>"
+    return f"<@{owner}>"
+
+
+def quote(prompt: str, room: int) -> str:
+    """The prompt on one line with its markdown made harmless, cut between characters to fit."""
+    plain = _INVISIBLE.sub(" ", prompt).strip() or "…"
+    escaped = _SPECIAL.sub(r"\\\1", plain)
+    if len(escaped) <= room:
+        return escaped
+    ends = [unit.end() for unit in _UNIT.finditer(escaped, 0, room - 1)]
+    return escaped[: ends[-1] if ends else 0] + "…"
+
+
+def waiting_line(job: Job, news: News) -> str:
+    event = news.waiting
+    if job.state is JobState.DISPATCHED:
+        return "A GPU is taking it on."
+    if event is None:
+        return _patience(job)
+    parts = [f"Position {event.position}" if event.position else "", _eta(event.eta_s)]
+    first = " · ".join(part for part in parts if part)
+    return "\n".join(line for line in (first, event.reason or "") if line) or _patience(job)
+
+
+def _patience(job: Job) -> str:
+    if job.attempt:
+        return "Its GPU went away. It keeps its place and goes on with the next free one."
+    return "In line for a GPU."
+
+
+def progress_line(news: News) -> str:
+    """A slim bar, then step of steps, speed and time left where they are known."""
+    filled = round(news.fraction * BAR_CELLS)
+    bar = "`" + "▰" * filled + "▱" * (BAR_CELLS - filled) + "`"
+    event = news.progress
+    if event is None or event.steps <= 0:
+        return f"{bar} warming up"
+    rate = f"{event.steps_per_s:.1f} it/s" if event.steps_per_s > 0 else ""
+    parts = [f"step {event.step} of {event.steps}", rate, _eta(event.eta_s)]
+    return f"{bar} " + " · ".join(part for part in parts if part)
+
+
+def _eta(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return f"about {duration(timedelta(seconds=max(round(seconds), 1)))} left"
+
+
+def duration(span: timedelta) -> str:
+    seconds = max(span.total_seconds(), 0.0)
+    if seconds < 60:
+        return f"{seconds:.1f} s".replace(".0 s", " s")
+    minutes = round(seconds) // 60
+    if minutes < 60:
+        return f"{minutes} min {round(seconds) % 60} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def price(job: Job) -> str:
+    if job.speed is Speed.RELAX:
+        return "no charge (relax)"
+    return gpu_time(job.charged_ms or 0)
+
+
+def gpu_time(milliseconds: int) -> str:
+    """GPU time as people read it: seconds, from ten minutes on minutes, from ten hours on hours."""
+    seconds = milliseconds / 1000
+    if seconds < 600:
+        return f"{seconds:.1f} GPU-seconds"
+    if seconds < 36_000:
+        return f"{seconds / 60:.1f} GPU-minutes"
+    return f"{seconds / 3600:.1f} GPU-hours"

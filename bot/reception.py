@@ -1,0 +1,138 @@
+"""From Discord's interaction to our words and back: who asks, where the answer goes, how a no is said."""
+
+import logging
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.answers import fault_card, notice_card, outdated_card, refusal_card
+from bot.buttons import embed_of
+from bot.messages import Card
+from shared.admission import Person
+from shared.errors import Fault, Refusal
+from shared.jobs import Route
+from shared.plans import PlanBook
+
+log = logging.getLogger(__name__)
+
+TOKEN_LIFE = timedelta(minutes=14)  # Discord's 15, less a minute for clocks that disagree
+# Discord's codes: the interaction ran out, or another process of ours was first.
+PAST_ANSWERING = frozenset({10062, 40060})
+Interaction = discord.Interaction[Any]
+
+
+class Reception:
+    def __init__(self, book: PlanBook, plan_roles: Mapping[str, str]) -> None:
+        self._book = book
+        self._plan_roles = dict(plan_roles)
+
+    async def person(self, interaction: Interaction) -> Person:
+        user = interaction.user
+        plan = self.plan_of(await role_names(user))
+        return Person(discord_id=str(user.id), name=user.display_name, plan=plan)
+
+    def plan_of(self, roles: Sequence[str]) -> str:
+        """The weightiest plan that one of the roles buys."""
+        bought = [self._plan_roles[role] for role in roles if role in self._plan_roles]
+        plans = [self._book.plan(name) for name in (self._book.first, *bought)]
+        return max(plans, key=lambda plan: plan.weight).name
+
+
+async def role_names(user: discord.User | discord.Member) -> list[str]:
+    """A server not yet in the cache must not look like one without roles: that would end plans."""
+    if not isinstance(user, discord.Member):
+        return []
+    roles = user.guild.roles
+    try:
+        if user.guild.unavailable or not roles:
+            roles = await user.guild.fetch_roles()
+    except discord.HTTPException as error:
+        sentence = "Discord did not tell us your roles just now."
+        raise Fault("roles_unknown", sentence, retryable=True) from error
+    return [role.name for role in roles if user._roles.has(role.id)]
+
+
+async def open_public(interaction: Interaction) -> Route:
+    """Answers within Discord's three seconds, for all to see, and says where the message is."""
+    response = await interaction.response.defer(thinking=True)
+    message_id = response.message_id if response else None
+    if message_id is None:
+        message_id = (await interaction.original_response()).id
+    return Route(
+        channel_id=str(interaction.channel_id),
+        message_id=str(message_id),
+        user_id=str(interaction.user.id),
+        guild_id=str(interaction.guild_id) if interaction.guild_id else None,
+        application_id=str(interaction.application_id),
+        token=interaction.token,
+        token_expires_at=interaction.created_at + TOKEN_LIFE,
+    )
+
+
+async def open_private(interaction: Interaction) -> None:
+    interaction.extras["private"] = True
+    await interaction.response.defer(ephemeral=True, thinking=True)
+
+
+async def tell(interaction: Interaction, card: Card) -> None:
+    """Shows a card to this person alone, whatever was answered before."""
+    embed = embed_of(card)
+    assert embed is not None, "private cards have a panel"
+    if not interaction.response.is_done():
+        await interaction.response.send_message(embed=embed, ephemeral=True)
+    elif interaction.extras.get("private"):
+        await interaction.edit_original_response(embed=embed)
+    else:
+        await interaction.followup.send(embed=embed, ephemeral=True)
+
+
+async def tell_notices(
+    interaction: Interaction, notices: Sequence[str], examples: Sequence[str]
+) -> None:
+    """A note that gets lost is no error: the job is accepted and its message lives."""
+    if not notices:
+        return
+    try:
+        await tell(interaction, notice_card(notices, examples))
+    except discord.HTTPException as failure:
+        log.info("a note to interaction %s was lost: %s", interaction.id, failure)
+
+
+async def answer_error(interaction: Interaction, error: Exception) -> None:
+    """The bot's one place for what went wrong: a clear word to the person, the rest to the log."""
+    cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
+    if isinstance(cause, discord.HTTPException) and cause.code in PAST_ANSWERING:
+        log.warning("interaction %s was answered elsewhere or too late: %s", interaction.id, cause)
+        return
+    card = _card_for(cause)
+    try:
+        await _take_back(interaction)
+        await tell(interaction, card)
+    except discord.HTTPException as failure:
+        log.warning("interaction %s could not be answered: %s", interaction.id, failure)
+
+
+def _card_for(cause: Exception) -> Card:
+    if isinstance(cause, Refusal):
+        return refusal_card(cause)
+    if isinstance(cause, app_commands.CommandNotFound | app_commands.CommandSignatureMismatch):
+        return outdated_card("This command has changed. Reload Discord (Ctrl+R) and try again.")
+    incident = secrets.token_hex(4)
+    log.error("incident %s", incident, exc_info=cause)
+    return fault_card(cause, incident)
+
+
+async def _take_back(interaction: Interaction) -> None:
+    """A public "thinking…" becomes no message at all, so that the word after it can be private."""
+    kind = interaction.response.type
+    if kind is discord.InteractionResponseType.deferred_channel_message:
+        if interaction.extras.get("private"):
+            return
+        try:
+            await interaction.delete_original_response()
+        except discord.NotFound:
+            log.debug("the first answer to %s was gone already", interaction.id)

@@ -1,0 +1,219 @@
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.answers import fault_card, notice_card, queue_card, refusal_card
+from bot.buttons import TEMPLATE, embed_of, read_press, view_of
+from bot.messages import (
+    CONTENT_LIMIT,
+    Action,
+    Card,
+    Look,
+    News,
+    custom_id,
+    duration,
+    gpu_time,
+    headline,
+    quote,
+)
+from shared.errors import Fault, Refusal
+from shared.events import EventKind, JobEvent
+from shared.jobs import JobKind, JobState
+from shared.plans import Speed
+from tests.bot.making import JOB_ID, NOON, PAINTER, PARENT_ID, Shown, make_job, make_spec
+
+GRID = (Shown("grid", 0, "grid.webp"), *(Shown("image", i, f"{i}.png") for i in range(4)))
+HALF = JobEvent(JOB_ID, EventKind.PROGRESS, step=5, steps=12, steps_per_s=9.84, eta_s=0.7)
+
+
+def text_of(card: Card) -> str:
+    return card.panel.text if card.panel else ""
+
+
+def labels(card: Card) -> list[list[str]]:
+    return [[knob.label or knob.emoji for knob in row] for row in card.rows]
+
+
+def test_a_waiting_job_says_so_and_can_be_cancelled() -> None:
+    card = PAINTER.paint(make_job(), "42")
+    assert card.content == "**a red sailboat --seed 7** - <@42> (Waiting to start) (fast)"
+    assert labels(card) == [["Cancel"]]
+    assert not card.final
+
+
+def test_position_eta_and_reason_are_told() -> None:
+    event = JobEvent(JOB_ID, EventKind.WAITING, position=3, eta_s=74.4, reason="Two of yours run.")
+    card = PAINTER.paint(make_job(), "42", news=News().heard(event))
+    assert text_of(card) == "Position 3 · about 1 min 14 s left\nTwo of yours run."
+
+
+def test_a_job_whose_gpu_died_says_that_it_goes_on() -> None:
+    assert "keeps its place" in text_of(PAINTER.paint(make_job(attempt=2), "42"))
+
+
+def test_progress_shows_percent_bar_speed_eta_and_preview() -> None:
+    news = News().heard(HALF).heard(JobEvent(JOB_ID, EventKind.PREVIEW, key="p.webp"))
+    card = PAINTER.paint(make_job(JobState.RUNNING), "42", news=news)
+    assert card.content.endswith("(42%) (fast)")
+    assert text_of(card) == "`▰▰▰▰▰▰▱▱▱▱▱▱▱▱` step 5 of 12 · 9.8 it/s · about 1 s left"
+    assert card.panel
+    assert card.panel.image == "https://cdn.example/p.webp"
+
+
+def test_progress_never_runs_backwards() -> None:
+    late = JobEvent(JOB_ID, EventKind.PROGRESS, step=3, steps=12)
+    assert News().heard(HALF).heard(late).step == 5
+
+
+def test_running_without_news_starts_at_zero() -> None:
+    card = PAINTER.paint(make_job(JobState.RUNNING), "42")
+    assert "(0%)" in card.content
+    assert "warming up" in text_of(card)
+
+
+def test_the_grid_has_time_cost_seed_model_picture_and_every_button() -> None:
+    card = PAINTER.paint(make_job(JobState.SUCCEEDED), "42", pictures=GRID)
+    assert card.final
+    assert card.content == "**a red sailboat --seed 7** - <@42> (fast)"
+    assert text_of(card) == "4.2 s · 1.9 GPU-seconds · seed 7 · Postcards"
+    assert labels(card) == [["U1", "U2", "U3", "U4", "🔄"], ["V1", "V2", "V3", "V4", "Open"]]
+    assert card.panel
+    assert card.panel.image == "https://cdn.example/grid.webp"
+
+
+def test_buttons_say_which_job_and_which_picture() -> None:
+    card = PAINTER.paint(make_job(JobState.SUCCEEDED), "42", pictures=GRID)
+    press = read_press(card.rows[0][2].target)
+    assert press
+    assert (press.action, press.job_id, press.index) == (Action.UPSCALE, JOB_ID, 2)
+
+
+def test_one_picture_links_to_its_full_size_and_varies_from_its_grid() -> None:
+    spec = make_spec(images=1, steps=0)
+    job = make_job(
+        JobState.SUCCEEDED, kind=JobKind.UPSCALE, spec=spec, parent_id=PARENT_ID, parent_index=1
+    )
+    card = PAINTER.paint(job, "42", pictures=(Shown("grid", 0, "g"), Shown("image", 0, "full.png")))
+    assert "Image #2 by <@42>" in card.content
+    assert labels(card) == [["V1", "🔄", "Open full picture"]]
+    assert card.rows[0][0].target == custom_id(Action.VARY, PARENT_ID, 1)
+    assert card.rows[0][2].target == "https://cdn.example/full.png"
+    assert card.rows[0][2].look is Look.LINK
+
+
+def test_a_relaxed_job_costs_nothing() -> None:
+    job = make_job(JobState.SUCCEEDED, speed=Speed.RELAX, charged_ms=0)
+    assert "no charge (relax)" in text_of(PAINTER.paint(job, "42", pictures=GRID))
+
+
+@pytest.mark.parametrize(
+    ("state", "word"),
+    [
+        (JobState.FAILED, "(Failed)"),
+        (JobState.BLOCKED, "(Blocked)"),
+        (JobState.CANCELLED, "(Cancelled)"),
+    ],
+)
+def test_a_bad_end_gives_the_reason_and_the_money_back(state: JobState, word: str) -> None:
+    card = PAINTER.paint(make_job(state, error_sentence="The GPU was lost."), "42")
+    assert card.final
+    assert word in card.content
+    assert text_of(card) == "The GPU was lost. You were not charged."
+    assert card.rows == ()
+
+
+@pytest.mark.parametrize("kind", JobKind)
+@pytest.mark.parametrize("state", JobState)
+async def test_every_state_fits_discord(kind: JobKind, state: JobState) -> None:
+    prompt = "*_<@1>" * 400
+    job = make_job(state, kind=kind, prompt=prompt, error_sentence="x" * 1000)
+    card = PAINTER.paint(job, "9" * 20, news=News().heard(HALF), pictures=GRID)
+    assert 0 < len(card.content) <= CONTENT_LIMIT
+    assert f"<@{'9' * 20}>" in card.content
+    embed = embed_of(card)
+    assert embed
+    assert len(embed) <= 6000
+    view = view_of(card)
+    assert (view is None) == (card.rows == ())
+    assert all(len(row) <= 5 for row in card.rows)
+    ids = [k.target for row in card.rows for k in row if k.look is not Look.LINK]
+    assert len(set(ids)) == len(ids)
+    assert all(TEMPLATE.fullmatch(target) for target in ids)
+
+
+@given(st.text(max_size=3000), st.integers(10, 300))
+def test_a_quote_fits_and_no_sign_of_it_works(prompt: str, room: int) -> None:
+    quoted = quote(prompt, room)
+    assert 0 < len(quoted) <= room
+    bare = quoted.replace("\\\\", "")
+    assert not bare.endswith("\\")
+    for sign in "*_~`|<>[]":
+        assert bare.count(sign) == bare.count(f"\\{sign}")
+    assert "\n" not in quoted
+
+
+def test_a_prompt_cannot_mention_link_or_leave_its_line() -> None:
+    quoted = quote("hi <@1> @everyone\n# big https://x.y `code`\u202egnp", 500)
+    assert quoted == r"hi \<@1\> @everyone # big https\://x.y \`code\` gnp"
+
+
+def test_a_long_prompt_gives_way_to_the_rest() -> None:
+    line = headline(make_job(prompt="boat " * 1000), "42", "(31%) (fast)")
+    assert len(line) <= CONTENT_LIMIT
+    assert line.endswith("…** - <@42> (31%) (fast)")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "0 s"), (4.23, "4.2 s"), (59.9, "59.9 s"), (72, "1 min 12 s"), (7500, "2 h 5 min")],
+)
+def test_durations(seconds: float, said: str) -> None:
+    assert duration(timedelta(seconds=seconds)) == said
+
+
+@pytest.mark.parametrize(
+    ("ms", "said"),
+    [(1900, "1.9 GPU-seconds"), (900_000, "15.0 GPU-minutes"), (54_000_000, "15.0 GPU-hours")],
+)
+def test_gpu_times(ms: int, said: str) -> None:
+    assert gpu_time(ms) == said
+
+
+def test_a_refusal_is_titled_and_free() -> None:
+    card = refusal_card(Refusal("no_credit", "It costs 3 GPU-seconds, you have 1. Try --relax."))
+    assert card.panel
+    assert card.panel.title == "Not enough GPU time left"
+    assert card.panel.footer == "Nothing was charged."
+
+
+def test_a_fault_tells_its_sentence_and_an_unknown_error_tells_nothing() -> None:
+    known = fault_card(Fault("database_down", "Our books are shut.", retryable=True), "ab12")
+    assert (
+        text_of(known) == "Our books are shut. You were not charged. Please try again in a minute."
+    )
+    unknown = fault_card(ValueError("password=hunter2"), "ab12")
+    assert text_of(unknown) == "You were not charged."
+    assert unknown.panel
+    assert unknown.panel.footer == "Incident ab12"
+
+
+def test_notices_come_with_examples() -> None:
+    assert "• a red barn" in text_of(notice_card(["I do not know “dragon”."], ["a red barn"]))
+
+
+def test_the_queue_lists_jobs_and_says_when_there_are_none() -> None:
+    now = NOON + timedelta(seconds=90)
+    jobs = [make_job(JobState.RUNNING), *(make_job() for _ in range(20))]
+    text = text_of(queue_card(jobs, now))
+    assert text.startswith("**running** a red sailboat --seed 7 (fast, 1 min 30 s)")
+    assert text.endswith("and 6 more")
+    assert "Nothing of yours" in text_of(queue_card([], now))
+
+
+@pytest.mark.parametrize(
+    "forged", ["pictor:1:upscale:zz:0", "pictor:2:vary:" + "0" * 32 + ":0", "x"]
+)
+def test_a_forged_custom_id_is_no_press(forged: str) -> None:
+    assert read_press(forged) is None
