@@ -1,0 +1,146 @@
+"""The image filter beside the loop: its own thread, a deadline, and no as the only silent answer."""
+
+import hashlib
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from farm.engine.messages import Finding, Picture
+
+log = logging.getLogger(__name__)
+
+DEADLINE_S = 30.0  # of one inspection; the filter has stricter limits of its own
+
+
+class ImageFilter(Protocol):
+    def inspect(self, pictures: Sequence[Picture]) -> list[Finding]: ...
+
+
+OpenFilter = Callable[[str], ImageFilter]
+Then = Callable[[list[Finding], int], None]
+
+
+@dataclass(slots=True)
+class Inspection:
+    """`then(findings, milliseconds)` is called by the loop, once, whatever happened."""
+
+    checkpoint: str
+    pictures: list[Picture]
+    then: Then
+    began: float | None = None
+    findings: list[Finding] | None = None
+    taken_ms: int = 0
+
+
+@dataclass(slots=True)
+class Lane:
+    """A thread and its work. One whose filter hangs is left behind with what it holds."""
+
+    work: "queue.SimpleQueue[Inspection]" = field(default_factory=queue.SimpleQueue)
+    pending: list[Inspection] = field(default_factory=list)
+
+
+class Inspections:
+    """`wake` is called from the thread when an answer lies ready."""
+
+    def __init__(
+        self,
+        open_filter: OpenFilter,
+        *,
+        wake: Callable[[], None],
+        deadline_s: float = DEADLINE_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._open = open_filter
+        self._wake = wake
+        self._deadline_s = deadline_s
+        self._clock = clock
+        self._lane: Lane | None = None
+
+    @property
+    def pending(self) -> bool:
+        return self._lane is not None and bool(self._lane.pending)
+
+    def ask(self, checkpoint: str, pictures: list[Picture], then: Then) -> None:
+        inspection = Inspection(checkpoint, pictures, then)
+        lane = self._lane = self._lane or self._start()
+        lane.pending.append(inspection)
+        lane.work.put(inspection)
+
+    def collect(self) -> None:
+        """Hand over every answer that is ready, and a no for what is late."""
+        if self._lane is None:
+            return
+        self._give_up_on_late(self._lane)
+        for inspection in [one for one in self._lane.pending if one.findings is not None]:
+            self._lane.pending.remove(inspection)
+            _hand_over(inspection)
+
+    def _give_up_on_late(self, lane: Lane) -> None:
+        # Work is done in order, so the oldest is the one that hangs; those behind it start anew.
+        oldest = next((one for one in lane.pending if one.findings is None), None)
+        if oldest is None or oldest.began is None:
+            return
+        if self._clock() - oldest.began < self._deadline_s:
+            return
+        log.error("The image filter gave no answer in %g s.", self._deadline_s)
+        oldest.findings = blocked(oldest.pictures)
+        fresh = self._lane = self._start()
+        for one in lane.pending:
+            fresh.pending.append(one)
+            if one.findings is None:
+                fresh.work.put(one)
+
+    def _start(self) -> Lane:
+        lane = Lane()
+        thread = threading.Thread(target=self._run, args=(lane,), name="inspections", daemon=True)
+        thread.start()
+        return lane
+
+    def _run(self, lane: Lane) -> None:
+        filters: dict[str, ImageFilter] = {}
+        while True:
+            inspection = lane.work.get()
+            started = time.perf_counter()
+            inspection.began = self._clock()
+            findings = self._inspect(inspection, filters)
+            inspection.taken_ms = round((time.perf_counter() - started) * 1e3)
+            if inspection.findings is None:
+                inspection.findings = findings
+            self._wake()
+
+    def _inspect(
+        self, inspection: Inspection, filters: dict[str, ImageFilter]
+    ) -> list[Finding]:
+        pictures, name = inspection.pictures, inspection.checkpoint
+        try:
+            if name not in filters:
+                filters[name] = self._open(name)
+            return bound(filters[name].inspect(pictures), pictures)
+        except Exception:
+            log.exception("The image filter of %s failed; its pictures are blocked.", name)
+            return blocked(pictures)
+
+
+def _hand_over(inspection: Inspection) -> None:
+    assert inspection.findings is not None
+    inspection.then(inspection.findings, inspection.taken_ms)
+
+
+def bound(findings: list[Finding], pictures: Sequence[Picture]) -> list[Finding]:
+    """The findings, if there is one for each picture's very bytes; ValueError otherwise."""
+    hashes = [hashlib.sha256(picture.rgb).hexdigest() for picture in pictures]
+    if [finding.sha256 for finding in findings] != hashes:
+        raise ValueError("the findings are not of these pictures")
+    return findings
+
+
+def blocked(pictures: Sequence[Picture]) -> list[Finding]:
+    return [
+        Finding(picture.sha256, "block", "damaged", 1.0, "filter_failed", "none")
+        for picture in pictures
+    ]
