@@ -112,6 +112,7 @@ class Scheduler:
     def adopt(self, job_id: UUID, running: Running) -> None:
         """A job that holds a slot, dispatched here or by the leader before."""
         if job_id in self.running:
+            self.running[job_id] = running
             return
         if job_id in self.waiting:
             self._leave(job_id)
