@@ -16,14 +16,14 @@ class Part(BaseModel):
 
 class DatabaseSettings(Part):
     url: SecretStr | None = None  # postgresql+asyncpg://user:password@host/name
-    pool_size: int = Field(5, ge=1)
-    statement_timeout_ms: int = Field(5_000, ge=100)
-    lock_timeout_ms: int = Field(2_000, ge=100)
+    pool_size: int = Field(default=5, ge=1)
+    statement_timeout_ms: int = Field(default=5_000, ge=100)
+    lock_timeout_ms: int = Field(default=2_000, ge=100)
 
 
 class RedisSettings(Part):
     url: SecretStr | None = None  # redis://:password@host:6379/0
-    socket_timeout_s: float = Field(2.0, gt=0)
+    socket_timeout_s: float = Field(default=2.0, gt=0)
 
 
 class StorageSettings(Part):
@@ -41,7 +41,7 @@ class DiscordSettings(Part):
     token: SecretStr | None = None
     api_base: str = "https://discord.com/api/v10"
     gateway_url: str = "wss://gateway.discord.gg/"
-    edit_interval_s: float = Field(1.5, gt=0)
+    edit_interval_s: float = Field(default=1.5, gt=0)
     # name of a Discord role -> plan, so that a server can sell plans with its own roles
     plan_roles: dict[str, str] = {"Paid": "paid", "Pro": "pro"}
 
@@ -49,22 +49,24 @@ class DiscordSettings(Part):
 class WorkerSettings(Part):
     name: str = "worker-1"
     device: str = "cpu"
-    slots: int = Field(4, ge=1)
-    rows: int = Field(16, ge=1)  # cap of one forward, conditional and unconditional rows together
-    threads: int = Field(0, ge=0)  # torch threads; 0 = every core
+    slots: int = Field(default=4, ge=1)
+    rows: int = Field(
+        default=16, ge=1
+    )  # cap of one forward, conditional and unconditional rows together
+    threads: int = Field(default=0, ge=0)  # torch threads; 0 = every core
     snapshots: Path = Path("var/snapshots")
-    snapshot_every: int = Field(10, ge=1)
-    preview_every: int = Field(4, ge=0)
-    lease_s: float = Field(15.0, gt=0)
-    heartbeat_s: float = Field(5.0, gt=0)
+    snapshot_every: int = Field(default=10, ge=1)
+    preview_every: int = Field(default=4, ge=0)
+    lease_s: float = Field(default=15.0, gt=0)
+    heartbeat_s: float = Field(default=5.0, gt=0)
 
 
 class FarmSettings(Part):
-    max_crashes: int = Field(5, ge=1)
-    rescue_every_s: float = Field(0.5, gt=0)
-    scan_every_s: float = Field(1.0, gt=0)
-    worker_silent_s: float = Field(15.0, gt=0)
-    standby_every_s: float = Field(1.0, gt=0)
+    max_crashes: int = Field(default=5, ge=1)
+    rescue_every_s: float = Field(default=0.5, gt=0)
+    scan_every_s: float = Field(default=1.0, gt=0)
+    worker_silent_s: float = Field(default=15.0, gt=0)
+    standby_every_s: float = Field(default=1.0, gt=0)
 
 
 class ApiSettings(Part):
@@ -74,7 +76,11 @@ class ApiSettings(Part):
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
-        env_prefix="PICTOR_", env_nested_delimiter="__", env_file=".env", frozen=True, extra="ignore"
+        env_prefix="PICTOR_",
+        env_nested_delimiter="__",
+        env_file=".env",
+        frozen=True,
+        extra="ignore",
     )
 
     database: DatabaseSettings = DatabaseSettings()

@@ -65,8 +65,7 @@ class Database:
     async def now(self) -> datetime:
         """The only clock that decides anything."""
         async with self.begin() as session:
-            moment: datetime = await session.scalar(select(func.clock_timestamp()))
-        return moment
+            return (await session.execute(select(func.clock_timestamp()))).scalar_one()
 
     async def ping(self) -> None:
         async with self.begin() as session:
@@ -100,7 +99,8 @@ def connect_redis(settings: RedisSettings) -> "Redis":
     if settings.url is None:
         raise Fault("no_redis", "No Redis is configured. Set PICTOR_REDIS__URL.")
     url = settings.url.get_secret_value()
-    return Redis.from_url(url, **redis_options(url, settings))
+    client: Redis = Redis.from_url(url, **redis_options(url, settings))
+    return client
 
 
 def redis_options(url: str, settings: RedisSettings) -> dict[str, Any]:

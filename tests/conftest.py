@@ -9,10 +9,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 import redis
 from pydantic import SecretStr
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from farm.embedded import EmbeddedServers
 from migrations.run import upgrade
@@ -30,14 +31,14 @@ class TestServers:
 
     servers: EmbeddedServers
     runner: asyncio.Runner
-    admin: asyncpg.Connection
+    admin: AsyncConnection
     numbers: Iterator[int]
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         return self.runner.run(work)
 
     def execute(self, statement: str) -> None:
-        self.run(self.admin.execute(statement))
+        self.run(self.admin.execute(text(statement)))
 
     def url(self, database: str) -> str:
         return self.servers.database_url.replace("/postgres?", f"/{database}?")
@@ -50,13 +51,22 @@ def servers() -> Iterator[TestServers]:
         EmbeddedServers(Path(folder), durable=False) as embedded,
         asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner,
     ):
-        address = embedded.database_url.replace("+asyncpg", "")
-        admin = runner.run(asyncpg.connect(address))
+        engine = create_async_engine(embedded.database_url, isolation_level="AUTOCOMMIT")
+        admin = runner.run(_connected(engine))
         made = TestServers(embedded, runner, admin, count(1))
         made.execute(f"create database {TEMPLATE}")
         upgrade(made.url(TEMPLATE))
         yield made
-        runner.run(admin.close())
+        runner.run(_closed(admin))
+
+
+async def _connected(engine: AsyncEngine) -> AsyncConnection:
+    return await engine.connect()
+
+
+async def _closed(connection: AsyncConnection) -> None:
+    await connection.close()
+    await connection.engine.dispose()
 
 
 @pytest.fixture
@@ -78,11 +88,11 @@ def empty_database_url(servers: TestServers) -> Iterator[str]:
 
 
 @pytest.fixture
-def redis_url(servers: TestServers) -> Iterator[str]:
+def redis_url(servers: TestServers) -> str:
     """The run's Redis, emptied for this test."""
     with redis.Redis.from_url(servers.servers.redis_url) as client:
         client.flushall()
-    yield servers.servers.redis_url
+    return servers.servers.redis_url
 
 
 @pytest.fixture
@@ -92,8 +102,9 @@ def settings(
     """What a process of ours would run with, whatever the machine's own environment says."""
     for name in [name for name in os.environ if name.startswith("PICTOR_")]:
         monkeypatch.delenv(name)
+    options: dict[str, Any] = {"_env_file": None}
     return Settings(
-        _env_file=None,
+        **options,
         database=DatabaseSettings(url=SecretStr(database_url)),
         redis=RedisSettings(url=SecretStr(redis_url)),
         storage=StorageSettings(folder=tmp_path / "assets"),

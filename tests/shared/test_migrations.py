@@ -4,10 +4,9 @@ import asyncio
 import sys
 from typing import Any
 
-import asyncpg
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from migrations.run import current, downgrade, newest, upgrade
@@ -20,11 +19,12 @@ union select proname from pg_proc where pronamespace = 'public'::regnamespace
 
 
 async def fetch(url: str, query: str) -> list[Any]:
-    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
-    try:
-        return [row[0] for row in await connection.fetch(query)]
-    finally:
-        await connection.close()
+    engine = create_async_engine(url, isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        answer = await connection.execute(text(query))
+        rows = list(answer.scalars()) if answer.returns_rows else []
+    await engine.dispose()
+    return rows
 
 
 def test_up_down_and_up_again(empty_database_url: str) -> None:
