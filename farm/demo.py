@@ -1,6 +1,7 @@
 """`pictor demo`: the whole stack on one machine, with a local Discord to type `/imagine` in."""
 
 import asyncio
+import json
 import signal
 import socket
 import time
@@ -17,7 +18,8 @@ from farm.stack import Stack
 from shared.config import DatabaseSettings, Settings
 from shared.connections import Database
 from shared.errors import Fault
-from shared.jobstore import leader_is_up, live_workers
+from shared.jobstore import live_workers
+from shared.leadership import is_led
 
 Result = TypeVar("Result")
 
@@ -68,7 +70,7 @@ async def _all_healthy(stack: Stack, *, url: str, api: int) -> None:
         "api": lambda: _answers(f"http://{HOST}:{api}/healthz"),
         "dispatcher": lambda: dispatcher_leads(database),
         "worker": lambda: worker_is_up(database),
-        "bot": lambda: _answers(f"{url}/_emulator/health?bot=1"),
+        "bot": lambda: _bot_is_in(f"{url}/_emulator/health"),
     }
     try:
         await asyncio.gather(
@@ -80,7 +82,7 @@ async def _all_healthy(stack: Stack, *, url: str, api: int) -> None:
 
 async def dispatcher_leads(database: Database) -> bool:
     async with database.read() as session:
-        return await leader_is_up(session)
+        return await is_led(session)
 
 
 async def worker_is_up(database: Database) -> bool:
@@ -91,7 +93,7 @@ async def worker_is_up(database: Database) -> bool:
 def _environment(folder: Path, *, url: str, api: int, token: str) -> dict[str, str]:
     return {
         "PICTOR_DISCORD__API_BASE": f"{url}/api/v10",
-        "PICTOR_DISCORD__GATEWAY_URL": f"{url.replace('http', 'ws', 1)}/gateway",
+        "PICTOR_DISCORD__GATEWAY_URL": f"{url.replace('http', 'ws', 1)}/gateway/",
         "PICTOR_DISCORD__TOKEN": token,
         "PICTOR_STORAGE__KIND": "local",
         "PICTOR_STORAGE__FOLDER": str(folder / "assets"),
@@ -116,14 +118,21 @@ def _free_port(wanted: int) -> int:
 
 
 async def _answers(url: str) -> bool:
-    def ask() -> bool:
-        try:
-            with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 -- loopback, ours
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
+    return await asyncio.to_thread(_read, url) is not None
 
-    return await asyncio.to_thread(ask)
+
+async def _bot_is_in(url: str) -> bool:
+    """Connected, and its commands are told: the picker on the page has something to show."""
+    health = json.loads(await asyncio.to_thread(_read, url) or "{}")
+    return bool(health.get("bot_online") and health.get("commands"))
+
+
+def _read(url: str) -> bytes | None:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 -- loopback, ours
+            return bytes(answer.read())
+    except (urllib.error.URLError, OSError):
+        return None
 
 
 def _stop_event() -> asyncio.Event:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from shared.config import DatabaseSettings
@@ -94,3 +94,12 @@ class Leadership:
         except (DBAPIError, OSError):
             return False
         return True
+
+
+async def is_led(session: AsyncSession) -> bool:
+    """Whether any dispatcher holds the lock: a health check's question."""
+    held = await session.scalar(
+        text("select exists (select from pg_locks where locktype = 'advisory' and objid = :lock)"),
+        {"lock": DISPATCHER_LOCK},
+    )
+    return bool(held)

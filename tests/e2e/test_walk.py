@@ -1,0 +1,143 @@
+"""One evening in the channel: the real bot, Postgres, Redis, dispatcher, worker and trained model.
+
+One stack serves the whole story, because starting it is the dear part: each chapter is a function.
+"""
+
+import asyncio
+import io
+import os
+import random
+import signal
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from bot.emulator.people import FINN, PRIYA
+from tests.e2e.conftest import Json, Town, buttons, image_of, labels, told
+
+PROMPT = "a red sailboat on the sea at sunset, two birds --seed 7"
+# Long enough to be caught in the middle, on any machine.
+LONG = "a blue castle in the snow at night --seed 11 --steps 80"
+
+
+@pytest.mark.timeout(480)
+async def test_an_evening_in_the_channel(town: Town) -> None:
+    grid = await imagine_shows_progress_and_ends_in_a_grid(town)
+    single = await u2_enlarges_the_second_picture(town, grid)
+    await v1_varies_the_picture(town, single)
+    await a_running_job_is_cancelled_and_costs_nothing(town)
+    whole = await the_bot_dies_mid_job_and_the_message_still_ends(town)
+    await the_worker_dies_mid_job_and_the_picture_is_the_same(town, whole)
+    await refusals_are_for_the_asker_alone(town)
+
+
+async def imagine_shows_progress_and_ends_in_a_grid(town: Town) -> Json:
+    message = await town.imagine(PROMPT)
+    seen = await statuses(town, message)
+    final = await town.finished(message)
+    assert len(seen) >= 2, f"the message told only {seen}"
+    assert {"U1", "U2", "U3", "U4", "V1", "V2", "V3", "V4", "🔄"} <= labels(final)
+    picture = await pixels(town, image_of(final))
+    assert picture.shape == (1024, 1024, 3)
+    assert picture.std() > 20, "a grid of nothing"
+    assert not np.array_equal(picture[:512, :512], picture[512:, 512:]), "four times the same"
+    return final
+
+
+async def u2_enlarges_the_second_picture(town: Town, grid: Json) -> Json:
+    single = await answer_to(town, grid, "U2")
+    whole = await pixels(town, image_of(grid))
+    large = await pixels(town, image_of(single))
+    assert large.shape == (1024, 1024, 3)
+    assert np.abs(large[::2, ::2].astype(int) - whole[:512, 512:]).mean() < 2, "another picture"
+    return single
+
+
+async def v1_varies_the_picture(town: Town, single: Json) -> None:
+    varied = await town.finished(await answer_to(town, single, "V1"))
+    assert image_of(varied) != image_of(single)
+
+
+async def a_running_job_is_cancelled_and_costs_nothing(town: Town) -> None:
+    message = await town.until(await town.imagine(LONG), "%)")
+    await town.press(message, "Cancel")
+    ended = await town.until(message, "(Cancelled)", within_s=20)
+    assert "not charged" in told(ended)
+
+
+async def the_bot_dies_mid_job_and_the_message_still_ends(town: Town) -> Json:
+    message = await town.until(await town.imagine(LONG), "%)")
+    os.kill(town.stack.parts["bot"].pid, signal.SIGKILL)
+    await asyncio.sleep(1)
+    await town.stack.start("bot", "bot")
+    final = await town.finished(message)
+    again = await answer_to(town, final, "U1")  # a button from before the bot's death
+    assert image_of(again) != image_of(final)
+    return final
+
+
+async def the_worker_dies_mid_job_and_the_picture_is_the_same(town: Town, whole: Json) -> None:
+    percent = random.Random().randint(15, 75)
+    message = await town.until(await town.imagine(LONG), "%)")
+    await at_percent(town, message, percent)
+    os.kill(town.stack.parts["worker"].pid, signal.SIGKILL)
+    await town.stack.start("worker", "farm", "work")
+    final = await town.finished(message)
+    expected, found = await pixels(town, image_of(whole)), await pixels(town, image_of(final))
+    assert image_of(whole) != image_of(final)
+    assert np.array_equal(expected, found), f"killed at {percent} %: other pixels"
+    log = town.stack.parts["worker"].log.read_text()
+    assert "resum" in log.lower(), "it began again at step 0"
+
+
+async def refusals_are_for_the_asker_alone(town: Town) -> None:
+    for prompt, words in {
+        "a red house --stepz 12": "--steps",
+        "a red house --steps 9000": "steps",
+        "a red house --steps 60": "30",
+        "--seed 4": "prompt",
+        "x" * 6000: "2,000",
+    }.items():
+        await town.discord.slash(FINN, "imagine", prompt=prompt)
+        answer = await town.discord.wait_message(
+            lambda seen, words=words: bool(seen["flags"] & 64) and words in told(seen), user=FINN
+        )
+        assert answer["id"] not in {seen["id"] for seen in await town.discord.messages(PRIYA)}
+
+
+async def answer_to(town: Town, message: Json, label: str) -> Json:
+    """Presses a button and returns the new message once it shows a picture."""
+    before = {seen["id"] for seen in await town.discord.messages(PRIYA)}
+    await town.press(message, label)
+    return await town.discord.wait_message(
+        lambda seen: seen["id"] not in before and "🔄" in buttons(seen), 90, user=PRIYA
+    )
+
+
+async def statuses(town: Town, message: Json) -> set[str]:
+    """Every first line the message shows until it is final."""
+    seen: set[str] = set()
+
+    def final(found: Json) -> bool:
+        if found["id"] == message["id"]:
+            seen.add(found["content"])
+        return found["id"] == message["id"] and "U1" in labels(found)
+
+    await town.discord.wait_message(final, 90, user=PRIYA)
+    return seen
+
+
+async def at_percent(town: Town, message: Json, percent: int) -> None:
+    def reached(seen: Json) -> bool:
+        if seen["id"] != message["id"] or "%)" not in seen["content"]:
+            return False
+        return int(seen["content"].rpartition("%)")[0].rpartition("(")[2]) >= percent
+
+    await town.discord.wait_message(reached, 60, user=PRIYA)
+
+
+async def pixels(town: Town, url: str) -> NDArray[np.uint8]:
+    data = await town.discord.fetch(url)
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
