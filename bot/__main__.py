@@ -40,11 +40,11 @@ log = logging.getLogger("bot")
 STOPPED, WRONG_SETTINGS, LOGINS_SPENT = 0, 2, 3
 AUTHENTICATION_FAILED = 4004  # the gateway's close code
 LONGEST_WAIT_S = 300.0
-_NO_TOKEN = (
+KEY_MISSING = (
     "PICTOR_DISCORD__TOKEN is not set. Copy the bot's token from https://discord.com/developers/"
     "applications (your application, Bot, Reset Token) into .env or the environment."
 )
-_WRONG_TOKEN = (
+KEY_REFUSED = (
     "Discord does not accept PICTOR_DISCORD__TOKEN. Copy it again from "
     "https://discord.com/developers/applications (your application, Bot, Reset Token)."
 )
@@ -74,11 +74,12 @@ async def build(settings: Settings) -> tuple[PictorBot, Database]:
         painter=Painter(open_store(settings.storage).url, lambda name: _title(catalog, name)),
         interval_s=settings.discord.edit_interval_s,
     )
-    reception = Reception(book, settings.discord.plan_roles)
     examples = catalog.get(catalog.default).examples
-    jobs = Jobs(desk, courier, reception, examples=examples)
-    imagine = Imagine(desk, courier, reception, examples=examples)
-    bot.install(courier, [imagine, jobs, Accounts(desk, reception, book)], press=jobs.press)
+    roles = settings.discord.plan_roles
+    reception = Reception(book, roles, courier=courier, examples=examples)
+    jobs = Jobs(desk, reception, courier)
+    cogs = [Imagine(desk, reception, examples), jobs, Accounts(desk, reception, book)]
+    bot.install(courier, cogs, press=jobs.press)
     return bot, database
 
 
@@ -89,7 +90,7 @@ def _title(catalog: Catalog, name: str) -> str:
 
 async def serve(settings: Settings) -> int:
     if settings.discord.token is None:
-        return _refuse(_NO_TOKEN)
+        return _refuse(KEY_MISSING)
     point_at(settings.discord)
     bot, database = await build(settings)
     stop = asyncio.Event()
@@ -121,11 +122,11 @@ async def _live(bot: PictorBot, token: str) -> int:
         log.info("ready to connect as %s", bot.user)
         await bot.connect(reconnect=True)
     except discord.LoginFailure:
-        return _refuse(_WRONG_TOKEN)
+        return _refuse(KEY_REFUSED)
     except discord.ConnectionClosed as error:
         if error.code != AUTHENTICATION_FAILED:
             raise
-        return _refuse(_WRONG_TOKEN)
+        return _refuse(KEY_REFUSED)
     except Fault as fault:
         return _refuse(fault.sentence, LOGINS_SPENT)
     return STOPPED

@@ -38,6 +38,7 @@ _STATES = {
     JobState.DISPATCHED: "starting",
     JobState.RUNNING: "running",
 }
+UNKNOWN_FAULT = "Please try again. If it happens again, tell an operator the number below."
 QUEUE_LINES = 15
 
 
@@ -48,11 +49,9 @@ def refusal_card(refusal: Refusal) -> Card:
 
 def fault_card(error: Exception, incident: str) -> Card:
     """A Fault's own sentence is fit to show; any other error shows nothing of itself."""
-    sentence = error.sentence if isinstance(error, Fault) else ""
-    again = "Please try again in a minute." if isinstance(error, Fault) and error.retryable else ""
-    text = " ".join(part for part in (sentence, UNCHARGED, again) if part)
-    title = "Something went wrong on our side"
-    return _private(text, Colour.FAILED, title=title, footer=f"Incident {incident}")
+    text = error.sentence if isinstance(error, Fault) else UNKNOWN_FAULT
+    footer = f"{UNCHARGED} Incident {incident}"
+    return _private(text, Colour.FAILED, title="Something went wrong on our side", footer=footer)
 
 
 def notice_card(notices: Sequence[str], examples: Sequence[str]) -> Card:

@@ -28,6 +28,7 @@ RECONCILE_S = 2.0  # what a lost event may cost
 TICK_S = 0.1
 EDITS_PER_TICK = 4  # 40 a second: under Discord's 50, with room for answers
 MAX_WAIT_S = 60.0
+FIRST_EDIT_S = 10.0
 REPAINTING = frozenset({Way.TOKEN, Way.EDIT})  # progress never opens a new message
 ANY_WAY = frozenset(Way)
 
@@ -91,6 +92,7 @@ class Courier:
         self._open: dict[UUID, Delivery] = {}
         self._editing: dict[UUID, asyncio.Task[None]] = {}
         self._closed: set[UUID] = set()  # ended while a reconcile was reading
+        self._firsts: dict[UUID, asyncio.Event] = {}
         self._ask = asyncio.Event()  # set when the rows are worth a look before their time
 
     async def run(self) -> None:
@@ -107,6 +109,17 @@ class Courier:
         """New jobs of ours: their rows hold the routes, so have a look at once."""
         if any(not job.state.terminal for job in jobs):
             self.wake()
+
+    async def shown(self, job: Job) -> bool:
+        """Waits for the first edit of a job's message: until then a follow-up would take its place."""
+        first = self._firsts.setdefault(job.id, asyncio.Event())
+        try:
+            await asyncio.wait_for(first.wait(), FIRST_EDIT_S)
+        except TimeoutError:
+            return False
+        finally:
+            self._firsts.pop(job.id, None)
+        return True
 
     def wake(self) -> None:
         self._ask.set()
@@ -212,6 +225,8 @@ class Courier:
         try:
             await (self._finish(delivery) if delivery.ended else self._progress(delivery))
             delivery.tries = 0
+            if first := self._firsts.get(job_id):
+                first.set()
         except (Later, Fault) as error:
             self._put_off(delivery, error)
         except Exception as error:

@@ -124,7 +124,8 @@ class Mail:
             raise Later(repr(error)) from error
 
     async def _by_token(self, card: Card, route: Route, _nonce: str) -> Route:
-        assert route.application_id and route.token, "first_way checked"
+        assert route.application_id, "first_way checked"
+        assert route.token, "first_way checked"
         webhook = discord.Webhook.partial(
             int(route.application_id), route.token, client=self._client
         )

@@ -11,8 +11,9 @@ from discord import app_commands
 
 from bot.answers import fault_card, notice_card, outdated_card, refusal_card
 from bot.buttons import embed_of
+from bot.courier import Courier
 from bot.messages import Card
-from shared.admission import Person
+from shared.admission import Person, Receipt
 from shared.errors import Fault, Refusal
 from shared.jobs import Route
 from shared.plans import PlanBook
@@ -26,9 +27,18 @@ Interaction = discord.Interaction[Any]
 
 
 class Reception:
-    def __init__(self, book: PlanBook, plan_roles: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        book: PlanBook,
+        plan_roles: Mapping[str, str],
+        *,
+        courier: Courier,
+        examples: Sequence[str],
+    ) -> None:
         self._book = book
         self._plan_roles = dict(plan_roles)
+        self._courier = courier
+        self._examples = tuple(examples)
 
     async def person(self, interaction: Interaction) -> Person:
         user = interaction.user
@@ -41,6 +51,16 @@ class Reception:
         plans = [self._book.plan(name) for name in (self._book.first, *bought)]
         return max(plans, key=lambda plan: plan.weight).name
 
+    async def accepted(self, interaction: Interaction, receipt: Receipt) -> None:
+        """The courier takes over the message; a note for its author follows once it is shown."""
+        self._courier.expect(receipt.jobs)
+        if not receipt.notices or not await self._courier.shown(receipt.jobs[0]):
+            return
+        try:
+            await tell(interaction, notice_card(receipt.notices, self._examples))
+        except discord.HTTPException as failure:
+            log.info("a note to interaction %s was lost: %s", interaction.id, failure)
+
 
 async def role_names(user: discord.User | discord.Member) -> list[str]:
     """A server not yet in the cache must not look like one without roles: that would end plans."""
@@ -51,7 +71,7 @@ async def role_names(user: discord.User | discord.Member) -> list[str]:
         if user.guild.unavailable or not roles:
             roles = await user.guild.fetch_roles()
     except discord.HTTPException as error:
-        sentence = "Discord did not tell us your roles just now."
+        sentence = "Discord did not tell us your roles. Please try again in a moment."
         raise Fault("roles_unknown", sentence, retryable=True) from error
     return [role.name for role in roles if user._roles.has(role.id)]
 
@@ -88,18 +108,6 @@ async def tell(interaction: Interaction, card: Card) -> None:
         await interaction.edit_original_response(embed=embed)
     else:
         await interaction.followup.send(embed=embed, ephemeral=True)
-
-
-async def tell_notices(
-    interaction: Interaction, notices: Sequence[str], examples: Sequence[str]
-) -> None:
-    """A note that gets lost is no error: the job is accepted and its message lives."""
-    if not notices:
-        return
-    try:
-        await tell(interaction, notice_card(notices, examples))
-    except discord.HTTPException as failure:
-        log.info("a note to interaction %s was lost: %s", interaction.id, failure)
 
 
 async def answer_error(interaction: Interaction, error: Exception) -> None:

@@ -3,17 +3,13 @@ from collections.abc import Sequence
 from discord import app_commands
 from discord.ext import commands
 
-from bot.courier import Courier
-from bot.reception import Interaction, Reception, open_public, tell_notices
+from bot.reception import Interaction, Reception, open_public
 from shared.admission import FrontDesk, Submission
 
 
 class Imagine(commands.Cog):
-    def __init__(
-        self, desk: FrontDesk, courier: Courier, reception: Reception, *, examples: Sequence[str]
-    ) -> None:
+    def __init__(self, desk: FrontDesk, reception: Reception, examples: Sequence[str]) -> None:
         self._desk = desk
-        self._courier = courier
         self._reception = reception
         self._examples = tuple(examples)
 
@@ -26,8 +22,7 @@ class Imagine(commands.Cog):
         person = await self._reception.person(interaction)
         key = str(interaction.id)
         receipt = await self._desk.submit(Submission(prompt, person, route, key))
-        self._courier.expect(receipt.jobs)
-        await tell_notices(interaction, receipt.notices, self._examples)
+        await self._reception.accepted(interaction, receipt)
 
     @imagine.autocomplete("prompt")
     async def suggest(

@@ -10,7 +10,7 @@ from bot.answers import cancelled_card, choice_label, queue_card
 from bot.buttons import Press
 from bot.courier import Courier
 from bot.messages import Action
-from bot.reception import Interaction, Reception, open_private, open_public, tell, tell_notices
+from bot.reception import Interaction, Reception, open_private, open_public, tell
 from shared.admission import FrontDesk, Person, Receipt
 from shared.errors import Fault, Refusal
 from shared.jobs import Job, Route
@@ -19,13 +19,10 @@ PICKER_S = 2.0  # Discord waits three seconds for a picker
 
 
 class Jobs(commands.Cog):
-    def __init__(
-        self, desk: FrontDesk, courier: Courier, reception: Reception, *, examples: Sequence[str]
-    ) -> None:
+    def __init__(self, desk: FrontDesk, reception: Reception, courier: Courier) -> None:
         self._desk = desk
-        self._courier = courier
         self._reception = reception
-        self._examples = tuple(examples)
+        self._courier = courier
 
     @app_commands.command(description="Your jobs that are waiting or running")
     async def queue(self, interaction: Interaction) -> None:
@@ -62,8 +59,7 @@ class Jobs(commands.Cog):
         route = await open_public(interaction)
         person = await self._reception.person(interaction)
         receipt = await self._ask(press, person, key=str(interaction.id), route=route)
-        self._courier.expect(receipt.jobs)
-        await tell_notices(interaction, receipt.notices, self._examples)
+        await self._reception.accepted(interaction, receipt)
 
     async def _ask(self, press: Press, person: Person, *, key: str, route: Route) -> Receipt:
         if press.action is Action.UPSCALE:

@@ -190,13 +190,11 @@ def test_a_refusal_is_titled_and_free() -> None:
 
 def test_a_fault_tells_its_sentence_and_an_unknown_error_tells_nothing() -> None:
     known = fault_card(Fault("database_down", "Our books are shut.", retryable=True), "ab12")
-    assert (
-        text_of(known) == "Our books are shut. You were not charged. Please try again in a minute."
-    )
+    assert text_of(known) == "Our books are shut."
     unknown = fault_card(ValueError("password=hunter2"), "ab12")
-    assert text_of(unknown) == "You were not charged."
+    assert "hunter2" not in text_of(unknown)
     assert unknown.panel
-    assert unknown.panel.footer == "Incident ab12"
+    assert unknown.panel.footer == "You were not charged. Incident ab12"
 
 
 def test_notices_come_with_examples() -> None:
