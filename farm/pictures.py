@@ -1,0 +1,109 @@
+"""Pixels to files: scaling, the grid, PNG with its recipe, WebP. Pure; run it off the event loop."""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from io import BytesIO
+
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from farm.engine.messages import Picture
+from shared.errors import Fault
+from shared.spec import RenderSpec
+
+BACKGROUND = (
+    24,
+    25,
+    28,
+)  # the gutter, and the empty cell of a grid of three; as dark as Discord's own
+# Four pictures of one prompt share their horizon: edge to edge they read as one panorama.
+GUTTER = 8
+MAX_SIDE = 8_192  # no tile of ours is larger; a file that says so is not ours
+
+
+def image_of(picture: Picture) -> Image.Image:
+    return Image.frombytes("RGB", (picture.width, picture.height), picture.rgb)
+
+
+def picture_of(image: Image.Image, *, index: int, seed: int) -> Picture:
+    rgb = image.convert("RGB").tobytes()
+    digest = hashlib.sha256(rgb).hexdigest()
+    return Picture(index, image.width, image.height, rgb, sha256=digest, seed=seed)
+
+
+def enlarged(picture: Picture, *, scale: int, pixel_art: bool) -> Image.Image:
+    """Pixel art keeps its edges (nearest); everything else is smoothed (Lanczos)."""
+    size = (picture.width * scale, picture.height * scale)
+    return image_of(picture).resize(size, _filter(pixel_art))
+
+
+def native_of(tile: bytes, spec: RenderSpec) -> Picture:
+    """The native pixels of a delivered tile, so that it can be inspected and enlarged again."""
+    native = opened(tile).resize((spec.width, spec.height), _filter(spec.pixel_art))
+    return picture_of(native, index=0, seed=spec.image_seed(0))
+
+
+def opened(data: bytes) -> Image.Image:
+    try:
+        image = Image.open(BytesIO(data), formats=["PNG"])
+        if max(image.size) > MAX_SIDE:
+            raise ValueError(f"{image.size} is larger than any tile")
+        image.load()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise Fault("tile_unreadable", "The stored picture cannot be read.") from error
+    return image
+
+
+def grid(tiles: Sequence[Image.Image]) -> Image.Image:
+    """Two in a row with a slim gutter; one tile stands alone."""
+    columns = min(2, len(tiles))
+    rows = math.ceil(len(tiles) / columns)
+    width, height = tiles[0].width + GUTTER, tiles[0].height + GUTTER
+    sheet = Image.new("RGB", (columns * width - GUTTER, rows * height - GUTTER), BACKGROUND)
+    for place, tile in enumerate(tiles):
+        sheet.paste(tile, (place % columns * width, place // columns * height))
+    return sheet
+
+
+def png(image: Image.Image, *, parameters: str, job_id: str) -> bytes:
+    """`parameters` is the text chunk that other tools read a picture's recipe from."""
+    info = PngInfo()
+    info.add_text("parameters", parameters)
+    info.add_text("pictor-job", job_id)
+    return _encoded(image, "PNG", pnginfo=info, optimize=True)
+
+
+def webp(image: Image.Image, *, pixel_art: bool) -> bytes:
+    """Pixel art is lossless: lossy blurs its edges and saves a third only (32 KB to 21 KB a grid).
+    Effort 2 of 6 costs a tenth of the time of the best for no larger a file."""
+    if pixel_art:
+        return _encoded(image, "WEBP", lossless=True, quality=25, method=2)
+    return _encoded(image, "WEBP", quality=90, method=4)
+
+
+def recipe(spec: RenderSpec, *, prompt: str, seed: int) -> str:
+    """How this one picture was made, in the layout that most galleries understand."""
+    settings = {
+        "Steps": spec.steps,
+        "Sampler": spec.sampler,
+        "CFG scale": f"{spec.guidance:g}",
+        "Seed": seed,
+        "Size": f"{spec.width}x{spec.height}",
+        "Model": spec.checkpoint,
+    }
+    lines = [prompt]
+    if spec.negative:
+        lines.append(f"Negative prompt: {spec.negative}")
+    lines.append(", ".join(f"{name}: {value}" for name, value in settings.items()))
+    return "\n".join(lines)
+
+
+def _filter(pixel_art: bool) -> Image.Resampling:
+    return Image.Resampling.NEAREST if pixel_art else Image.Resampling.LANCZOS
+
+
+def _encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    buffer = BytesIO()
+    image.save(buffer, format=kind, **options)
+    return buffer.getvalue()
