@@ -2,22 +2,31 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from shared.catalog import Checkpoint
+from shared.errors import Refusal
+from shared.parameters import check_range
+from shared.plans import Plan
+from shared.prompt import Prompt
+from shared.prompt import WeightedText as WeightedText
+from shared.sizes import fit, fits
 
-@dataclass(frozen=True, slots=True)
-class WeightedText:
-    text: str
-    weight: float = 1.0
+IMAGES = 4  # a grid
 
 
 @dataclass(frozen=True, slots=True)
 class Variation:
-    """Start noise leans from the parent's towards a new seed by `strength` in 0..1 (slerp)."""
+    """Start noise leans from the parent's towards a new seed by `strength` in 0..1 (slerp).
+
+    The parent's own start noise may be a variation: `earlier` are the (seed, strength) pairs that
+    led from `RenderSpec.seed` to it, oldest first, each applied by the same slerp.
+    """
 
     seed: int
     strength: float
+    earlier: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +69,7 @@ class RenderSpec:
             **{
                 **raw,
                 "texts": tuple(WeightedText(**text) for text in raw["texts"]),
-                "variation": Variation(**variation) if variation else None,
+                "variation": _variation(variation) if variation else None,
                 "source": Source(**source) if source else None,
             }
         )
@@ -72,3 +81,132 @@ class RenderSpec:
 
     def image_seed(self, index: int) -> int:
         return (self.seed + index) % 2**32
+
+
+def resolve(
+    prompt: Prompt, checkpoint: Checkpoint, *, plan: Plan, seed: int, copy: int = 0
+) -> RenderSpec:
+    """The recipe of one grid. `seed` serves if the prompt names none; `copy` counts --repeat from 0."""
+    if prompt.repeat > plan.max_repeat:
+        raise _too_many_repeats(prompt, plan)
+    width, height = fit(prompt.aspect or (1, 1), checkpoint)
+    first = seed if prompt.seed is None else prompt.seed
+    guidance = checkpoint.guidance if prompt.guidance is None else prompt.guidance
+    check_range("seed", first)
+    check_range("guidance", guidance)
+    return RenderSpec(
+        checkpoint=checkpoint.name,
+        texts=prompt.texts,
+        negative=", ".join(prompt.negative),
+        width=width,
+        height=height,
+        steps=_steps(prompt, checkpoint, plan),
+        guidance=guidance,
+        sampler=_sampler(prompt.sampler or checkpoint.sampler, checkpoint),
+        seed=(first + copy * IMAGES) % 2**32,
+        images=IMAGES,
+        scale=checkpoint.scale,
+        pixel_art=checkpoint.pixel_art,
+    )
+
+
+def size_notice(prompt: Prompt, spec: RenderSpec, checkpoint: Checkpoint) -> str | None:
+    """A sentence for when the picture will not have quite the shape that was asked for."""
+    aspect = prompt.aspect or (1, 1)
+    if fits(aspect, (spec.width, spec.height)):
+        return None
+    shown = f"{spec.width * spec.scale}x{spec.height * spec.scale}"
+    return (
+        f"{checkpoint.title} draws {aspect[0]}:{aspect[1]} as {shown}, the nearest size it knows."
+    )
+
+
+def vary_spec(parent: RenderSpec, index: int, *, seed: int, strength: float = 0.35) -> RenderSpec:
+    """Four pictures near picture `index` of the parent: same prompt, start noise leaning to new seeds."""
+    _check_picture(parent, index)
+    if parent.variation is None:
+        return replace(parent, seed=parent.image_seed(index), variation=Variation(seed, strength))
+    before = ((_shown_seed(parent, index), parent.variation.strength),)
+    earlier = parent.variation.earlier + before
+    return replace(parent, variation=Variation(seed, strength, earlier))
+
+
+def upscale_spec(parent: RenderSpec, index: int, source: Source) -> RenderSpec:
+    """Picture `index` of the parent, twice as large; no step is drawn anew."""
+    _check_picture(parent, index)
+    seed = _shown_seed(parent, index)
+    larger = replace(parent, seed=seed, images=1, steps=0, scale=2 * parent.scale)
+    return replace(larger, variation=None, source=source)
+
+
+def reroll_spec(parent: RenderSpec, seed: int) -> RenderSpec:
+    """The same recipe from another seed; a variation stays a variation of the same picture."""
+    if parent.source is not None:
+        raise Refusal(
+            "not_rerollable", "An upscaled picture has nothing to reroll; reroll its grid."
+        )
+    if parent.variation is None:
+        return replace(parent, seed=seed)
+    return replace(parent, variation=replace(parent.variation, seed=seed))
+
+
+def _variation(raw: dict[str, Any]) -> Variation:
+    earlier = tuple((int(seed), float(strength)) for seed, strength in raw.get("earlier", ()))
+    return Variation(raw["seed"], raw["strength"], earlier)
+
+
+def _shown_seed(spec: RenderSpec, index: int) -> int:
+    first = spec.variation.seed if spec.variation else spec.seed
+    return (first + index) % 2**32
+
+
+def _check_picture(parent: RenderSpec, index: int) -> None:
+    if parent.source is not None:
+        sentence = "This picture is upscaled already. Use the buttons under the grid it came from."
+        raise Refusal("already_upscaled", sentence)
+    if not 0 <= index < parent.images:
+        raise Refusal("no_such_picture", f"That grid has the pictures 1 to {parent.images}.")
+
+
+def _steps(prompt: Prompt, checkpoint: Checkpoint, plan: Plan) -> int:
+    if prompt.steps is not None and prompt.quality is not None:
+        raise _steps_twice()
+    wanted = prompt.steps
+    if prompt.quality is not None:
+        wanted = max(1, round(checkpoint.steps * prompt.quality))
+    if wanted is None:
+        return min(checkpoint.steps, plan.step_budget)
+    if wanted > plan.step_budget:
+        raise _too_many_steps(prompt, wanted, plan)
+    check_range("steps", wanted)
+    return wanted
+
+
+def _steps_twice() -> Refusal:
+    sentence = "--steps and --quality both set the steps. Keep one of them, for example --steps 20."
+    return Refusal("conflicting_parameters", sentence, field="steps")
+
+
+def _too_many_steps(prompt: Prompt, wanted: int, plan: Plan) -> Refusal:
+    by_steps = prompt.steps is not None
+    asked = f"--steps {wanted}" if by_steps else f"--quality {prompt.quality:g} ({wanted} steps)"
+    sentence = f"{asked} is more than the {plan.title} plan's {plan.step_budget} steps a picture. "
+    fix = f"Write --steps {plan.step_budget} or fewer" + (
+        "." if by_steps else ", or a lower --quality."
+    )
+    return Refusal("too_many_steps", sentence + fix, field="steps" if by_steps else "quality")
+
+
+def _too_many_repeats(prompt: Prompt, plan: Plan) -> Refusal:
+    asked = f"--repeat {prompt.repeat} is more than the {plan.title} plan allows. "
+    fix = f"Write --repeat {plan.max_repeat} or fewer."
+    return Refusal("too_many_repeats", asked + fix, field="repeat")
+
+
+def _sampler(name: str, checkpoint: Checkpoint) -> str:
+    if name not in checkpoint.samplers:
+        sentence = f"{checkpoint.title} does not use --sampler {name}. Choose one of: "
+        raise Refusal(
+            "unknown_sampler", f"{sentence}{', '.join(checkpoint.samplers)}.", field="sampler"
+        )
+    return name

@@ -1,0 +1,98 @@
+"""The shipped catalog is whole, and a broken one is a Fault that names what is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from shared.catalog import SAMPLERS, Checkpoint, read_catalog, unknown_words
+from shared.config import ROOT, Settings
+from shared.errors import Fault, Refusal
+from shared.parameters import BY_FIELD
+
+SHIPPED = Path(Settings.model_fields["catalog_file"].default)
+
+
+@pytest.fixture(scope="module")
+def postcards() -> Checkpoint:
+    return read_catalog(SHIPPED).get("postcards")
+
+
+def altered(tmp_path: Path, old: str, new: str) -> Path:
+    text = SHIPPED.read_text()
+    assert old in text
+    target = tmp_path / "catalog.toml"
+    target.write_text(text.replace(old, new))
+    return target
+
+
+def test_the_shipped_catalog_describes_the_postcards(postcards: Checkpoint) -> None:
+    assert postcards.family == "sd15"
+    assert postcards.folder == ROOT / "farm/postcards/weights/base"
+    assert postcards.sizes == ((64, 64), (96, 64), (64, 96))
+    assert (postcards.native, postcards.multiple, postcards.scale) == (64, 8, 8)
+    assert postcards.pixel_art
+    assert (postcards.steps, postcards.guidance) == (12, 4.0)
+    assert postcards.sampler == "dpm++2m-karras"
+    assert set(postcards.samplers) == set(SAMPLERS)
+    assert postcards.detectors == ("world",)
+
+
+def test_grammar_and_engine_speak_of_the_same_samplers() -> None:
+    assert BY_FIELD["sampler"].choices == SAMPLERS
+
+
+def test_examples_use_only_words_the_checkpoint_knows(postcards: Checkpoint) -> None:
+    for example in postcards.examples:
+        assert unknown_words(example.partition(" --")[0], postcards) == ()
+
+
+def test_unknown_words_come_in_order_and_once(postcards: Checkpoint) -> None:
+    text = "A DRAGON and a red sailboat, a dragon with a wyvern in 8-bit"
+    assert unknown_words(text, postcards) == ("dragon", "wyvern")
+
+
+def test_a_checkpoint_without_a_words_file_knows_all(tmp_path: Path) -> None:
+    path = altered(tmp_path, 'words = "farm/postcards/words.txt"', "")
+    assert unknown_words("a dragon", read_catalog(path).get("postcards")) == ()
+
+
+def test_an_unknown_checkpoint_names_the_nearest() -> None:
+    with pytest.raises(Refusal, match="postcards") as refused:
+        read_catalog(SHIPPED).get("poscard")
+    assert refused.value.code == "unknown_checkpoint"
+    assert refused.value.field == "checkpoint"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ('default = "postcards"', 'default = "other"', "other"),
+        ("native = 64 ", "native = 60 ", "60x60"),
+        ("native = 64 ", "native = 0 ", "native"),
+        ("native = 64 ", "nativ = 64 ", "nativ"),
+        ("steps = 12", "", "steps"),
+        ("steps = 12", "steps = 0", "steps"),
+        ("guidance = 4.0", "guidance = nan", "guidance"),
+        ('family = "sd15"', 'family = "sd9"', "family"),
+        ('sampler = "dpm++2m-karras"', 'sampler = "magic"', "sampler"),
+        ('sampler = "dpm++2m-karras"', 'sampler = "ddim"\nsamplers = ["dddim"]', "dddim"),
+        ("max_area = 6144", "max_area = 4096", "96x64"),
+        ('"96x64"', '"96by64"', "96by64"),
+        ('"96x64"', '"-96x64"', "-96x64"),
+        ('"world"]', '"world"', "array"),
+        ('["world"]', '"world"', "detectors"),
+        ("words.txt", "no-words.txt", "no-words.txt"),
+    ],
+)
+def test_a_broken_catalog_is_a_fault_that_says_why(
+    tmp_path: Path, old: str, new: str, named: str
+) -> None:
+    with pytest.raises(Fault, match="cannot be used") as fault:
+        read_catalog(altered(tmp_path, old, new))
+    assert fault.value.code == "catalog_unreadable"
+    assert named in fault.value.sentence
+
+
+def test_a_missing_catalog_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(Fault, match="catalog"):
+        read_catalog(tmp_path / "none.toml")
