@@ -65,7 +65,8 @@ class Database:
     async def now(self) -> datetime:
         """The only clock that decides anything."""
         async with self.begin() as session:
-            return (await session.execute(select(func.clock_timestamp()))).scalar_one()
+            moment: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+        return moment
 
     async def ping(self) -> None:
         async with self.begin() as session:

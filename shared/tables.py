@@ -255,7 +255,6 @@ deliveries = Table(
     Column("job_id", ForeignKey("jobs.id"), primary_key=True),
     Column("route", JSONB, nullable=False),
     Column("state", Text, nullable=False, server_default="open"),
-    Column("tries", Integer, nullable=False, server_default="0"),
     Column("last_error", Text),
     _moment("delivered_at"),
     _moment("at", now=True),

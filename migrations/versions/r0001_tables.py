@@ -189,7 +189,6 @@ create table deliveries (
     job_id uuid not null,
     route jsonb not null,
     state text default 'open' not null,
-    tries integer default '0' not null,
     last_error text,
     delivered_at timestamp with time zone,
     at timestamp with time zone default clock_timestamp() not null,

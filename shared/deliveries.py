@@ -1,0 +1,59 @@
+"""Where each job's answer goes, until it has arrived."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_row
+
+from shared.connections import Session
+from shared.jobrows import ROW, job_from
+from shared.jobs import Job, Route
+from shared.tables import deliveries, jobs
+
+
+async def set_route(session: Session, job_id: UUID, route: Route) -> None:
+    """Where to answer from now on. A delivery that is closed stays closed."""
+    told = msgspec.to_builtins(route)
+    statement = insert_row(deliveries).values(job_id=job_id, route=told)
+    await session.execute(
+        statement.on_conflict_do_update(index_elements=["job_id"], set_={"route": told})
+    )
+
+
+async def route(session: Session, job_id: UUID) -> Route | None:
+    query = select(deliveries.c.route).where(deliveries.c.job_id == job_id)
+    found = (await session.execute(query)).scalar_one_or_none()
+    return None if found is None else msgspec.convert(found, Route)
+
+
+async def open_deliveries(session: Session) -> list[tuple[Job, Route]]:
+    """Every job whose answer has not arrived, finished or not, the oldest first."""
+    query = (
+        select(*ROW, deliveries.c.route)
+        .join_from(deliveries, jobs)
+        .where(deliveries.c.state == "open")
+        .order_by(jobs.c.submitted_at, jobs.c.id)
+    )
+    rows = await session.execute(query)
+    return [(job_from(row), msgspec.convert(row.route, Route)) for row in rows]
+
+
+async def delivered(session: Session, job_id: UUID) -> bool:
+    return await _close(session, job_id, state="delivered", delivered_at=func.clock_timestamp())
+
+
+async def undeliverable(session: Session, job_id: UUID, error: str) -> bool:
+    return await _close(session, job_id, state="undeliverable", last_error=error)
+
+
+async def _close(session: Session, job_id: UUID, **values: Any) -> bool:
+    """False when it was closed before. The token is of no more use, so it is not kept."""
+    statement = (
+        update(deliveries)
+        .where(deliveries.c.job_id == job_id, deliveries.c.state == "open")
+        .values(route=deliveries.c.route - "token", **values)
+        .returning(deliveries.c.job_id)
+    )
+    return (await session.execute(statement)).one_or_none() is not None

@@ -1,0 +1,334 @@
+"""Jobs in Postgres. Each transition is one conditional UPDATE that names what it expects of the row.
+
+None back means that someone else was first. That is no error: the caller has lost the job and stops.
+Times come from the database's clock alone.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_row
+
+from shared.assets import Asset as Asset
+from shared.assets import add_asset as add_asset
+from shared.assets import add_verdict as add_verdict
+from shared.assets import assets as assets
+from shared.connections import Session
+from shared.deliveries import delivered as delivered
+from shared.deliveries import open_deliveries as open_deliveries
+from shared.deliveries import route as route
+from shared.deliveries import set_route as set_route
+from shared.deliveries import undeliverable as undeliverable
+from shared.errors import Refusal
+from shared.jobrows import ROW, job_from
+from shared.jobs import Job, JobKind, JobState
+from shared.plans import Speed
+from shared.spec import RenderSpec
+from shared.tables import jobs
+from shared.workers import WorkerRow as WorkerRow
+from shared.workers import forget_worker as forget_worker
+from shared.workers import heartbeat as heartbeat
+from shared.workers import live_workers as live_workers
+
+CLAIM_WITHIN_S = 30  # a worker that was rung and has not claimed by then has not heard it
+WORKER_LOST = "worker_lost"
+WORKER_LOST_SENTENCE = (
+    "The worker that drew this picture was lost too many times. "
+    "Nothing was charged; please try again."
+)
+_OPEN = (JobState.WAITING, JobState.DISPATCHED, JobState.RUNNING)
+_SENT = (JobState.DISPATCHED, JobState.RUNNING)
+_now = func.clock_timestamp
+
+
+async def insert(
+    session: Session,
+    *,
+    account_id: UUID,
+    plan: str,
+    kind: JobKind,
+    speed: Speed,
+    prompt: str,
+    spec: RenderSpec,
+    submission_key: str,
+    estimate_ms: int,
+    parent_id: UUID | None = None,
+    parent_index: int | None = None,
+) -> Job:
+    """A new waiting job. Refusal `key_reused` when another account has used this submission key."""
+    values = {
+        "account_id": account_id,
+        "plan": plan,
+        "kind": kind,
+        "speed": speed,
+        "prompt": prompt,
+        "spec": spec.as_dict(),
+        "spec_sha256": spec.sha256(),
+        "submission_key": submission_key,
+        "estimate_ms": estimate_ms,
+        "parent_id": parent_id,
+        "parent_index": parent_index,
+    }
+    statement = (
+        insert_row(jobs).values(values).on_conflict_do_nothing(index_elements=["submission_key"])
+    )
+    row = (await session.execute(statement.returning(*ROW))).one_or_none()
+    if row is None:
+        raise Refusal("key_reused", "This submission was already used for another job.")
+    return job_from(row)
+
+
+async def load(session: Session, job_id: UUID) -> Job | None:
+    return await _first(session, jobs.c.id == job_id)
+
+
+async def by_submission(session: Session, key: str) -> Job | None:
+    return await _first(session, jobs.c.submission_key == key)
+
+
+async def recent(session: Session, account_id: UUID, limit: int) -> list[Job]:
+    query = select(*ROW).where(jobs.c.account_id == account_id)
+    return await _all(session, query.order_by(jobs.c.submitted_at.desc()).limit(limit))
+
+
+async def open_jobs(session: Session, account_id: UUID) -> list[Job]:
+    """Not finished yet, the oldest first."""
+    query = select(*ROW).where(jobs.c.account_id == account_id, jobs.c.finished_at.is_(None))
+    return await _all(session, query.order_by(jobs.c.submitted_at, jobs.c.id))
+
+
+async def children(session: Session, job_id: UUID) -> list[Job]:
+    query = select(*ROW).where(jobs.c.parent_id == job_id)
+    return await _all(session, query.order_by(jobs.c.submitted_at, jobs.c.id))
+
+
+async def waiting(session: Session) -> list[Job]:
+    """Every waiting job, the oldest first."""
+    query = select(*ROW).where(jobs.c.state == JobState.WAITING, jobs.c.finished_at.is_(None))
+    return await _all(session, query.order_by(jobs.c.submitted_at, jobs.c.id))
+
+
+async def dispatched_to(session: Session, worker: str) -> list[Job]:
+    """What this worker was rung for and has not claimed yet, the oldest first."""
+    query = select(*ROW).where(
+        jobs.c.state == JobState.DISPATCHED, jobs.c.worker == worker, jobs.c.finished_at.is_(None)
+    )
+    return await _all(session, query.order_by(jobs.c.dispatched_at, jobs.c.id))
+
+
+async def sent(session: Session) -> list[Job]:
+    """Everything that is dispatched or running anywhere, the oldest first."""
+    query = select(*ROW).where(jobs.c.state.in_(_SENT), jobs.c.finished_at.is_(None))
+    return await _all(session, query.order_by(jobs.c.dispatched_at, jobs.c.id))
+
+
+async def running_and_waiting(session: Session, account_id: UUID) -> tuple[int, int]:
+    """A dispatched job counts as running: its turn has come."""
+    counts = await _state_counts(session, jobs.c.account_id == account_id)
+    running = sum(counts.get(state, 0) for state in _SENT)
+    return running, counts.get(JobState.WAITING, 0)
+
+
+async def queue_counts(session: Session) -> dict[tuple[JobState, Speed], int]:
+    """How many open jobs there are in each state and speed."""
+    keys = (jobs.c.state, jobs.c.speed)
+    query = select(*keys, func.count()).where(jobs.c.finished_at.is_(None)).group_by(*keys)
+    rows = await session.execute(query)
+    return {(JobState(state), Speed(speed)): count for state, speed, count in rows}
+
+
+# --- transitions -----------------------------------------------------------------------------
+
+
+async def dispatched(session: Session, job_id: UUID, *, worker: str) -> Job | None:
+    """waiting -> dispatched, with a new attempt and a deadline for the worker's claim."""
+    return await _move(
+        session,
+        and_(jobs.c.id == job_id, jobs.c.state == JobState.WAITING),
+        state=JobState.DISPATCHED,
+        attempt=jobs.c.attempt + 1,
+        worker=worker,
+        dispatched_at=_now(),
+        lease_until=_in_seconds(CLAIM_WITHIN_S),
+    )
+
+
+async def running(
+    session: Session, job_id: UUID, *, attempt: int, worker: str, lease_s: float
+) -> Job | None:
+    """dispatched -> running: the worker's claim."""
+    return await _move(
+        session,
+        _owned(job_id, attempt, worker, states=(JobState.DISPATCHED,)),
+        state=JobState.RUNNING,
+        started_at=_now(),
+        lease_until=_in_seconds(lease_s),
+    )
+
+
+async def renew_leases(
+    session: Session, worker: str, attempts: Mapping[UUID, int], lease_s: float
+) -> set[UUID]:
+    """Which of these this worker still owns; the others it has lost and must stop."""
+    if not attempts:
+        return set()
+    owned = or_(
+        *(and_(jobs.c.id == id, jobs.c.attempt == attempt) for id, attempt in attempts.items())
+    )
+    statement = (
+        update(jobs)
+        .where(jobs.c.state == JobState.RUNNING, jobs.c.worker == worker, owned)
+        .values(lease_until=_in_seconds(lease_s))
+        .returning(jobs.c.id)
+    )
+    return set((await session.execute(statement)).scalars())
+
+
+async def succeeded(
+    session: Session,
+    job_id: UUID,
+    *,
+    attempt: int,
+    worker: str,
+    verdict_id: int,
+    gpu_ms: int,
+    charged_ms: int,
+) -> Job | None:
+    """running -> succeeded. `verdict_id` is an allow verdict on this job's pixels, or Postgres refuses."""
+    return await _move(
+        session,
+        _owned(job_id, attempt, worker, states=(JobState.RUNNING,)),
+        state=JobState.SUCCEEDED,
+        passed_verdict=verdict_id,
+        gpu_ms=gpu_ms,
+        charged_ms=charged_ms,
+        finished_at=_now(),
+    )
+
+
+async def blocked(
+    session: Session,
+    job_id: UUID,
+    *,
+    attempt: int,
+    worker: str,
+    code: str,
+    sentence: str,
+    gpu_ms: int,
+) -> Job | None:
+    """running -> blocked: the image filter's no. Nothing is charged."""
+    return await _move(
+        session,
+        _owned(job_id, attempt, worker, states=(JobState.RUNNING,)),
+        state=JobState.BLOCKED,
+        gpu_ms=gpu_ms,
+        **_ended(code, sentence),
+    )
+
+
+async def failed(
+    session: Session, job_id: UUID, *, attempt: int, worker: str | None, code: str, sentence: str
+) -> Job | None:
+    """-> failed from any open state; `worker` None means that no worker holds it. Nothing is charged."""
+    return await _move(
+        session,
+        _owned(job_id, attempt, worker, states=_OPEN),
+        state=JobState.FAILED,
+        **_ended(code, sentence),
+    )
+
+
+async def given_back(session: Session, job_id: UUID, *, attempt: int, worker: str) -> Job | None:
+    """dispatched or running -> waiting, on purpose (a deploy): no crash is counted."""
+    return await _move(
+        session, _owned(job_id, attempt, worker, states=_SENT), **_unsent(JobState.WAITING)
+    )
+
+
+async def cancelled(session: Session, job_id: UUID, account_id: UUID) -> Job | None:
+    """-> cancelled from any open state, by its owner. Nothing is charged."""
+    return await _move(
+        session,
+        and_(jobs.c.id == job_id, jobs.c.account_id == account_id, jobs.c.state.in_(_OPEN)),
+        state=JobState.CANCELLED,
+        charged_ms=0,
+        finished_at=_now(),
+    )
+
+
+async def rescued(session: Session, *, max_crashes: int) -> list[Job]:
+    """Every job whose lease is past: waiting again, or failed when its workers died too often.
+
+    A running one has crashed once more; a dispatched one was only not heard. The caller releases the
+    credit of those that come back failed, in the same transaction.
+    """
+    past = (
+        select(jobs.c.id)
+        .where(jobs.c.state.in_(_SENT), jobs.c.lease_until < _now())
+        .with_for_update(skip_locked=True)
+    )
+    crashed = jobs.c.state == JobState.RUNNING
+    crashes = jobs.c.crashes + case((crashed, 1), else_=0)
+    lost = and_(crashed, crashes >= max_crashes)
+    statement = (
+        update(jobs)
+        .where(jobs.c.id.in_(past))
+        .values(
+            state=case((lost, JobState.FAILED.value), else_=JobState.WAITING.value),
+            crashes=crashes,
+            worker=case((lost, jobs.c.worker)),
+            lease_until=case((lost, jobs.c.lease_until)),
+            finished_at=case((lost, _now())),
+            charged_ms=case((lost, 0)),
+            error_code=case((lost, WORKER_LOST)),
+            error_sentence=case((lost, WORKER_LOST_SENTENCE)),
+        )
+    )
+    rows = await session.execute(statement.returning(*ROW))
+    return [job_from(row) for row in rows]
+
+
+# --- rows and clauses ------------------------------------------------------------------------
+
+
+def _owned(
+    job_id: UUID, attempt: int, worker: str | None, *, states: tuple[JobState, ...]
+) -> ColumnElement[bool]:
+    """The fence: a worker that lost its lease, whatever it still believes, matches no row."""
+    holder = jobs.c.worker.is_(None) if worker is None else jobs.c.worker == worker
+    return and_(jobs.c.id == job_id, jobs.c.attempt == attempt, holder, jobs.c.state.in_(states))
+
+
+def _ended(code: str, sentence: str) -> dict[str, Any]:
+    return {"error_code": code, "error_sentence": sentence, "charged_ms": 0, "finished_at": _now()}
+
+
+def _unsent(state: JobState) -> dict[str, Any]:
+    return {"state": state, "worker": None, "lease_until": None}
+
+
+def _in_seconds(seconds: float) -> ColumnElement[Any]:
+    return _now() + func.make_interval(0, 0, 0, 0, 0, 0, literal(float(seconds)))
+
+
+async def _move(session: Session, expected: ColumnElement[bool], **values: Any) -> Job | None:
+    statement = update(jobs).where(expected).values(**values).returning(*ROW)
+    row = (await session.execute(statement)).one_or_none()
+    return None if row is None else job_from(row)
+
+
+async def _first(session: Session, condition: ColumnElement[bool]) -> Job | None:
+    row = (await session.execute(select(*ROW).where(condition))).one_or_none()
+    return None if row is None else job_from(row)
+
+
+async def _all(session: Session, query: Any) -> list[Job]:
+    return [job_from(row) for row in await session.execute(query)]
+
+
+async def _state_counts(session: Session, condition: ColumnElement[bool]) -> dict[str, int]:
+    query = select(jobs.c.state, func.count()).where(condition, jobs.c.finished_at.is_(None))
+    rows = await session.execute(query.group_by(jobs.c.state))
+    return dict(row._tuple() for row in rows)
