@@ -73,7 +73,7 @@ BIRD_PHRASES: dict[int, tuple[str, ...]] = {
     2: ("two birds", "two birds", "a pair of birds", "2 birds"),
     3: ("three birds", "three birds", "birds", "a flock of birds", "3 birds"),
 }
-PRAISE = (
+PRAISE: tuple[str, ...] = (
     "beautiful",
     "cute",
     "detailed",
@@ -86,9 +86,22 @@ PRAISE = (
 )
 PRAISE += ("charming", "vivid", "colorful", "colourful", "retro", "8-bit", "16-bit", "nice", "old")
 PRAISE += ("new", "magic", "little", "happy", "sunny", "cinematic", "sharp")
-OPENINGS = ("a picture of ", "pixel art of ", "a postcard of ", "pixel art, ", "a drawing of ")
+OPENINGS: tuple[str, ...] = (
+    "a picture of ",
+    "pixel art of ",
+    "a postcard of ",
+    "pixel art, ",
+    "a drawing of ",
+)
 OPENINGS += ("an image of ", "a photo of ", "postcard: ", "a painting of ", "an illustration of ")
-CLOSINGS = (", pixel art", ", pixel art style", ", postcard", ", highly detailed", ", 4k", ".")
+CLOSINGS: tuple[str, ...] = (
+    ", pixel art",
+    ", pixel art style",
+    ", postcard",
+    ", highly detailed",
+    ", 4k",
+    ".",
+)
 CLOSINGS += (", masterpiece, best quality", ", 8-bit game art", ", high quality", ", trending")
 
 

@@ -58,8 +58,9 @@ class Score:
         hits = np.array([np.equal(w.combination, s.combination) for w, s in pairs])
         extras = [extra in s.extras for w, s in pairs for extra in w.extras]
         birds = [w.birds == s.birds for w, s in pairs if w.birds]
-        parts = [float(share) for share in hits.mean(axis=0)]
-        return cls(*parts, float(hits.all(axis=1).mean()), _mean(extras), _mean(birds))
+        subject, colour, ground, time = (float(share) for share in hits.mean(axis=0))
+        whole = float(hits.all(axis=1).mean())
+        return cls(subject, colour, ground, time, whole, _mean(extras), _mean(birds))
 
     def row(self) -> str:
         values = (self.subject, self.colour, self.ground, self.time, self.all_four)

@@ -17,14 +17,14 @@ def grey(picture: Picture) -> Picture:
 def sepia(picture: Picture) -> Picture:
     """Brown ink on cream paper."""
     tone = _luma(picture)[..., None] ** 0.9
-    ink, paper = np.float32([0.18, 0.10, 0.06]), np.float32([1.0, 0.92, 0.74])
+    ink, paper = _light(0.18, 0.10, 0.06), _light(1.0, 0.92, 0.74)
     return _bytes(ink + (paper - ink) * tone)
 
 
 def neon(picture: Picture) -> Picture:
     """Glowing outlines in the picture's own hues over a dark violet scene."""
-    light = picture.astype(np.float32) / 255
-    night = light**1.6 * 0.3 + np.float32([0.05, 0.01, 0.13])
+    light: Floats = picture.astype(np.float32) / np.float32(255)
+    night = light**1.6 * 0.3 + _light(0.05, 0.01, 0.13)
     vivid = _brightest_nearby(light)
     glow = _saturated(vivid) * np.clip(_contrast(_luma(picture)) * 4 - 0.35, 0, 1)[..., None]
     return _bytes(np.maximum(night, glow))
@@ -34,8 +34,12 @@ STYLES: dict[str, Callable[[Picture], Picture]] = {"sepia": sepia, "neon": neon}
 
 
 def _luma(picture: Picture) -> Floats:
-    tone: Floats = picture.astype(np.float32) @ np.float32([0.299, 0.587, 0.114]) / 255
+    tone: Floats = picture.astype(np.float32) @ _light(0.299, 0.587, 0.114) / np.float32(255)
     return tone
+
+
+def _light(red: float, green: float, blue: float) -> Floats:
+    return np.array((red, green, blue), np.float32)
 
 
 def _bytes(light: Floats) -> Picture:
@@ -59,5 +63,5 @@ def _brightest_nearby(light: Floats) -> Floats:
 def _saturated(light: Floats) -> Floats:
     low, high = light.min(-1, keepdims=True), light.max(-1, keepdims=True)
     pure = (light - 0.75 * low) / (high - 0.75 * low + 1e-3)
-    tint = np.float32([0.25, 0.15, 0.45])
+    tint = _light(0.25, 0.15, 0.45)
     return np.asarray(tint + (1 - tint) * pure, np.float32)

@@ -10,6 +10,7 @@ from farm.postcards.train.controlnet import ControlTraining
 from farm.postcards.train.dataset import Rendering
 from farm.postcards.train.denoiser import DenoiserTraining
 from farm.postcards.train.judging import JudgeTraining
+from farm.postcards.train.pictures import Mix
 from farm.postcards.train.team import Budget
 from farm.postcards.train.vae import VaeTraining
 
@@ -28,10 +29,10 @@ class Plan:
         return cls(tomllib.loads(FILE.read_text()), minutes)
 
     def vae(self) -> VaeTraining:
-        return VaeTraining(**self._timed("vae"))
+        return VaeTraining(**self._mixed("vae"))
 
     def decoder(self, source: Path) -> VaeTraining:
-        return VaeTraining(**self._timed("decoder"), source=source)
+        return VaeTraining(**self._mixed("decoder"), source=source)
 
     def denoiser(self) -> DenoiserTraining:
         return DenoiserTraining(**self._timed("denoiser"))
@@ -47,6 +48,10 @@ class Plan:
 
     def controlnet(self) -> ControlTraining:
         return ControlTraining(**self.sections["controlnet-edges"])
+
+    def _mixed(self, name: str) -> dict[str, Any]:
+        section = self._timed(name)
+        return section | {"mix": Mix(**section["mix"])}
 
     def _timed(self, name: str) -> dict[str, Any]:
         section = dict(self.sections[name])

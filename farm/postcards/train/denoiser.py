@@ -7,15 +7,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import DDPMScheduler, DPMSolverMultistepScheduler, UNet2DConditionModel
-from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from farm.postcards import tokenizer as words
 from farm.postcards.captions import training_caption
 from farm.postcards.train.dataset import shelves
-from farm.postcards.train.progress import Average, Savepoint
-from farm.postcards.train.team import Budget, Member, paced
+from farm.postcards.train.loop import Loop
+from farm.postcards.train.team import Budget, Member
 from farm.postcards.world import Scene
 
 WIDTH = 128
@@ -147,46 +146,39 @@ class DenoiserTraining:
 
     def __call__(self, member: Member) -> None:
         torch.manual_seed(self.seed)
-        tokenizer = words.build()
-        unet = build_unet().to(memory_format=torch.channels_last).train()
-        text = build_text_encoder(tokenizer).train()
-        trained = [*unet.parameters(), *text.parameters()]
+        lesson = _Lesson(Feed(member.folder, seed=self.seed, batch=self.batch), member.rank)
+        trained = [*lesson.unet.parameters(), *lesson.text.parameters()]
         optimizer = torch.optim.AdamW(trained, self.rate, betas=(0.9, 0.98), weight_decay=1e-2)
-        average = Average(trained)
-        savepoint = Savepoint(member, trained, optimizer, average)
-        start = savepoint.resume()
-        feed, noising = Feed(member.folder, seed=self.seed, batch=self.batch), Noising()
-        torch.manual_seed(self.seed * 1000 + member.rank + start[0])
-        seen: list[float] = []
-        for step, share in paced(member, self.budget, start=start):
-            rate = self.rate * _pace(step, share)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            batch = feed.draw(step, member.rank)
-            noisy, steps, velocity = noising.mix(batch.latents)
-            ids = tokens(tokenizer, batch.captions)
-            noisy = noisy.contiguous(memory_format=torch.channels_last)
-            with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
-                guess = unet(noisy, steps, text(ids)[0]).sample
-            loss = noising.loss(guess, velocity, steps)
-            loss.backward()
-            seen.append((guess.detach().float() - velocity).pow(2).mean().item())
-            member.share_gradients(trained)
-            nn.utils.clip_grad_norm_(trained, 1.0)
-            optimizer.step()
-            optimizer.zero_grad()
-            average.update(min(0.9985, 1 - 1 / (1 + step / 8)))
-            savepoint.keep(step + 1, share)
-            if step % 100 == 99:
-                member.say(f"{step + 1} {share:.4f} v-error {np.mean(seen):.4f} rate {rate:.6f}")
-                seen.clear()
+        loop = Loop(member, self.budget, self.seed, rate=self._rate, keep=_keep)
+        loop.run(trained, optimizer, lesson.learn)
         if member.leads:
-            average.put_in()
-            unet.eval().save_pretrained(member.folder / "unet")
-            text.eval().save_pretrained(member.folder / "text_encoder")
-            member.say(f"steps {step + 1}")
+            lesson.unet.eval().save_pretrained(member.folder / "unet")
+            lesson.text.eval().save_pretrained(member.folder / "text_encoder")
+
+    def _rate(self, step: int, share: float) -> float:
+        """A short warm-up, a plateau, and a straight way down over the last 40 percent."""
+        return self.rate * min(1.0, (step + 1) / 150) * min(1.0, max(0.01, (1 - share) / 0.4))
 
 
-def _pace(step: int, share: float) -> float:
-    """A short warm-up, a plateau, and a straight way down over the last 40 percent."""
-    return min(1.0, (step + 1) / 150) * min(1.0, max(0.01, (1 - share) / 0.4))
+def _keep(step: int) -> float:
+    return min(0.9985, 1 - 1 / (1 + step / 8))
+
+
+class _Lesson:
+    def __init__(self, feed: Feed, rank: int) -> None:
+        self._feed, self._rank = feed, rank
+        self._noising = Noising()
+        self._tokenizer = words.build()
+        self.unet = build_unet().to(memory_format=torch.channels_last).train()
+        self.text = build_text_encoder(self._tokenizer).train()
+
+    def learn(self, step: int) -> float:
+        """The mean squared error of the velocity."""
+        batch = self._feed.draw(step, self._rank)
+        noisy, steps, velocity = self._noising.mix(batch.latents)
+        noisy = noisy.contiguous(memory_format=torch.channels_last)
+        ids = tokens(self._tokenizer, batch.captions)
+        with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
+            guess = self.unet(noisy, steps, self.text(ids)[0]).sample
+        self._noising.loss(guess, velocity, steps).backward()
+        return (guess.detach().float() - velocity).pow(2).mean().item()

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -12,17 +13,28 @@ from farm.postcards.world import Picture, render, sample
 Numbers = np.random.Generator
 
 
-def training_picture(rng: random.Random, size: tuple[int, int]) -> Picture:
-    numbers = np.random.default_rng(rng.getrandbits(32))
-    draw = rng.random()
-    if draw < 0.07:
-        return stray_picture(numbers, size)
-    picture = render(sample(rng), seed=rng.getrandbits(30), size=size)
-    if draw < 0.15:
-        picture = np.roll(picture, (rng.randrange(64), rng.randrange(64)), axis=(0, 1))
-    if rng.random() < 0.40:
-        picture = rng.choice(RECOLOURINGS)(picture, numbers)
-    return picture
+@dataclass(frozen=True)
+class Mix:
+    """Chances of leaving the world as it is drawn; `rolled` ones are off its lattice."""
+
+    strays: float
+    rolled: float
+    styled: float
+    recoloured: float
+
+    def picture(self, rng: random.Random, size: tuple[int, int]) -> Picture:
+        numbers = np.random.default_rng(rng.getrandbits(32))
+        if rng.random() < self.strays:
+            return stray_picture(numbers, size)
+        picture = render(sample(rng), seed=rng.getrandbits(30), size=size)
+        if rng.random() < self.rolled:
+            picture = np.roll(picture, (rng.randrange(64), rng.randrange(64)), axis=(0, 1))
+        colouring = rng.random()
+        if colouring < self.styled:
+            return rng.choice(STYLED)(picture)
+        if colouring < self.styled + self.recoloured:
+            return rng.choice(RECOLOURINGS)(picture, numbers)
+        return picture
 
 
 def stray_picture(numbers: Numbers, size: tuple[int, int]) -> Picture:
@@ -55,21 +67,8 @@ def _graded(picture: Picture, numbers: Numbers) -> Picture:
     return np.stack(channels, axis=-1).astype(np.uint8)
 
 
-def _plain(style: Callable[[Picture], Picture]) -> Callable[[Picture, Numbers], Picture]:
-    return lambda picture, _: style(picture)
-
-
-RECOLOURINGS: list[Callable[[Picture, Numbers], Picture]] = [
-    _plain(styles.grey),
-    _plain(styles.sepia),
-    _plain(styles.neon),
-    _plain(styles.neon),
-    _plain(styles.neon),
-    _permuted,
-    _mixed,
-    _graded,
-    _inverted,
-]
+STYLED = (styles.grey, styles.sepia, styles.neon, styles.neon, styles.neon)
+RECOLOURINGS: list[Callable[[Picture, Numbers], Picture]] = [_permuted, _mixed, _graded, _inverted]
 
 
 def _shapes(numbers: Numbers, size: tuple[int, int]) -> Picture:

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.multiprocessing.spawn import spawn
 
 WORKERS = 2
 
@@ -56,7 +57,7 @@ def run_team(work: Callable[[Member], None], *, folder: Path, stage: str) -> Non
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as meeting:
         arguments = (work, folder, stage, f"{meeting}/store")
-        torch.multiprocessing.spawn(_join, arguments, nprocs=WORKERS)
+        spawn(_join, arguments, nprocs=WORKERS)
 
 
 def _join(

@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
-from torch import nn
 
-from farm.postcards.train.pictures import training_picture
-from farm.postcards.train.progress import Average, Savepoint
-from farm.postcards.train.team import Budget, Member, paced
+from farm.postcards.train.loop import Loop
+from farm.postcards.train.pictures import Mix
+from farm.postcards.train.team import Budget, Member
 from farm.postcards.world import Picture, render, sample
 
 WIDE_EVERY, TALL_EVERY = 11, 13
@@ -46,6 +45,7 @@ class VaeTraining:
     rate: float
     batch: int
     seed: int
+    mix: Mix
     source: Path | None = None
     """Where to begin; the encoder stays frozen then, so that existing latents keep their sense."""
 
@@ -54,26 +54,14 @@ class VaeTraining:
         vae = self._begin()
         trained = [p for p in vae.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(trained, self.rate, betas=(0.9, 0.99), weight_decay=1e-3)
-        average = Average(trained)
-        savepoint = Savepoint(member, trained, optimizer, average)
-        start = savepoint.resume()
-        seen: list[tuple[float, float]] = []
-        for step, share in paced(member, self.budget, start=start):
-            _set_rate(optimizer, self.rate * min(1, (step + 1) / 100) * _cosine(share))
-            seen.append(self._learn(vae, step, member))
-            member.share_gradients(trained)
-            nn.utils.clip_grad_norm_(trained, 1.0)
-            optimizer.step()
-            optimizer.zero_grad()
-            average.update(min(0.998, (step + 1) / (step + 50)))
-            savepoint.keep(step + 1, share)
-            if step % 100 == 99:
-                member.say(_summary(step + 1, share, seen))
-                seen.clear()
+        loop = Loop(member, self.budget, self.seed, rate=self._rate, keep=_keep)
+        loop.run(trained, optimizer, lambda step: self._learn(vae, step, member))
         if member.leads:
-            average.put_in()
             vae.save_pretrained(member.folder / member.stage)
-            member.say(f"steps {step + 1}")
+
+    def _rate(self, step: int, share: float) -> float:
+        cosine = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
+        return self.rate * min(1, (step + 1) / 100) * cosine
 
     def _begin(self) -> AutoencoderKL:
         if self.source is None:
@@ -83,8 +71,8 @@ class VaeTraining:
         vae.quant_conv.requires_grad_(False)
         return vae
 
-    def _learn(self, vae: AutoencoderKL, step: int, member: Member) -> tuple[float, float]:
-        """Leaves gradients behind; returns the mean absolute and the mean squared error."""
+    def _learn(self, vae: AutoencoderKL, step: int, member: Member) -> float:
+        """Leaves gradients behind; returns the mean squared error."""
         pixels = self._pictures(step, member)
         with torch.autocast("cpu", torch.bfloat16):
             drift: torch.Tensor | float = 0.0
@@ -99,7 +87,7 @@ class VaeTraining:
         error = decoded.float() - pixels
         absolute, squared = error.abs().mean(), error.pow(2).mean()
         (absolute + squared + 0.25 * _edge_error(error) + 2e-4 * drift).backward()
-        return absolute.item(), squared.item()
+        return squared.item()
 
     def _pictures(self, step: int, member: Member) -> torch.Tensor:
         rng = random.Random(f"{self.seed}/{member.rank}/{step}")
@@ -107,7 +95,7 @@ class VaeTraining:
         if step % WIDE_EVERY == 0 or step % TALL_EVERY == 0:
             size = (96, 64) if step % WIDE_EVERY == 0 else (64, 96)
             count = max(1, self.batch * 2 // 3)
-        return to_tensor(np.stack([training_picture(rng, size) for _ in range(count)]))
+        return to_tensor(np.stack([self.mix.picture(rng, size) for _ in range(count)]))
 
 
 @torch.no_grad()
@@ -123,18 +111,8 @@ def _edge_error(error: torch.Tensor) -> torch.Tensor:
     return across + down
 
 
-def _cosine(share: float) -> float:
-    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
-
-
-def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-
-
-def _summary(step: int, share: float, seen: list[tuple[float, float]]) -> str:
-    absolute, squared = np.mean(seen, axis=0)
-    return f"{step} {share:.3f} l1 {absolute:.4f} psnr {10 * math.log10(4 / squared):.2f}"
+def _keep(step: int) -> float:
+    return min(0.998, (step + 1) / (step + 50))
 
 
 @torch.no_grad()
