@@ -1,0 +1,254 @@
+"""The GPU child as its parent sees it: kept alive, watched for hangs, one conversation for each job."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from farm.engine.messages import Drain, Drop, Loading, Ready, Stepped, ToChild, ToParent
+from shared.errors import Fault
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
+HEALTHY_S = 60.0  # a life as long as this was not a start-up crash: the pause starts over
+WATCH_EVERY_S = 1.0
+UNFIT = 78  # the child's own word for: starting again will not help
+NOT_STARTED = -1
+
+
+class EngineGone(Exception):
+    """The child died while it had this job."""
+
+
+class OwnershipLost(Exception):
+    """Another worker has the job now, or it was cancelled: stop, and touch nothing of it."""
+
+
+class Engine(Protocol):
+    """One running child; `farm.engine.client` starts a real one."""
+
+    @property
+    def pid(self) -> int: ...
+    async def send(self, message: ToChild) -> None: ...
+    def messages(self) -> AsyncIterator[ToParent]: ...
+    async def close(self) -> int: ...
+    def kill(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a child may stay silent, in seconds; `steps` in usual steps."""
+
+    start_s: float = 120.0  # a cold import of torch on a loaded disk
+    load_s: float = 180.0  # weights from a slow disk
+    least_s: float = 30.0  # decoding and filtering a batch say nothing in between
+    steps: float = 20.0
+
+
+class Pulse:
+    """Pure: when was the child last heard, and is its silence longer than its usual step explains?"""
+
+    def __init__(self, patience: Patience, *, now: float) -> None:
+        self._patience = patience
+        self._heard_at = now
+        self._usual_s = 0.0
+        self._allowed_s = patience.start_s
+
+    def heard(self, message: ToParent, *, now: float) -> None:
+        self._heard_at = now
+        if isinstance(message, Stepped) and message.steps_per_s > 0:
+            self._usual_s = 1 / message.steps_per_s
+        self._allowed_s = self._limit(message)
+
+    def idle(self, *, now: float) -> None:
+        """Nothing to do is no silence."""
+        self._heard_at = now
+
+    def overdue(self, *, now: float) -> bool:
+        return now - self._heard_at > self._allowed_s
+
+    def _limit(self, message: ToParent) -> float:
+        if isinstance(message, Loading | Ready):
+            return self._patience.load_s
+        return max(self._patience.least_s, self._patience.steps * self._usual_s)
+
+
+class Talk:
+    """One job's conversation with the child. An interruption ends it before any later message."""
+
+    def __init__(self, child: "Child", job_id: str, attempt: int) -> None:
+        self.job_id = job_id
+        self.attempt = attempt
+        self._child = child
+        self._inbox: asyncio.Queue[ToParent | None] = asyncio.Queue()
+        self._interruption: Exception | None = None
+        self._interrupted = asyncio.Event()
+
+    async def say(self, message: ToChild) -> None:
+        await self._child.send(message)
+
+    async def hear(self) -> ToParent:
+        """The next message; EngineGone or OwnershipLost once that is what happened."""
+        self.check()
+        message = await self._inbox.get()
+        self.check()
+        assert message is not None
+        return message
+
+    def check(self) -> None:
+        if self._interruption is not None:
+            raise self._interruption
+
+    async def pause(self, seconds: float) -> None:
+        """Sleep, unless the conversation is interrupted meanwhile: then raise at once."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._interrupted.wait(), seconds)
+        self.check()
+
+    def put(self, message: ToParent) -> None:
+        self._inbox.put_nowait(message)
+
+    def interrupt(self, error: Exception) -> None:
+        self._interruption = error
+        self._interrupted.set()
+        self._inbox.put_nowait(None)
+
+    def leave(self) -> None:
+        """The child's part is over: its death no longer concerns this job."""
+        self._child.forget(self)
+
+    async def drop(self, *, forget: bool) -> None:
+        await self._child.drop(self.job_id, forget=forget)
+
+
+class Child:
+    def __init__(
+        self,
+        start: Callable[[], Awaitable[Engine]],
+        *,
+        patience: Patience | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._start = start
+        self._patience = patience or Patience()
+        self._clock = clock
+        self._client: Engine | None = None
+        self._talks: dict[str, Talk] = {}
+        self._leaving = False
+        self._pulse = Pulse(self._patience, now=clock())
+        self._changed = asyncio.Event()
+        self.ready: Ready | None = None
+
+    async def changed_within(self, seconds: float) -> None:
+        """Returns early when the child became ready or died: the dispatcher should know at once."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), seconds)
+        self._changed.clear()
+
+    async def run(self) -> None:
+        """One life after another, with a growing pause between lives that end young."""
+        pause = FIRST_PAUSE_S
+        while True:
+            born = self._clock()
+            code = await self._live()
+            self._bereave()
+            if self._leaving:
+                return
+            if code == UNFIT:
+                raise Fault("engine_unfit", "The GPU process cannot run here; its log says why.")
+            pause = FIRST_PAUSE_S if self._clock() - born > HEALTHY_S else pause
+            log.warning("The GPU process ended; starting another in %.1f s.", pause)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_S)
+
+    def open(self, job_id: str, attempt: int) -> Talk:
+        talk = self._talks[job_id] = Talk(self, job_id, attempt)
+        return talk
+
+    def forget(self, talk: Talk) -> None:
+        if self._talks.get(talk.job_id) is talk:
+            del self._talks[talk.job_id]
+
+    async def send(self, message: ToChild) -> None:
+        client = self._client
+        if client is None:
+            raise EngineGone
+        try:
+            await client.send(message)
+        except Fault as fault:
+            raise EngineGone from fault
+
+    async def drop(self, job_id: str, *, forget: bool) -> None:
+        """A child that is gone has dropped everything already; stale snapshots are swept."""
+        with contextlib.suppress(EngineGone):
+            await self.send(Drop(job_id, forget=forget))
+
+    async def drain(self) -> None:
+        """The child saves and gives back what it has, then ends; `run` returns."""
+        self._leaving = True
+        with contextlib.suppress(EngineGone):
+            await self.send(Drain())
+
+    def kill(self) -> None:
+        self._leaving = True
+        if self._client is not None:
+            self._client.kill()
+
+    @property
+    def pid(self) -> int | None:
+        return self._client.pid if self._client else None
+
+    async def _live(self) -> int:
+        """How the child ended: its exit status."""
+        try:
+            client = await self._start()
+        except OSError:
+            log.exception("The GPU process could not be started.")
+            return NOT_STARTED
+        self._client, self._pulse = client, Pulse(self._patience, now=self._clock())
+        watch = asyncio.create_task(self._watch(client))
+        try:
+            await self._listen(client)
+        finally:
+            self._client = self.ready = None
+            self._changed.set()
+            watch.cancel()
+            code = await client.close()
+        return code
+
+    async def _listen(self, client: Engine) -> None:
+        try:
+            async for message in client.messages():
+                self._pulse.heard(message, now=self._clock())
+                self._route(message)
+        except Exception:
+            log.exception("The GPU process said something that cannot be read.")
+
+    def _route(self, message: ToParent) -> None:
+        if isinstance(message, Ready):
+            self.ready = message
+            self._changed.set()
+            return
+        talk = self._talks.get(message.job_id)
+        # An answer to an earlier attempt of this job is not an answer to this one.
+        if talk is not None and getattr(message, "attempt", talk.attempt) == talk.attempt:
+            talk.put(message)
+
+    def _bereave(self) -> None:
+        for talk in list(self._talks.values()):
+            talk.interrupt(EngineGone())
+        self._talks.clear()
+
+    async def _watch(self, client: Engine) -> None:
+        while True:
+            await asyncio.sleep(WATCH_EVERY_S)
+            if self.ready is not None and not self._talks:
+                self._pulse.idle(now=self._clock())
+            elif self._pulse.overdue(now=self._clock()):
+                log.error("The GPU process hangs; killing it.")
+                client.kill()
+                return

@@ -1,0 +1,210 @@
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from farm import child as child_module
+from farm.child import Child, EngineGone, OwnershipLost, Patience, Pulse
+from farm.engine.messages import Drain, Drop, GivenBack, Loading, Ready, Render, Stepped
+from shared.errors import Fault
+from tests.farm.workshop import ScriptedEngine
+
+PATIENCE = Patience(start_s=100, load_s=50, least_s=10, steps=20)
+READY = Ready("cpu", "cpu", [])
+
+
+@contextlib.asynccontextmanager
+async def running(child: Child) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(child.run())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, Fault):
+            await task
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child_module, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(child_module, "WATCH_EVERY_S", 0.01)
+
+
+class Nursery:
+    """Starts scripted engines and remembers them."""
+
+    def __init__(self) -> None:
+        self.born: list[ScriptedEngine] = []
+
+    async def start(self) -> ScriptedEngine:
+        self.born.append(ScriptedEngine())
+        return self.born[-1]
+
+
+def step(rate: float) -> Stepped:
+    return Stepped("job", 1, 12, rate)
+
+
+def test_a_cold_start_may_take_long() -> None:
+    pulse = Pulse(PATIENCE, now=0)
+    assert not pulse.overdue(now=99)
+    assert pulse.overdue(now=101)
+
+
+def test_silence_is_measured_in_usual_steps() -> None:
+    pulse = Pulse(PATIENCE, now=0)
+    pulse.heard(step(0.5), now=1)  # 2 s a step
+    assert not pulse.overdue(now=40)
+    assert pulse.overdue(now=42)
+
+
+def test_quick_steps_still_leave_time_to_decode() -> None:
+    pulse = Pulse(PATIENCE, now=0)
+    pulse.heard(step(100), now=0)
+    assert not pulse.overdue(now=9.9)
+    assert pulse.overdue(now=10.1)
+
+
+def test_loading_weights_may_take_longer_than_a_step() -> None:
+    pulse = Pulse(PATIENCE, now=0)
+    pulse.heard(step(100), now=0)
+    pulse.heard(Loading("job", "postcards"), now=1)
+    assert not pulse.overdue(now=50)
+    assert pulse.overdue(now=52)
+
+
+def test_idleness_is_no_silence() -> None:
+    pulse = Pulse(PATIENCE, now=0)
+    pulse.heard(step(100), now=0)
+    pulse.idle(now=1000)
+    assert not pulse.overdue(now=1009)
+
+
+async def test_answers_reach_the_job_they_are_for() -> None:
+    nursery = Nursery()
+    child = Child(nursery.start)
+    async with running(child):
+        await until(lambda: child.ready)
+        one, two = child.open("one", 1), child.open("two", 1)
+        nursery.born[0].say(Stepped("two", 3, 12, 1.0), Stepped("one", 5, 12, 1.0))
+        assert (await one.hear()) == Stepped("one", 5, 12, 1.0)
+        assert (await two.hear()) == Stepped("two", 3, 12, 1.0)
+
+
+async def test_an_answer_to_an_earlier_attempt_is_not_heard() -> None:
+    nursery = Nursery()
+    child = Child(nursery.start)
+    async with running(child):
+        await until(lambda: child.ready)
+        talk = child.open("job", 2)
+        nursery.born[0].say(GivenBack("job", 1, 10), GivenBack("job", 2, 4))
+        assert (await talk.hear()) == GivenBack("job", 2, 4)
+
+
+async def test_a_death_is_told_to_each_job_and_another_child_is_born(quick: None) -> None:
+    nursery = Nursery()
+    child = Child(nursery.start)
+    async with running(child):
+        await until(lambda: child.ready)
+        talk = child.open("job", 1)
+        finished = child.open("other", 1)
+        finished.leave()
+        nursery.born[0].die()
+        with pytest.raises(EngineGone):
+            await talk.hear()
+        await until(lambda: len(nursery.born) == 2 and child.ready)
+        finished.check()
+        await child.open("job", 2).say(Drop("job"))
+        assert nursery.born[1].sent == [Drop("job")]
+
+
+async def test_deaths_in_a_row_are_damped(quick: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+
+    async def stillborn() -> ScriptedEngine:
+        raise OSError("no such device")
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 12:
+            raise Fault("enough", "seen enough")
+
+    monkeypatch.setattr(child_module.asyncio, "sleep", pause)
+    with pytest.raises(Fault, match="enough"):
+        await Child(stillborn).run()
+    assert pauses[:4] == [0.01, 0.02, 0.04, 0.08]
+    assert max(pauses) == child_module.LONGEST_PAUSE_S
+
+
+async def test_a_child_that_cannot_run_here_is_not_started_again() -> None:
+    class Unfit(ScriptedEngine):
+        async def close(self) -> int:
+            return child_module.UNFIT
+
+    async def start() -> ScriptedEngine:
+        unfit = Unfit()
+        unfit.die()
+        return unfit
+
+    with pytest.raises(Fault, match="cannot run here"):
+        await Child(start).run()
+
+
+async def test_a_child_that_hangs_is_killed(quick: None) -> None:
+    nursery = Nursery()
+    child = Child(nursery.start, patience=Patience(start_s=5, load_s=0.05, least_s=0.05))
+    async with running(child):
+        await until(lambda: child.ready)
+        talk = child.open("job", 1)
+        with pytest.raises(EngineGone):
+            await talk.hear()
+
+
+async def test_an_idle_child_is_left_in_peace(quick: None) -> None:
+    nursery = Nursery()
+    child = Child(nursery.start, patience=Patience(start_s=5, load_s=0.05, least_s=0.05))
+    async with running(child):
+        await until(lambda: child.ready)
+        await asyncio.sleep(0.2)
+        assert len(nursery.born) == 1
+
+
+async def test_an_interruption_comes_before_what_was_said_earlier() -> None:
+    nursery = Nursery()
+    child = Child(nursery.start)
+    async with running(child):
+        await until(lambda: child.ready)
+        talk = child.open("job", 1)
+        talk.put(step(1.0))
+        talk.interrupt(OwnershipLost())
+        with pytest.raises(OwnershipLost):
+            await talk.hear()
+        with pytest.raises(OwnershipLost):
+            await talk.pause(60)
+
+
+async def test_draining_lets_the_child_go_for_good() -> None:
+    nursery = Nursery()
+    child = Child(nursery.start)
+    async with running(child) as task:
+        await until(lambda: child.ready)
+        await child.drain()
+        nursery.born[0].die()
+        await asyncio.wait_for(task, 5)
+    assert nursery.born[0].sent == [Drain()]
+    assert len(nursery.born) == 1
+
+
+async def test_nobody_is_spoken_to_when_nobody_is_there() -> None:
+    child = Child(Nursery().start)
+    with pytest.raises(EngineGone):
+        await child.open("job", 1).say(Render("job", 1, {}))
+    await child.drop("job", forget=True)
+    await child.drain()
