@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from farm.scheduler import Worker
-from shared import jobstore
 from shared.connections import Session
+from shared.workers import live_workers
 
 # How much one finished job moves the farm's measured pace.
 PACE_STEP = 0.1
@@ -56,7 +56,7 @@ class Pace:
 
 
 async def read_fleet(session: Session, *, silent_s: float) -> Fleet:
-    rows = await jobstore.live_workers(session, silent_s)
+    rows = await live_workers(session, silent_s)
     return Fleet(
         Worker(
             name=row.name,

@@ -1,0 +1,193 @@
+"""The dispatcher's process: stand by, lead, stand by again. The doorbells' ear and the signals.
+
+The leader looks at Postgres each second whatever Redis does; bells and events only make it sooner.
+"""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
+from random import random
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+from arq.worker import Worker, func
+from redis.exceptions import RedisError
+
+from farm.leader import Leader
+from farm.maintenance import Maintenance
+from shared.bell import ARQ_DEFAULTS, QUEUES, Bell, arq_pool
+from shared.config import Settings
+from shared.connections import Database, connect_redis
+from shared.errors import Fault
+from shared.events import EventKind, Events
+from shared.jobs import JobState
+from shared.leadership import Leadership
+from shared.plans import PlanBook, Speed, read_plans
+
+log = logging.getLogger(__name__)
+
+FIRST_REST_S, LONGEST_REST_S = 0.1, 10.0
+STEADY_AFTER_S = 10.0
+# Of our own doing, or of no effect on who runs next.
+_OLD_NEWS = frozenset({JobState.DISPATCHED.value, JobState.RUNNING.value})
+
+
+class Dispatcher:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        database: Database,
+        bell: Bell,
+        events: Events,
+        book: PlanBook,
+    ) -> None:
+        self._settings, self._database = settings, database
+        self._bell, self._events, self._book = bell, events, book
+        self.leads = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        leadership = Leadership(self._settings.database)
+        try:
+            while True:
+                await self._stand_by(leadership)
+                await self._lead(leadership)
+        finally:
+            self.leads.clear()
+            await leadership.close()
+
+    async def _stand_by(self, leadership: Leadership) -> None:
+        while True:
+            if await leadership.won():
+                return
+            await asyncio.sleep(self._settings.farm.standby_every_s)
+
+    async def _lead(self, leadership: Leadership) -> None:
+        log.info("this dispatcher leads")
+        leader = Leader(
+            self._database, self._bell, self._events, book=self._book, farm=self._settings.farm
+        )
+        self.leads.set()
+        try:
+            async with asyncio.TaskGroup() as group:
+                parts = [
+                    group.create_task(_kept_up(name, part), name=name)
+                    for name, part in self._parts(leader).items()
+                ]
+                await leadership.lost(look_every_s=self._settings.farm.standby_every_s)
+                log.warning("this dispatcher leads no more")
+                for part in parts:
+                    part.cancel()
+        finally:
+            self.leads.clear()
+            await leader.close()
+            await leadership.close()
+
+    def _parts(self, leader: Leader) -> dict[str, Callable[[], Awaitable[None]]]:
+        chores = Maintenance(
+            self._database, self._events, farm=self._settings.farm, heard=leader.rung
+        )
+        ears = {f"ear of {QUEUES[speed]}": self._ear(leader, speed) for speed in Speed}
+        return ears | {
+            "steps": lambda: _steps(leader),
+            "events": lambda: self._follow_events(leader),
+            "chores": chores.run,
+        }
+
+    def _ear(self, leader: Leader, speed: Speed) -> Callable[[], Awaitable[None]]:
+        """An arq worker on the queue of one speed: it takes the bell down and wakes the leader."""
+
+        async def pick(_: dict[Any, Any], job_id: str, *rest: object) -> None:
+            leader.rung(UUID(job_id))
+
+        async def listen() -> None:
+            pool = await arq_pool(self._settings.redis)
+            worker = Worker(
+                [func(pick, name="pick")],
+                queue_name=QUEUES[speed],
+                redis_pool=pool,
+                **ARQ_DEFAULTS,
+            )
+            try:
+                await worker.main()
+            finally:
+                await _close(worker)
+
+        return listen
+
+    async def _follow_events(self, leader: Leader) -> None:
+        async with self._events.subscribe() as stream:
+            leader.rescan()  # whatever was said before we listened
+            async for event in stream:
+                if event.kind is EventKind.STATE and event.state not in _OLD_NEWS:
+                    leader.rung(event.job_id)
+
+
+async def run_dispatcher(settings: Settings) -> None:
+    """Until SIGTERM or SIGINT; then the lock is handed on and everything is closed."""
+    async with AsyncExitStack() as stack:
+        database = Database.connect(settings.database)
+        stack.push_async_callback(database.close)
+        redis = connect_redis(settings.redis)
+        stack.push_async_callback(redis.aclose)
+        bell = Bell(settings.redis)
+        stack.push_async_callback(bell.close)
+        dispatcher = Dispatcher(
+            settings,
+            database=database,
+            bell=bell,
+            events=Events(redis),
+            book=read_plans(settings.plans_file),
+        )
+        await _until_signal(asyncio.create_task(dispatcher.run()))
+
+
+async def _until_signal(running: asyncio.Task[None]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, running.cancel)
+    try:
+        await asyncio.wait([running])
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+        running.cancel()
+        await asyncio.wait([running])
+    if not running.cancelled():
+        running.result()
+
+
+async def _steps(leader: Leader) -> None:
+    while True:
+        await leader.awake()
+        await leader.step()
+
+
+async def _kept_up(name: str, part: Callable[[], Awaitable[None]]) -> None:
+    """A part that fails rests a while and begins again; the other parts go on."""
+    rest = FIRST_REST_S
+    while True:
+        began = monotonic()
+        try:
+            await part()
+        except (Fault, RedisError, OSError) as error:
+            log.warning("%s: %s; again in %.1f s", name, type(error).__name__, rest)
+        except Exception:
+            log.exception("%s failed, again in %.1f s", name, rest)
+        await asyncio.sleep(rest * (0.5 + random()))
+        steady = monotonic() - began > STEADY_AFTER_S
+        rest = FIRST_REST_S if steady else min(2 * rest, LONGEST_REST_S)
+
+
+async def _close(worker: Worker) -> None:
+    """arq's own close() awaits what it has cancelled, and raises."""
+    tasks = list(worker.tasks.values())
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    with suppress(RedisError, OSError):
+        await worker.pool.aclose()

@@ -1,0 +1,76 @@
+"""A light look at the jobs that are not finished: what the dispatcher must know, without the specs."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from shared.connections import Session
+from shared.jobs import JobState
+from shared.plans import Speed
+from shared.tables import jobs
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """Moments are seconds on the database's clock."""
+
+    id: UUID
+    account_id: UUID
+    plan: str
+    state: JobState
+    speed: Speed
+    attempt: int
+    worker: str | None
+    estimate_ms: int
+    checkpoint: str
+    submitted_at: float
+    dispatched_at: float | None
+    started_at: float | None
+    finished_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    now: float
+    briefs: list[Brief]
+
+
+async def look(session: Session, ids: Collection[UUID] | None = None) -> Look:
+    """Every open job, oldest first; or these jobs in whatever state they are."""
+    wanted = jobs.c.finished_at.is_(None) if ids is None else jobs.c.id.in_(ids)
+    now = await session.scalar(select(func.clock_timestamp()))
+    assert now is not None
+    rows = await session.execute(_COLUMNS.where(wanted).order_by(jobs.c.submitted_at))
+    return Look(now=now.timestamp(), briefs=[_brief(row) for row in rows])
+
+
+_COLUMNS = select(
+    jobs.c.id,
+    jobs.c.account_id,
+    jobs.c.plan,
+    jobs.c.state,
+    jobs.c.speed,
+    jobs.c.attempt,
+    jobs.c.worker,
+    jobs.c.estimate_ms,
+    jobs.c.spec["checkpoint"].astext.label("checkpoint"),
+    jobs.c.submitted_at,
+    jobs.c.dispatched_at,
+    jobs.c.started_at,
+    jobs.c.finished_at,
+)
+
+
+def _brief(row: Any) -> Brief:
+    fields = dict(row._mapping)
+    moments = {name: _seconds(fields[name]) for name in fields if name.endswith("_at")}
+    words = {"state": JobState(fields["state"]), "speed": Speed(fields["speed"])}
+    return Brief(**fields | moments | words)
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
