@@ -97,11 +97,16 @@ def database_url(settings: DatabaseSettings) -> str:
 
 def connect_redis(settings: RedisSettings) -> "Redis":
     """Opens nothing yet. A Fault when no URL is set."""
-    if settings.url is None:
-        raise Fault("no_redis", "No Redis is configured. Set PICTOR_REDIS__URL.")
-    url = settings.url.get_secret_value()
+    url = redis_url(settings)
     client: Redis = Redis.from_url(url, **redis_options(url, settings))
     return client
+
+
+def redis_url(settings: RedisSettings) -> str:
+    """Holds the password: never log it."""
+    if settings.url is None:
+        raise Fault("no_redis", "No Redis is configured. Set PICTOR_REDIS__URL.")
+    return settings.url.get_secret_value()
 
 
 def redis_options(url: str, settings: RedisSettings) -> dict[str, Any]:

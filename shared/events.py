@@ -1,15 +1,20 @@
 """JobEvent: what the outside may know of a job, published over Redis. Losing one loses a progress bar only."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 import msgspec
 from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
 CHANNEL = "pictor:events"
+PUBLISH_WITHIN_S = 2.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 
 
 class EventKind(StrEnum):
@@ -43,9 +48,9 @@ class Events:
         self._redis = redis
 
     async def publish(self, *events: JobEvent) -> None:
-        """Best effort: a Redis that is down must not stop a job (the row is the truth)."""
+        """Best effort and bounded: a Redis that is away must not stop a job (the row is the truth)."""
         try:
-            async with self._redis.pipeline(transaction=False) as pipeline:
+            async with asyncio.timeout(PUBLISH_WITHIN_S), self._redis.pipeline(False) as pipeline:
                 for event in events:
                     pipeline.publish(CHANNEL, _encode(event))
                 await pipeline.execute()
@@ -57,18 +62,34 @@ class Events:
         """`async with events.subscribe() as stream: async for event in stream`. Ends with a RedisError
         when the connection is lost: the caller reconciles from Postgres and subscribes again."""
         pubsub = self._redis.pubsub(ignore_subscribe_messages=True)
-        await pubsub.subscribe(CHANNEL)
         try:
-            yield self._stream(pubsub)
+            await pubsub.subscribe(CHANNEL)
+            yield _stream(pubsub)
         finally:
             await pubsub.aclose()  # type: ignore[no-untyped-call]
 
-    async def _stream(self, pubsub: object) -> AsyncIterator[JobEvent]:
+    async def follow(self) -> AsyncIterator[JobEvent | None]:
+        """Never ends: survives every loss of Redis. None says that events may have been missed, at the
+        start too, and that now is the time to look at Postgres."""
+        pause = FIRST_PAUSE_S
         while True:
-            message = await pubsub.get_message(timeout=1.0)  # type: ignore[attr-defined]
-            if message is None:
-                continue
             try:
-                yield _decode(message["data"])
-            except msgspec.DecodeError:
-                continue
+                async with self.subscribe() as stream:
+                    pause = FIRST_PAUSE_S
+                    yield None
+                    async for event in stream:
+                        yield event
+            except (RedisError, OSError):
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE_S)
+
+
+async def _stream(pubsub: PubSub) -> AsyncIterator[JobEvent]:
+    while True:
+        message: dict[str, Any] | None = await pubsub.get_message(timeout=1.0)
+        if message is None:
+            continue
+        try:
+            yield _decode(message["data"])
+        except msgspec.DecodeError:
+            continue

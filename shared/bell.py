@@ -1,0 +1,124 @@
+"""The doorbell: arq queues that carry ids and nothing else. Postgres remembers; a lost ring costs a second.
+
+JSON in and out. arq's own pickle would run whatever somebody put into Redis.
+"""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from arq.connections import ArqRedis
+from redis.asyncio import ConnectionPool
+from redis.exceptions import RedisError
+
+from shared.config import RedisSettings
+from shared.connections import redis_options, redis_url
+from shared.plans import Speed
+
+# One queue for each speed, which the dispatcher drains into fair order.
+QUEUES: dict[Speed, str] = {speed: f"pictor:{speed.value}" for speed in Speed}
+PICK, RENDER = "pick", "render"  # the arq functions of the dispatcher and of a worker
+LIMIT_BYTES = 4096
+RING_LIFE_S = 3600  # a ring that nobody heard for an hour: both ends have looked at Postgres since
+
+
+class _Ring(msgspec.Struct, forbid_unknown_fields=True):
+    """arq's own names: try, function, arguments, keyword arguments, moment of enqueueing in ms."""
+
+    f: str
+    a: list[str | int]
+    k: dict[str, str]
+    t: int | None
+    et: int
+
+
+_decode = msgspec.json.Decoder(_Ring).decode
+
+
+def serialize(ring: dict[str, Any]) -> bytes:
+    """Also for arq's results, which nobody keeps: of an error only its kind is told."""
+    data = msgspec.json.encode(ring, enc_hook=lambda value: type(value).__name__)
+    if len(data) > LIMIT_BYTES:
+        raise ValueError("A ring carries ids, not contents.")
+    return data
+
+
+def deserialize(data: bytes) -> dict[str, Any]:
+    """Anything but a small ring of ids raises, and arq drops it. Its worker must never see the rest:
+    a function name that is no string would end it.
+    """
+    if len(data) > LIMIT_BYTES:
+        raise ValueError("A ring carries ids, not contents.")
+    return msgspec.structs.asdict(_decode(data))
+
+
+# For arq.Worker. Times and tries are ours (Postgres), so arq's are set out of the way.
+ARQ_DEFAULTS: dict[str, Any] = {
+    "keep_result": 0,  # a kept result would swallow the next ring of the same id
+    "queue_read_limit": 2000,  # entries in progress stay in the set and are read first
+    "poll_delay": 0.02,
+    "max_jobs": 100,
+    "max_tries": 1000,
+    "job_timeout": 20,  # also bounds how long a dead worker's ring stays taken
+    "log_results": False,
+    "allow_abort_jobs": False,  # an abort of an unknown id would spoil that id for ever
+    "handle_signals": False,
+    "job_serializer": serialize,
+    "job_deserializer": deserialize,
+}
+
+
+def gpu_queue(worker: str) -> str:
+    return f"pictor:gpu:{worker}"
+
+
+async def arq_pool(settings: RedisSettings) -> ArqRedis:
+    """arq's own pool has no time limits: one frozen Redis would freeze its callers."""
+    return _pool(settings)
+
+
+class Bell:
+    """Best effort, and never longer than the socket's time limit: True when Redis has taken the ring."""
+
+    def __init__(self, settings: RedisSettings) -> None:
+        self._within_s = settings.socket_timeout_s
+        self._pool = _pool(settings)
+
+    async def ring(self, speed: Speed, job_id: UUID, attempt: int = 0) -> bool:
+        """Tells the dispatcher that a job waits."""
+        return await self._ring(PICK, QUEUES[speed], job_id, attempt)
+
+    async def ring_worker(self, worker: str, job_id: UUID, attempt: int) -> bool:
+        """Tells a worker that a job was dispatched to it."""
+        return await self._ring(RENDER, gpu_queue(worker), job_id, attempt)
+
+    async def depth(self, queue: str) -> int:
+        """Rings not heard yet; for reports."""
+        return int(await self._pool.zcard(queue))
+
+    async def close(self) -> None:
+        await self._pool.aclose(close_connection_pool=True)
+
+    async def _ring(self, function: str, queue: str, job_id: UUID, attempt: int) -> bool:
+        # arq's ids are one space for all queues, so the function is a part of it.
+        ring_id = f"{function}:{job_id}:{attempt}"
+        try:
+            async with asyncio.timeout(self._within_s):
+                await self._pool.enqueue_job(
+                    function,
+                    str(job_id),
+                    attempt,
+                    _job_id=ring_id,
+                    _queue_name=queue,
+                    _expires=RING_LIFE_S,
+                )
+        except (RedisError, OSError):
+            return False
+        return True
+
+
+def _pool(settings: RedisSettings) -> ArqRedis:
+    url = redis_url(settings)
+    pool = ConnectionPool.from_url(url, **redis_options(url, settings))
+    return ArqRedis(pool, job_serializer=serialize, job_deserializer=deserialize)

@@ -1,0 +1,231 @@
+"""Where pictures lie: a local folder, or anything that speaks S3. A key is written once and never changed."""
+
+import asyncio
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from shared.config import StorageSettings
+from shared.errors import Fault
+
+T = TypeVar("T")
+
+# Segments of letters, digits, dot, dash and underscore; none starts with a dot, so none climbs.
+_KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
+_KEY_LIMIT = 512
+IMMUTABLE = "public, max-age=31536000, immutable"
+CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 3, 10
+_PING_KEY = "ping"
+
+
+class ObjectStore(Protocol):
+    """Faults: `storage_down` (retryable), `asset_exists`, `asset_missing`, `asset_key`."""
+
+    async def put(self, key: str, data: bytes, *, mime: str) -> None:
+        """Whole or not at all. A key that is taken is a Fault, whatever lies under it."""
+        ...
+
+    async def get(self, key: str) -> bytes: ...
+
+    async def delete(self, key: str) -> None:
+        """What is not there is deleted already."""
+        ...
+
+    async def exists(self, key: str) -> bool: ...
+
+    def url(self, key: str) -> str: ...
+
+    async def ping(self) -> None: ...
+
+
+def open_store(settings: StorageSettings) -> ObjectStore:
+    if settings.kind == "s3":
+        return S3Store(settings)
+    return LocalStore(settings.folder, settings.public_url)
+
+
+class LocalStore:
+    def __init__(self, folder: Path, public_url: str) -> None:
+        self._folder = folder.resolve()
+        self._public_url = public_url.rstrip("/")
+
+    async def put(self, key: str, data: bytes, *, mime: str) -> None:
+        path = self.path(key)
+        await _in_thread(lambda: _write_once(path, data), key)
+
+    async def get(self, key: str) -> bytes:
+        path = self.path(key)
+        return await _in_thread(path.read_bytes, key)
+
+    async def delete(self, key: str) -> None:
+        path = self.path(key)
+        await _in_thread(lambda: path.unlink(missing_ok=True), key)
+
+    async def exists(self, key: str) -> bool:
+        path = self.path(key)
+        return await _in_thread(path.is_file, key)
+
+    def url(self, key: str) -> str:
+        return f"{self._public_url}/{_checked(key)}"
+
+    async def ping(self) -> None:
+        """Writes, reads and deletes: a full or read-only disk is down."""
+        key = f"{_PING_KEY}-{secrets.token_hex(4)}"
+        await self.put(key, b"ping", mime="text/plain")
+        await self.delete(key)
+
+    def path(self, key: str) -> Path:
+        """Where this key's file lies, inside the folder whatever the key says."""
+        return self._folder / _checked(key)
+
+
+class S3Store:
+    def __init__(self, settings: StorageSettings) -> None:
+        """Opens nothing yet."""
+        self._bucket = settings.bucket
+        self._public_url = settings.public_url.rstrip("/")
+        self._client = _s3_client(settings)
+
+    async def put(self, key: str, data: bytes, *, mime: str) -> None:
+        request: dict[str, Any] = {
+            "Bucket": self._bucket,
+            "Key": _checked(key),
+            "Body": data,
+            "ContentType": mime,
+            "CacheControl": IMMUTABLE,
+            "IfNoneMatch": "*",
+        }
+        await _in_thread(lambda: self._client.put_object(**request), key)
+
+    async def get(self, key: str) -> bytes:
+        return await _in_thread(lambda: self._read(_checked(key)), key)
+
+    async def delete(self, key: str) -> None:
+        where = {"Bucket": self._bucket, "Key": _checked(key)}
+        await _in_thread(lambda: self._client.delete_object(**where), key)
+
+    async def exists(self, key: str) -> bool:
+        where = {"Bucket": self._bucket, "Key": _checked(key)}
+        try:
+            await _in_thread(lambda: self._client.head_object(**where), key)
+        except Fault as fault:
+            if fault.code == "asset_missing":
+                return False
+            raise
+        return True
+
+    def url(self, key: str) -> str:
+        return f"{self._public_url}/{_checked(key)}"
+
+    async def ping(self) -> None:
+        await _in_thread(lambda: self._client.head_bucket(Bucket=self._bucket), self._bucket)
+
+    def _read(self, key: str) -> bytes:
+        with self._client.get_object(Bucket=self._bucket, Key=key)["Body"] as body:
+            data: bytes = body.read()
+        return data
+
+
+def _s3_client(settings: StorageSettings) -> Any:
+    import boto3  # 25 MB and half a second that only a host with S3 should pay
+    from botocore.config import Config
+
+    def secret(name: str) -> str | None:
+        value = getattr(settings, name)
+        return value.get_secret_value() if value is not None else None
+
+    return boto3.client(
+        "s3",
+        endpoint_url=settings.endpoint_url,
+        region_name=settings.region,
+        aws_access_key_id=secret("access_key"),
+        aws_secret_access_key=secret("secret_key"),
+        config=Config(
+            connect_timeout=CONNECT_TIMEOUT_S,
+            read_timeout=READ_TIMEOUT_S,
+            retries={"mode": "standard", "total_max_attempts": 2},
+            max_pool_connections=16,
+        ),
+    )
+
+
+def _checked(key: str) -> str:
+    if len(key) > _KEY_LIMIT or not _KEY.fullmatch(key):
+        raise Fault("asset_key", f"{key[:80]!r} cannot be a key in the picture store.")
+    return key
+
+
+def _write_once(path: Path, data: bytes) -> None:
+    """A temporary file, flushed, then linked to its name: a link never replaces what is there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        with draft.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)
+        _flush_folder(path.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+async def _in_thread(action: Callable[[], T], key: str) -> T:
+    with _faults(key):
+        return await asyncio.to_thread(action)
+
+
+@contextmanager
+def _faults(key: str) -> Iterator[None]:
+    """Translates what a disk or boto3 says, once. What is not known to be final may pass."""
+    try:
+        yield
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise _missing(key) from error
+    except FileExistsError as error:
+        raise _taken(key) from error
+    except OSError as error:
+        raise _down() from error
+    except Exception as error:
+        if not type(error).__module__.startswith(("botocore", "boto3")):
+            raise
+        raise _s3_fault(error, key) from error
+
+
+def _s3_fault(error: Exception, key: str) -> Fault:
+    response: dict[str, Any] = getattr(error, "response", {})
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    code = response.get("Error", {}).get("Code")
+    if code in ("PreconditionFailed", "ConditionalRequestConflict"):
+        return _taken(key)
+    if status == 404 and code != "NoSuchBucket":
+        return _missing(key)
+    return _down()
+
+
+def _missing(key: str) -> Fault:
+    return Fault("asset_missing", f"The picture store has nothing under {key[:80]!r}.")
+
+
+def _taken(key: str) -> Fault:
+    return Fault("asset_exists", f"The picture store has something under {key[:80]!r} already.")
+
+
+def _down() -> Fault:
+    return Fault(
+        "storage_down",
+        "The picture store cannot be reached. Nothing was charged; please try again later.",
+        retryable=True,
+    )
