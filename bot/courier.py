@@ -54,9 +54,10 @@ class Delivery:
         """Never backwards: a row read before a newer one must not undo it."""
         if self.job.state.terminal or job.attempt < self.job.attempt:
             return
-        moved = job.state != self.job.state or job.attempt != self.job.attempt
-        if moved and (job.state is JobState.WAITING or job.attempt != self.news.attempt):
-            self.news = News(attempt=job.attempt)
+        again = job.attempt != self.job.attempt and self.job.state is JobState.RUNNING
+        moved = job.state != self.job.state or again
+        if again or (moved and job.state is JobState.WAITING):
+            self.news = News()  # what an earlier attempt had reached
         if job.state.terminal:
             self.tries = 0  # the end is tried at once, however progress fared
         self.stale = self.stale or moved
@@ -167,8 +168,7 @@ class Courier:
             return
         delivery = self._open.get(job.id)
         if delivery is None:
-            news = News(attempt=job.attempt)
-            self._open[job.id] = Delivery(job, route, self._now(), news)
+            self._open[job.id] = Delivery(job, route, self._now())
         else:
             delivery.learn(job)
 

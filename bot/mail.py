@@ -159,10 +159,14 @@ def _retry_after(error: discord.HTTPException) -> float:
 
 
 def _edit_fields(card: Card) -> dict[str, Any]:
-    return {"content": card.content, "embed": embed_of(card), "view": view_of(card)}
+    return {**_shared_fields(card), "view": view_of(card)}
 
 
 def _send_fields(card: Card) -> dict[str, Any]:
-    fields: dict[str, Any] = {"content": card.content, "embed": embed_of(card)}
-    view = view_of(card)
+    fields, view = _shared_fields(card), view_of(card)
     return {**fields, "view": view} if view else fields
+
+
+def _shared_fields(card: Card) -> dict[str, Any]:
+    nobody = discord.AllowedMentions.none()  # names stand in the text and ring at nobody's
+    return {"content": card.content, "embed": embed_of(card), "allowed_mentions": nobody}

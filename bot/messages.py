@@ -90,9 +90,8 @@ class Picture(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """The latest events of one attempt. A restart loses them without harm: the row has the state."""
+    """The latest events of a job. A restart loses them without harm: the row has the state."""
 
-    attempt: int = 0
     waiting: JobEvent | None = None
     progress: JobEvent | None = None
     preview: str = ""
@@ -102,13 +101,9 @@ class News:
             return replace(self, waiting=event)
         if event.kind is EventKind.PREVIEW and event.key:
             return replace(self, preview=event.key)
-        if event.kind is EventKind.PROGRESS and event.step >= self.step:
+        if event.kind is EventKind.PROGRESS:
             return replace(self, progress=event)
         return self
-
-    @property
-    def step(self) -> int:
-        return self.progress.step if self.progress else 0
 
     @property
     def fraction(self) -> float:
@@ -192,17 +187,17 @@ def _waiting(job: Job, owner: str, news: News) -> Card:
 
 
 _ENDINGS = {
-    JobState.FAILED: ("Failed", "It could not be finished", Colour.FAILED),
-    JobState.BLOCKED: ("Blocked", "The pictures were held back", Colour.STOPPED),
-    JobState.CANCELLED: ("Cancelled", "", Colour.STOPPED),
+    JobState.FAILED: ("Failed", "It could not be finished.", Colour.FAILED),
+    JobState.BLOCKED: ("Blocked", "The pictures did not pass the filter.", Colour.STOPPED),
+    JobState.CANCELLED: ("Cancelled", "Cancelled, as you wished.", Colour.STOPPED),
 }
 
 
 def _ended(job: Job, owner: str) -> Card:
-    status, title, colour = _ENDINGS[job.state]
-    sentence = job.error_sentence or ""
-    panel = Panel(text=f"{sentence} {UNCHARGED}".strip(), colour=colour, title=title)
-    return Card(headline(job, owner, f"({status})"), panel, final=True)
+    status, plain, colour = _ENDINGS[job.state]
+    sentence = job.error_sentence or plain
+    text = sentence if "charged" in sentence else f"{sentence} {UNCHARGED}"
+    return Card(headline(job, owner, f"({status})"), Panel(text, colour), final=True)
 
 
 def _cancel(job: Job) -> Knob:

@@ -62,9 +62,9 @@ def test_progress_shows_percent_bar_speed_eta_and_preview() -> None:
     assert card.panel.image == "https://cdn.example/p.webp"
 
 
-def test_progress_never_runs_backwards() -> None:
-    late = JobEvent(JOB_ID, EventKind.PROGRESS, step=3, steps=12)
-    assert News().heard(HALF).heard(late).step == 5
+def test_the_latest_progress_wins() -> None:
+    after_a_restart = JobEvent(JOB_ID, EventKind.PROGRESS, step=3, steps=12)
+    assert News().heard(HALF).heard(after_a_restart).fraction == 0.25
 
 
 def test_running_without_news_starts_at_zero() -> None:

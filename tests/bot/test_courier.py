@@ -1,0 +1,383 @@
+"""The courier against the local Discord, with real rows and a clock of the test's own."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bot.courier import Courier
+from bot.emulator import people
+from bot.emulator.client import LocalDiscord
+from bot.mail import Mail
+from shared.config import Settings
+from shared.connections import Database, connect_redis
+from shared.events import EventKind, Events, JobEvent
+from shared.jobs import Job, Route
+from shared.plans import read_plans
+from tests.bot.clerk import Clerk
+from tests.bot.farmhand import Farmhand, progress
+from tests.bot.making import PAINTER
+
+
+class Watch:
+    """Starts now and moves only when told."""
+
+    def __init__(self) -> None:
+        self.moment = datetime.now(UTC)
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def advance(self, seconds: float) -> None:
+        self.moment += timedelta(seconds=seconds)
+
+
+class Desk:
+    """A courier whose turns the test takes, and hands at the farm."""
+
+    def __init__(self, clerk: Clerk, database: Database, events: Events, farm: Farmhand) -> None:
+        self.watch, self.farm = Watch(), farm
+        self._parts = (clerk, database, events)
+        self.courier = self.restart()
+
+    def restart(self) -> Courier:
+        """What a new process knows: the rows."""
+        clerk, database, events = self._parts
+        self.courier = Courier(
+            Mail(clerk),
+            database=database,
+            events=events,
+            painter=PAINTER,
+            interval_s=1.5,
+            now=self.watch.now,
+        )
+        return self.courier
+
+    async def turn(self) -> None:
+        await self.courier.reconcile()
+        await self.edit()
+
+    async def edit(self) -> None:
+        self.courier.step()
+        await self.courier.settle()
+
+
+@pytest.fixture
+async def events(settings: Settings) -> AsyncIterator[Events]:
+    redis = connect_redis(settings.redis)
+    yield Events(redis)
+    await redis.aclose()
+
+
+@pytest.fixture
+def farm(settings: Settings, database: Database, events: Events) -> Farmhand:
+    return Farmhand(database, events, read_plans(settings.plans_file))
+
+
+@pytest.fixture
+def desk(clerk: Clerk, database: Database, events: Events, farm: Farmhand) -> Desk:
+    return Desk(clerk, database, events, farm)
+
+
+async def edits(local: LocalDiscord) -> list[dict[str, Any]]:
+    return [entry for entry in await local.requests() if entry["method"] == "PATCH"]
+
+
+async def content(local: LocalDiscord, message_id: str) -> str:
+    return str((await local.message(message_id))["content"])
+
+
+async def test_a_message_lives_from_waiting_to_the_grid(
+    desk: Desk, local: LocalDiscord, route: Route
+) -> None:
+    job = await desk.farm.accept(route)
+    await desk.turn()
+    assert "(Waiting to start)" in await content(local, route.message_id)
+    job = await desk.farm.start(job.id)
+    desk.watch.advance(2)
+    await desk.turn()
+    assert "(0%) (fast)" in await content(local, route.message_id)
+    desk.courier.hear(progress(job, 6))
+    desk.watch.advance(2)
+    await desk.edit()
+    assert "(50%) (fast)" in await content(local, route.message_id)
+    await desk.farm.succeed(job)
+    await desk.turn()
+    message = await local.message(route.message_id)
+    assert message["embeds"][0]["image"]["url"].endswith("/grid.webp")
+    assert await desk.farm.open_ids() == []
+    assert (await desk.farm.route(job.id)).token is None
+
+
+async def test_progress_is_coalesced_to_one_edit_an_interval(
+    desk: Desk, local: LocalDiscord, route: Route
+) -> None:
+    job = await desk.farm.accept(route)
+    job = await desk.farm.start(job.id)
+    await desk.turn()
+    for step in range(1, 12):
+        desk.courier.hear(progress(job, step))
+        await desk.edit()
+        desk.watch.advance(0.3)
+    # Eleven pieces of news in three seconds: one edit at the start and one after each 1.5 s.
+    assert len(await edits(local)) == 3
+    assert "(92%)" in await content(local, route.message_id)
+
+
+async def test_nothing_new_is_nothing_sent(desk: Desk, local: LocalDiscord, route: Route) -> None:
+    await desk.farm.accept(route)
+    for _ in range(5):
+        await desk.turn()
+        desk.watch.advance(5)
+    assert len(await edits(local)) == 1
+
+
+async def test_the_end_waits_for_no_interval_and_nothing_follows_it(
+    desk: Desk, local: LocalDiscord, route: Route
+) -> None:
+    job = await desk.farm.accept(route)
+    job = await desk.farm.start(job.id)
+    await desk.turn()
+    await desk.farm.succeed(job)
+    await desk.turn()
+    done = await content(local, route.message_id)
+    assert done.endswith("(fast)")
+    desk.courier.hear(progress(job, 11))
+    desk.watch.advance(5)
+    await desk.turn()
+    assert await content(local, route.message_id) == done
+    assert len(await edits(local)) == 2
+
+
+async def test_a_slow_progress_edit_is_outlived_by_the_end(
+    desk: Desk, local: LocalDiscord, route: Route
+) -> None:
+    job = await desk.farm.accept(route)
+    job = await desk.farm.start(job.id)
+    await local.add_fault("delay", "/webhooks/", times=1, seconds=0.5)
+    await desk.courier.reconcile()
+    desk.courier.step()
+    await asyncio.sleep(0.1)
+    await desk.farm.succeed(job)
+    await desk.courier.reconcile()
+    desk.courier.step()  # while progress is still in the air
+    await desk.courier.settle()
+    await desk.edit()
+    assert (await local.message(route.message_id))["embeds"][0]["image"]
+    assert await desk.farm.open_ids() == []
+
+
+async def test_an_ended_job_is_painted_over_no_more_after_another_process_ended_it(
+    desk: Desk, local: LocalDiscord, route: Route
+) -> None:
+    job = await desk.farm.accept(route)
+    job = await desk.farm.start(job.id)
+    await desk.turn()
+    old = desk.courier
+    await desk.farm.succeed(job)
+    desk.restart()
+    await desk.turn()
+    desk.watch.advance(2)
+    old.hear(progress(job, 9))
+    old.step()  # the old process paints progress over the picture
+    await old.settle()
+    assert "(75%)" in await content(local, route.message_id)
+    await old.reconcile()
+    old.step()
+    await old.settle()
+    assert (await local.message(route.message_id))["embeds"][0]["image"]
+
+
+async def test_after_the_token_ran_out_the_bot_edits(
+    desk: Desk, local: LocalDiscord, route: Route
+) -> None:
+    job = await desk.farm.accept(route)
+    await desk.turn()
+    await local.advance(16 * 60)
+    desk.watch.advance(16 * 60)
+    await desk.turn()
+    assert (await desk.farm.route(job.id)).token is None
+    job = await desk.farm.start(job.id)
+    await desk.farm.succeed(job)
+    await desk.turn()
+    assert (await local.message(route.message_id))["embeds"][0]["image"]
+    assert (await edits(local))[-1]["path"].startswith("/channels/")
+    assert [e["status"] for e in await edits(local)] == [200, 200]
+
+
+async def test_an_hour_later_progress_rests_and_the_end_is_one_edit(
+    desk: Desk, local: LocalDiscord, route: Route
+) -> None:
+    job = await desk.farm.accept(replace(route, token=None))
+    await desk.turn()
+    await local.bend(old_edits_allowed=1)
+    await local.advance(3700)
+    desk.watch.advance(3700)
+    job = await desk.farm.start(job.id)
+    for step in range(1, 6):
+        desk.courier.hear(progress(job, step))
+        desk.watch.advance(5)
+        await desk.turn()
+    assert len(await edits(local)) == 1
+    await desk.farm.succeed(job)
+    await desk.turn()
+    assert [entry["status"] for entry in await edits(local)] == [200, 200]
+    assert (await local.message(route.message_id))["embeds"][0]["image"]
+
+
+async def test_a_deleted_message_rests_and_the_picture_comes_as_a_new_one(
+    desk: Desk, local: LocalDiscord, route: Route
+) -> None:
+    job = await desk.farm.accept(route)
+    await desk.turn()
+    await local.delete_message(people.MONA, route.message_id)
+    job = await desk.farm.start(job.id)
+    for step in range(1, 5):
+        desk.courier.hear(progress(job, step))
+        desk.watch.advance(2)
+        await desk.turn()
+    assert await local.messages(people.FINN) == []
+    assert sum(entry["status"] == 404 for entry in await edits(local)) == 2
+    await desk.farm.succeed(job)
+    await desk.turn()
+    [message] = await local.messages(people.FINN)
+    assert message["embeds"][0]["image"]
+    assert message["mentions"] == []
+    assert (await desk.farm.route(job.id)).message_id == message["id"]
+
+
+async def test_nobody_can_be_reached_and_the_job_keeps_its_end(
+    desk: Desk, local: LocalDiscord, route: Route
+) -> None:
+    await local.close_direct(people.FINN)
+    await local.delete_channel()
+    job = await desk.farm.accept(route)
+    job = await desk.farm.start(job.id)
+    await desk.farm.succeed(job)
+    await desk.turn()
+    assert await desk.farm.open_ids() == []
+    assert (await desk.farm.load(job.id)).state == "succeeded"
+
+
+@pytest.mark.parametrize("kind", ["status", "drop", "lose"])
+async def test_trouble_on_the_line_is_outlasted(
+    desk: Desk, local: LocalDiscord, route: Route, kind: str
+) -> None:
+    await local.add_fault(
+        kind, "/channels/", times=2, **({"status": 503} if kind == "status" else {})
+    )
+    job = await desk.farm.accept(replace(route, token=None))
+    await desk.farm.succeed(await desk.farm.start(job.id))
+    await desk.turn()
+    assert await desk.farm.open_ids() == [job.id]
+    for _ in range(2):
+        desk.watch.advance(60)
+        await desk.edit()
+    assert await desk.farm.open_ids() == []
+    assert len(await local.messages(people.FINN)) == 1
+
+
+async def test_a_job_given_back_waits_again_and_its_old_progress_is_forgotten(
+    desk: Desk, local: LocalDiscord, route: Route
+) -> None:
+    job = await desk.farm.accept(route)
+    job = await desk.farm.start(job.id)
+    await desk.turn()
+    desk.courier.hear(progress(job, 9))
+    await desk.farm.give_back(job)
+    desk.watch.advance(2)
+    await desk.turn()
+    assert "(Waiting to start)" in await content(local, route.message_id)
+    again = await desk.farm.start(job.id)
+    assert again.attempt == 2
+    desk.watch.advance(2)
+    await desk.turn()
+    assert "(0%)" in await content(local, route.message_id)
+
+
+async def test_a_failure_tells_why_and_offers_nothing_more(
+    desk: Desk, local: LocalDiscord, route: Route
+) -> None:
+    job = await desk.farm.start((await desk.farm.accept(route)).id)
+    await desk.farm.fail(job, "The storage did not answer.")
+    await desk.turn()
+    message = await local.message(route.message_id)
+    assert "(Failed)" in message["content"]
+    told = message["embeds"][0]["description"]
+    assert told == "The storage did not answer. You were not charged."
+    assert message["components"] == []
+
+
+async def test_a_job_without_a_message_yet_gets_one_of_its_own(
+    desk: Desk, local: LocalDiscord, route: Route
+) -> None:
+    job = await desk.farm.accept(replace(route, message_id=""))
+    await desk.turn()
+    kept = await desk.farm.route(job.id)
+    assert "(Waiting to start)" in await content(local, kept.message_id)
+    desk.restart()
+    await desk.turn()
+    assert len(await local.messages(people.FINN)) == 2  # the acknowledgement and the job's own
+
+
+async def test_it_lives_through_a_restart_in_mid_job(
+    desk: Desk, local: LocalDiscord, route: Route
+) -> None:
+    job = await desk.farm.start((await desk.farm.accept(route)).id)
+    await desk.turn()
+    desk.restart()
+    await desk.farm.succeed(job)
+    await desk.turn()
+    assert (await local.message(route.message_id))["embeds"][0]["image"]
+
+
+async def until_grid(local: LocalDiscord, message_id: str) -> None:
+    def shown(message: dict[str, Any]) -> bool:
+        pictured = any("image" in embed for embed in message["embeds"])
+        return message["id"] == message_id and pictured
+
+    await local.wait_message(shown, timeout=10)
+
+
+async def test_running_it_hears_events_and_reads_rows(
+    desk: Desk, local: LocalDiscord, route: Route, clerk: Clerk
+) -> None:
+    desk.watch.now = lambda: datetime.now(UTC)  # type: ignore[method-assign]
+    task = asyncio.create_task(desk.restart().run())
+    job: Job = await desk.farm.accept(route)
+    desk.courier.expect([job])
+    assert await desk.courier.shown(job)
+    job = await desk.farm.start(job.id)
+    await desk.farm.tell(job, 5)
+    await local.wait_message(lambda m: "(42%)" in m["content"], timeout=10)
+    await desk.farm.succeed(job)
+    await until_grid(local, route.message_id)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_without_redis_the_rows_suffice(
+    clerk: Clerk, database: Database, farm: Farmhand, local: LocalDiscord, route: Route
+) -> None:
+    from redis.asyncio import Redis
+
+    silent = Events(Redis(host="127.0.0.1", port=1, socket_connect_timeout=0.2))
+    courier = Courier(
+        Mail(clerk), database=database, events=silent, painter=PAINTER, interval_s=1.5
+    )
+    task = asyncio.create_task(courier.run())
+    job = await farm.start((await farm.accept(route)).id)
+    await farm.succeed(job)
+    await until_grid(local, route.message_id)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_an_event_of_an_unknown_job_only_asks_for_a_look(desk: Desk) -> None:
+    from uuid import uuid4
+
+    desk.courier.hear(JobEvent(uuid4(), EventKind.PROGRESS, step=1, steps=2))
+    await desk.turn()

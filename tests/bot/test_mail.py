@@ -1,0 +1,141 @@
+"""The ways to a person, against the local Discord: which are tried, and in which order."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.emulator import people
+from bot.emulator.client import LocalDiscord
+from bot.mail import Later, Mail, Shut, Way, nonce_of
+from bot.messages import Card
+from shared.jobs import JobState, Route
+from tests.bot.clerk import Clerk
+from tests.bot.making import JOB_ID, PAINTER, Shown, make_job
+
+ANY = frozenset(Way)
+GRID = (Shown("grid", 0, "grid.webp"),)
+JOB = make_job(JobState.SUCCEEDED)
+DONE = PAINTER.paint(JOB, people.FINN.id, pictures=GRID)
+
+
+async def deliver(
+    clerk: Clerk, route: Route, card: Card = DONE, allowed: frozenset[Way] = ANY
+) -> Route:
+    return await Mail(clerk).deliver(card, JOB, route, now=datetime.now(UTC), allowed=allowed)
+
+
+async def test_a_fresh_message_is_edited_by_its_token(
+    clerk: Clerk, local: LocalDiscord, route: Route
+) -> None:
+    assert await deliver(clerk, route) == route
+    message = await local.message(route.message_id)
+    assert message["content"] == DONE.content
+    assert message["embeds"][0]["image"]["url"] == "https://cdn.example/grid.webp"
+    assert [len(row["components"]) for row in message["components"]] == [5, 5]
+    assert message["mentions"] == []
+    last = (await local.requests())[-1]
+    assert last["path"].startswith("/webhooks/")
+
+
+async def test_after_thirteen_minutes_the_bot_edits_itself(
+    clerk: Clerk, local: LocalDiscord, route: Route
+) -> None:
+    late = route.token_expires_at
+    assert late
+    went = await Mail(clerk).deliver(
+        DONE, JOB, route, now=late - timedelta(seconds=59), allowed=ANY
+    )
+    assert went == replace(route, token=None)
+    assert (await local.message(route.message_id))["content"] == DONE.content
+    assert (await local.requests())[-1]["path"].startswith("/channels/")
+
+
+async def test_a_token_refused_early_costs_one_try(
+    clerk: Clerk, local: LocalDiscord, route: Route
+) -> None:
+    went = await deliver(clerk, replace(route, token="x" * 40))
+    assert went.message_id == route.message_id
+    assert [r["status"] for r in (await local.requests())[-2:]] == [404, 200]
+
+
+async def test_a_deleted_message_becomes_a_new_one_that_mentions_nobody(
+    clerk: Clerk, local: LocalDiscord, route: Route
+) -> None:
+    await local.delete_message(people.MONA, route.message_id)
+    went = await deliver(clerk, route)
+    assert went.message_id != route.message_id
+    message = await local.message(went.message_id)
+    assert message["content"] == DONE.content
+    assert message["mentions"] == []
+
+
+async def test_a_repeated_post_stays_one_message(
+    clerk: Clerk, local: LocalDiscord, route: Route
+) -> None:
+    await local.delete_message(people.MONA, route.message_id)
+    first, second = await deliver(clerk, route), await deliver(clerk, route)
+    assert first.message_id == second.message_id
+
+
+async def test_progress_never_opens_a_new_message(
+    clerk: Clerk, local: LocalDiscord, route: Route
+) -> None:
+    await local.delete_message(people.MONA, route.message_id)
+    before = len(await local.messages(people.FINN))
+    with pytest.raises(Shut):
+        await deliver(clerk, route, allowed=frozenset({Way.TOKEN, Way.EDIT}))
+    assert len(await local.messages(people.FINN)) == before
+
+
+async def test_a_lost_channel_leads_to_a_direct_message(
+    clerk: Clerk, local: LocalDiscord, route: Route
+) -> None:
+    await local.delete_channel()
+    went = await deliver(clerk, route)
+    direct = await local.direct(people.FINN)
+    assert went.channel_id == direct
+    assert [m["content"] for m in await local.messages(people.FINN, direct)] == [DONE.content]
+
+
+async def test_lost_permissions_and_closed_direct_messages_leave_no_way(
+    clerk: Clerk, local: LocalDiscord, route: Route
+) -> None:
+    await local.lose_permissions("view_channel", "send_messages")
+    await local.close_direct(people.FINN)
+    with pytest.raises(Shut, match="direct: 403 50007"):
+        await deliver(clerk, replace(route, token=None))
+
+
+async def test_a_message_too_old_to_edit_is_followed_by_a_new_one(
+    clerk: Clerk, local: LocalDiscord, route: Route
+) -> None:
+    await local.bend(old_edit_retry_after=60)
+    await local.advance(3700)
+    later = datetime.now(UTC) + timedelta(seconds=3700)
+    went = await Mail(clerk).deliver(DONE, JOB, route, now=later, allowed=ANY)
+    assert went.message_id != route.message_id
+    assert sum(r["status"] == 429 for r in await local.requests()) == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"kind": "status", "status": 503}, {"kind": "drop"}, {"kind": "lose"}],
+    ids=["503", "reset", "answer lost"],
+)
+async def test_trouble_on_the_line_is_for_later(
+    clerk: Clerk, local: LocalDiscord, route: Route, fault: dict[str, object]
+) -> None:
+    kind = str(fault["kind"])
+    details = {key: value for key, value in fault.items() if key != "kind"}
+    await local.add_fault(kind, "/channels/", times=1, **details)
+    without = replace(route, token=None)
+    with pytest.raises(Later):
+        await deliver(clerk, without)
+    await deliver(clerk, without)
+    assert (await local.message(route.message_id))["content"] == DONE.content
+
+
+def test_a_nonce_fits_discord() -> None:
+    assert len(nonce_of(make_job(id=JOB_ID))) <= 25
+    assert len(nonce_of(make_job(id=type(JOB_ID)(int=2**128 - 1)))) == 25
