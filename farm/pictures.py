@@ -84,14 +84,12 @@ def webp(image: Image.Image, *, pixel_art: bool) -> bytes:
 
 def recipe(spec: RenderSpec, *, prompt: str, seed: int) -> str:
     """How this one picture was made, in the layout that most galleries understand."""
-    settings = {
-        "Steps": spec.steps,
-        "Sampler": spec.sampler,
-        "CFG scale": f"{spec.guidance:g}",
-        "Seed": seed,
-        "Size": f"{spec.width}x{spec.height}",
-        "Model": spec.checkpoint,
-    }
+    settings: dict[str, object] = {"Seed": seed, "Model": spec.checkpoint}
+    settings |= {"Size": f"{spec.width}x{spec.height}", "Scale": spec.scale}
+    if spec.steps:  # an upscaled picture draws no step of its own
+        guidance = f"{spec.guidance:g}"
+        drawn = {"Steps": spec.steps, "Sampler": spec.sampler, "CFG scale": guidance}
+        settings = drawn | settings
     lines = [prompt]
     if spec.negative:
         lines.append(f"Negative prompt: {spec.negative}")

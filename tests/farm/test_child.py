@@ -136,7 +136,7 @@ async def test_deaths_in_a_row_are_damped(quick: None, monkeypatch: pytest.Monke
         if len(pauses) == 12:
             raise Fault("enough", "seen enough")
 
-    monkeypatch.setattr(child_module.asyncio, "sleep", pause)
+    monkeypatch.setattr("asyncio.sleep", pause)
     with pytest.raises(Fault, match="enough"):
         await Child(stillborn).run()
     assert pauses[:4] == [0.01, 0.02, 0.04, 0.08]

@@ -12,17 +12,16 @@ from farm.engine.messages import Finding, Picture, Ready, Render, Rendered, ToCh
 from shared import accounts, jobstore, ledger
 from shared.accounts import Account
 from shared.catalog import read_catalog
-from shared.config import Settings
+from shared.config import SHARED, WorkerSettings
 from shared.connections import Database
 from shared.cost import estimate_ms, hold_ms
 from shared.jobs import Job, JobKind
 from shared.plans import PlanBook, Speed, read_plans
 from shared.spec import RenderSpec, WeightedText
 
-SETTINGS = Settings(_env_file=None)
-BOOK: PlanBook = read_plans(SETTINGS.plans_file)
-POSTCARDS = read_catalog(SETTINGS.catalog_file).get("postcards")
-WORKER = SETTINGS.worker.name
+BOOK: PlanBook = read_plans(SHARED / "plans.toml")
+POSTCARDS = read_catalog(SHARED / "catalog.toml").get("postcards")
+WORKER = WorkerSettings().name
 
 SPEC = RenderSpec(
     checkpoint="postcards",

@@ -1,0 +1,251 @@
+"""How a job ends at its worker: each way is one transaction, and each tells whoever listens.
+
+Nothing here decides by the clock or by memory: a change holds only while the row still names this
+worker and this attempt. Otherwise it is OwnershipLost, and nothing was written.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+
+from farm.child import OwnershipLost
+from farm.delivery import Parcel, digest
+from farm.engine.messages import Finding, Picture
+from shared import jobstore, ledger, moderation
+from shared.assets import add_asset, add_verdict
+from shared.config import WorkerSettings
+from shared.connections import Database, Session
+from shared.cost import charge_ms
+from shared.errors import Fault
+from shared.events import EventKind, Events, JobEvent
+from shared.jobs import Job, JobState
+from shared.plans import PlanBook
+from shared.safety import Decision
+from shared.storage import ObjectStore
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
+EXPIRED_LEASE_S = 0.001
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What every job of this worker is made with."""
+
+    database: Database
+    store: ObjectStore
+    events: Events
+    book: PlanBook
+    settings: WorkerSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Pictures in order, what the filter found in each, and the measured share of the GPU."""
+
+    pictures: Sequence[Picture]
+    findings: Sequence[Finding]
+    gpu_ms: int
+
+
+async def succeeded(bench: Bench, job: Job, drawn: Drawn, parcels: Sequence[Parcel]) -> None:
+    async def change(session: Session) -> Job | None:
+        rows = [await _add_finding(session, job, finding) for finding in drawn.findings]
+        surest = max(drawn.findings, key=lambda finding: finding.score)
+        whole = await _add_whole(session, job, drawn, surest)
+        charged = await _charge(session, bench, job, drawn.gpu_ms)
+        ended = await jobstore.succeeded(
+            session,
+            job.id,
+            attempt=job.attempt,
+            worker=bench.settings.name,
+            verdict_id=whole,
+            gpu_ms=drawn.gpu_ms,
+            charged_ms=charged,
+        )
+        if ended is not None:
+            for parcel in parcels:
+                verdict = rows[parcel.index] if parcel.kind == "image" else whole
+                await _add_asset(session, job, parcel, verdict_id=verdict)
+            await ledger.settle(session, ended, charged)
+        return ended
+
+    await _end(bench, job, JobState.SUCCEEDED, change)
+
+
+async def blocked(bench: Bench, job: Job, drawn: Drawn) -> None:
+    """Nothing stored, nothing charged. A strike only for what was drawn, never for our own failure."""
+    worst = worst_of(drawn.findings)
+
+    async def change(session: Session) -> Job | None:
+        for finding in drawn.findings:
+            await _add_finding(session, job, finding)
+        await _add_whole(session, job, drawn, worst)
+        ended = await jobstore.blocked(
+            session,
+            job.id,
+            attempt=job.attempt,
+            worker=bench.settings.name,
+            code="filter_failed" if is_ours(worst) else "image_blocked",
+            sentence=sentence_for(worst),
+            gpu_ms=drawn.gpu_ms,
+        )
+        if ended is not None:
+            await ledger.release(session, ended)
+            if not is_ours(worst):
+                await moderation.strike(session, job.account_id, job.id, worst)
+        return ended
+
+    await _end(bench, job, JobState.BLOCKED, change)
+
+
+async def failed(bench: Bench, job: Job, fault: Fault) -> None:
+    async def change(session: Session) -> Job | None:
+        ended = await jobstore.failed(
+            session,
+            job.id,
+            attempt=job.attempt,
+            worker=bench.settings.name,
+            code=fault.code,
+            sentence=fault.sentence,
+        )
+        if ended is not None:
+            await ledger.release(session, ended)
+        return ended
+
+    await _end(bench, job, JobState.FAILED, change)
+
+
+async def given_back(bench: Bench, job: Job) -> None:
+    """A deploy: the next worker goes on from the snapshot, and no crash is counted."""
+
+    async def change(session: Session) -> Job | None:
+        return await jobstore.given_back(
+            session, job.id, attempt=job.attempt, worker=bench.settings.name
+        )
+
+    await _end(bench, job, JobState.WAITING, change)
+
+
+async def surrendered(bench: Bench, job: Job) -> None:
+    """A crash: the lease ends now, so that the rescuer, who counts crashes, need not wait for it."""
+
+    async def change(session: Session) -> set[object]:
+        mine = {job.id: job.attempt}
+        return set(await jobstore.renew_leases(session, bench.settings.name, mine, EXPIRED_LEASE_S))
+
+    await _persistently(bench.database, change)
+
+
+async def owned(bench: Bench, job: Job) -> bool:
+    async with bench.database.read() as session:
+        row = await jobstore.load(session, job.id)
+    return row is not None and _is_mine(row, job, bench, state=JobState.RUNNING)
+
+
+def worst_of(findings: Sequence[Finding]) -> Finding:
+    """Of the pictures not allowed, the one the user is told of: what was drawn before what broke."""
+    not_allowed = [finding for finding in findings if finding.decision != Decision.ALLOW]
+    return min(not_allowed, key=is_ours, default=NO_FINDING)
+
+
+# The engine answered with fewer findings than pictures, or for other pixels.
+NO_FINDING = Finding("", Decision.BLOCK, "damaged", 1.0, "filter_failed:finding", "none")
+
+
+def is_ours(finding: Finding) -> bool:
+    return finding.rule.startswith("filter_failed")
+
+
+def sentence_for(finding: Finding) -> str:
+    if is_ours(finding):
+        return (
+            "The image filter could not check this picture, so it is not shown. Please try again."
+        )
+    rule = (finding.rule or finding.category).replace("_", " ")
+    return (
+        f"The image filter withheld this picture ({rule}). Please change the prompt and try again."
+    )
+
+
+async def _end(
+    bench: Bench, job: Job, state: JobState, change: Callable[[Session], Awaitable[Job | None]]
+) -> None:
+    """OwnershipLost when the row is no longer ours, unless an answer that got lost had ended it."""
+
+    async def guarded(session: Session) -> Job:
+        ended = await change(session)
+        if ended is None:
+            raise OwnershipLost
+        return ended
+
+    try:
+        await _persistently(bench.database, guarded)
+    except OwnershipLost:
+        if not await _ended_before(bench, job, state):
+            raise
+    await bench.events.publish(JobEvent(job.id, EventKind.STATE, state=state.value))
+
+
+async def _ended_before(bench: Bench, job: Job, state: JobState) -> bool:
+    """A commit whose reply was lost still counts: only we hold this attempt, so it was ours."""
+
+    async def look(session: Session) -> Job | None:
+        return await jobstore.load(session, job.id)
+
+    row = await _persistently(bench.database, look)
+    return row is not None and _is_mine(row, job, bench, state=state)
+
+
+def _is_mine(row: Job, job: Job, bench: Bench, *, state: JobState) -> bool:
+    return (row.state, row.attempt, row.worker) == (state, job.attempt, bench.settings.name)
+
+
+async def _persistently(database: Database, change: Callable[[Session], Awaitable[T]]) -> T:
+    """A database that is away is waited for: the picture is drawn, and only a row can end its job."""
+    pause = FIRST_PAUSE_S
+    while True:
+        try:
+            async with database.begin() as session:
+                return await change(session)
+        except Fault as fault:
+            if not fault.retryable:
+                raise
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE_S)
+
+
+async def _charge(session: Session, bench: Bench, job: Job, gpu_ms: int) -> int:
+    ceiling = await ledger.held(session, job.id)
+    return charge_ms(gpu_ms, job.speed, bench.book, ceiling_ms=ceiling)
+
+
+async def _add_finding(session: Session, job: Job, finding: Finding) -> int:
+    return await add_verdict(session, job.id, "image", finding, attempt=job.attempt)
+
+
+async def _add_whole(session: Session, job: Job, drawn: Drawn, finding: Finding) -> int:
+    """The verdict on the job: the one finding that decides it, bound to every picture of it."""
+    joined = hashlib.sha256("".join(digest(p) for p in drawn.pictures).encode()).hexdigest()
+    whole = msgspec.structs.replace(finding, sha256=joined)
+    return await add_verdict(session, job.id, "job", whole, attempt=job.attempt)
+
+
+async def _add_asset(session: Session, job: Job, parcel: Parcel, *, verdict_id: int) -> None:
+    await add_asset(
+        session,
+        job.id,
+        kind=parcel.kind,
+        index=parcel.index,
+        key=parcel.key,
+        sha256=parcel.sha256,
+        size=len(parcel.data),
+        width=parcel.width,
+        height=parcel.height,
+        mime=parcel.mime,
+        verdict_id=verdict_id,
+    )

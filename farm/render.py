@@ -1,0 +1,273 @@
+"""One job at its worker, top to bottom: draw, check, deliver, settle."""
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+from farm import delivery, endings, pictures
+from farm.child import EngineGone, OwnershipLost, Talk
+from farm.endings import Bench, Drawn
+from farm.engine.messages import (
+    Failed,
+    Finding,
+    GivenBack,
+    Inspect,
+    Inspected,
+    Loading,
+    Picture,
+    Preview,
+    Render,
+    Rendered,
+    Stepped,
+    ToParent,
+)
+from shared import jobstore
+from shared.errors import Fault
+from shared.events import EventKind, JobEvent
+from shared.jobs import Job
+from shared.plans import Speed
+from shared.safety import Decision
+from shared.spec import Source
+
+log = logging.getLogger(__name__)
+
+RANK = {Speed.TURBO: 0, Speed.FAST: 1, Speed.RELAX: 2}
+PROGRESS_EVERY_S = 0.25  # a message is edited every 1.5 s at best; a terminal's bar likes more
+STORAGE_PATIENCE_S = 60.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 8.0
+T = TypeVar("T")
+
+
+class Deployed(Exception):
+    """The engine saved the job for another worker, because this one is about to stop."""
+
+
+class Walk:
+    """`leaving` says whether this worker is stopping: then a lost child is no crash."""
+
+    def __init__(self, job: Job, talk: Talk, bench: Bench, *, leaving: Callable[[], bool]) -> None:
+        self.job = job
+        self.talk = talk
+        self._bench = bench
+        self._leaving = leaving
+        self._told_at = float("-inf")
+        self._preview: asyncio.Task[None] | None = None
+        self._preview_keys: list[str] = []
+
+    async def run(self) -> None:
+        """Never raises: every way this can end is an ending of the job."""
+        try:
+            await self._walk()
+            await self.talk.drop(forget=True)
+        except OwnershipLost:
+            await self._let_go()
+        except Deployed:
+            await self._try(endings.given_back(self._bench, self.job))
+        except EngineGone:
+            await self._try(self._engine_gone())
+        except Fault as fault:
+            await self._try(self._faulted(fault))
+        except Exception:
+            log.exception("Job %s met an error nobody expected.", self.job.id)
+            await self._try(self._faulted(UNEXPECTED))
+        finally:
+            self.talk.leave()
+            await self._clear_previews()
+
+    async def _walk(self) -> None:
+        drawn = await self._draw()
+        self.talk.leave()
+        if delivery.all_allowed(drawn.pictures, drawn.findings):
+            await self._deliver(drawn)
+        else:
+            await endings.blocked(self._bench, self.job, drawn)
+
+    async def _draw(self) -> Drawn:
+        if self.job.spec.source is not None and self.job.spec.steps == 0:
+            return await self._fetch_and_inspect(self.job.spec.source)
+        return await self._render()
+
+    async def _render(self) -> Drawn:
+        await self.talk.say(self._order())
+        rendered = await self._hear(Rendered)
+        return Drawn(rendered.pictures, _known(rendered.findings), rendered.gpu_ms)
+
+    def _order(self) -> Render:
+        worker = self._bench.settings
+        return Render(
+            job_id=str(self.job.id),
+            attempt=self.job.attempt,
+            spec=self.job.spec.as_dict(),
+            rank=RANK[self.job.speed],
+            snapshot_every=worker.snapshot_every,
+            preview_every=worker.preview_every,
+        )
+
+    async def _fetch_and_inspect(self, source: Source) -> Drawn:
+        tile = await self._stored(lambda: self._bench.store.get(source.key))
+        if hashlib.sha256(tile).hexdigest() != source.sha256:
+            raise Fault("tile_altered", "The stored picture is not the one that was delivered.")
+        picture = await asyncio.to_thread(pictures.native_of, tile, self.job.spec)
+        await self.talk.say(Inspect(str(self.job.id), [picture]))
+        answer = await self._hear(Inspected)
+        return Drawn([picture], _known(answer.findings), answer.filter_ms)
+
+    async def _hear(self, wanted: type[T]) -> T:
+        """Everything the engine says on the way, until it says what was asked for."""
+        while not isinstance(message := await self.talk.hear(), wanted):
+            await self._heed(message)
+        return message
+
+    async def _heed(self, message: ToParent) -> None:
+        match message:
+            case Loading():
+                await self._tell(reason=f"loading {message.checkpoint}")
+            case Stepped():
+                await self._progress(message)
+            case Preview():
+                self._offer(message)
+            case Failed():
+                raise Fault(message.code, message.sentence, retryable=message.retryable)
+            case GivenBack():
+                raise Deployed
+            case _:
+                log.warning("Job %s: %s was not expected.", self.job.id, type(message).__name__)
+
+    async def _progress(self, at: Stepped) -> None:
+        """Coalesced; the first step and the last are always told."""
+        now = time.monotonic()
+        if 1 < at.step < at.steps and now - self._told_at < PROGRESS_EVERY_S:
+            return
+        self._told_at = now
+        rate = at.steps_per_s
+        eta_s = (at.steps - at.step) / rate if rate > 0 else None
+        await self._tell(step=at.step, steps=at.steps, steps_per_s=rate, eta_s=eta_s)
+
+    async def _tell(self, **fields: object) -> None:
+        event = JobEvent(self.job.id, EventKind.PROGRESS, **fields)  # type: ignore[arg-type]
+        await self._bench.events.publish(event)
+
+    def _offer(self, preview: Preview) -> None:
+        """One preview at a time, beside the job: a slow store must not slow the picture."""
+        if self._preview is None or self._preview.done():
+            self._preview = asyncio.create_task(self._show(preview))
+
+    async def _show(self, preview: Preview) -> None:
+        """Shown only if every picture of it may be: a grid with a hole says too much."""
+        if not delivery.all_allowed(preview.pictures, preview.findings):
+            return
+        try:
+            parcel = await delivery.pack_preview(self.job, preview.pictures)
+            self._preview_keys.append(parcel.key)
+            await self._publish([parcel], preview.pictures, preview.findings)
+        except Fault:
+            return  # a preview that could not be stored is only a preview
+        await self._bench.events.publish(
+            JobEvent(self.job.id, EventKind.PREVIEW, step=preview.step, key=parcel.key)
+        )
+
+    async def _deliver(self, drawn: Drawn) -> None:
+        """Objects first, the row second: a row never names a file that is not there."""
+        await self._check_ownership()
+        parcels = await delivery.pack(self.job, drawn.pictures)
+        try:
+            await self._stored(lambda: self._publish(parcels, drawn.pictures, drawn.findings))
+            await self._check_ownership()
+            await endings.succeeded(self._bench, self.job, drawn, parcels)
+        except Exception:
+            await delivery.withdraw(self._bench.store, [parcel.key for parcel in parcels])
+            raise
+
+    async def _publish(
+        self,
+        parcels: Sequence[delivery.Parcel],
+        drawn: Sequence[Picture],
+        findings: Sequence[Finding],
+    ) -> None:
+        await delivery.publish(self._bench.store, parcels, passed=findings, drawn=drawn)
+
+    async def _check_ownership(self) -> None:
+        self.talk.check()
+        try:
+            mine = await endings.owned(self._bench, self.job)
+        except Fault:
+            return  # no answer is no loss: the commit asks again
+        if not mine:
+            raise OwnershipLost
+
+    async def _stored(self, action: Callable[[], Awaitable[T]]) -> T:
+        """A store that is away is tried for a minute, while the heartbeat keeps the lease."""
+        pause, patience = FIRST_PAUSE_S, STORAGE_PATIENCE_S
+        while True:
+            try:
+                return await action()
+            except Fault as fault:
+                if not fault.retryable or patience <= 0:
+                    raise _final(fault) from fault
+            await self.talk.pause(pause)
+            patience -= pause
+            pause = min(2 * pause, LONGEST_PAUSE_S)
+
+    async def _engine_gone(self) -> None:
+        if self._leaving():
+            await endings.given_back(self._bench, self.job)
+        else:
+            await endings.surrendered(self._bench, self.job)
+
+    async def _faulted(self, fault: Fault) -> None:
+        """What may pass with another try is one more crash; the rest fails here and is refunded."""
+        log.warning("Job %s: %s (%s)", self.job.id, fault.sentence, fault.code)
+        retry = fault.retryable and (fault is not UNEXPECTED or self.job.crashes == 0)
+        await self.talk.drop(forget=not retry)
+        if retry:
+            await endings.surrendered(self._bench, self.job)
+        else:
+            await endings.failed(self._bench, self.job, fault)
+
+    async def _let_go(self) -> None:
+        """Lost: stop the engine. Its snapshots stay for the next worker, unless the job is over."""
+        row = await self._row()
+        await self.talk.drop(forget=row is None or row.state.terminal)
+
+    async def _row(self) -> Job | None:
+        try:
+            async with self._bench.database.read() as session:
+                return await jobstore.load(session, self.job.id)
+        except Fault:
+            return self.job
+
+    async def _try(self, ending: Awaitable[None]) -> None:
+        try:
+            await ending
+        except OwnershipLost:
+            await self._let_go()
+        except Exception:
+            log.exception("Job %s could not be ended here; its lease will run out.", self.job.id)
+
+    async def _clear_previews(self) -> None:
+        if self._preview is not None:
+            await asyncio.wait([self._preview])
+        await delivery.withdraw(self._bench.store, self._preview_keys)
+
+
+UNEXPECTED = Fault("unexpected", "Something unexpected went wrong in the farm.", retryable=True)
+
+
+# What a person is told when the store's no is final.
+STORE_SENTENCES = {
+    "storage_down": "The picture store cannot be reached. Please try again later.",
+    "asset_missing": "The picture to enlarge is no longer in the picture store.",
+}
+
+
+def _final(fault: Fault) -> Fault:
+    return Fault(fault.code, STORE_SENTENCES.get(fault.code, fault.sentence))
+
+
+def _known(findings: Sequence[Finding]) -> Sequence[Finding]:
+    """A decision that nobody knows is a no."""
+    known = {decision.value for decision in Decision}
+    return [f if f.decision in known else endings.NO_FINDING for f in findings]

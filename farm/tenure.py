@@ -1,0 +1,158 @@
+"""The jobs this worker owns: claimed in Postgres, kept by a lease, lost, finished or given back."""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from uuid import UUID
+
+from farm import endings
+from farm.child import Child, OwnershipLost, Talk
+from farm.endings import Bench
+from farm.render import Walk
+from shared import jobstore, workers
+from shared.connections import Session
+from shared.errors import Fault
+from shared.events import EventKind, JobEvent
+from shared.jobs import Job, JobState
+
+# A deploy must be over in 25 s: the engine saves in a few, what is being delivered gets the rest.
+LEAVE_S, CANCEL_S = 16.0, 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    job: Job
+    talk: Talk
+    task: asyncio.Task[None]
+
+
+class Tenure:
+    def __init__(self, bench: Bench, child: Child) -> None:
+        self.bench = bench
+        self._child = child
+        self._running: dict[UUID, Running] = {}
+        self._leaving = False
+        self._known = False  # whether the dispatcher was ever told of us
+        self._gone = False
+        self.sole = True  # False while this worker's name may be another's
+
+    async def take(self, job_id: UUID, attempt: int) -> None:
+        """Claim, hand over, return at once. A lost race is somebody else's job."""
+        if self._leaving or not self.sole or self._child.ready is None:
+            return
+        async with self.bench.database.begin() as session:
+            job = await jobstore.running(
+                session,
+                job_id,
+                attempt=attempt,
+                worker=self.bench.settings.name,
+                lease_s=self.bench.settings.lease_s,
+            )
+        if job is not None:
+            await self._start(job)
+
+    async def look(self) -> None:
+        """What the dispatcher gave us in Postgres, whether or not it rang."""
+        async with self.bench.database.read() as session:
+            jobs = await jobstore.dispatched_to(session, self.bench.settings.name)
+        for job in jobs:
+            await self.take(job.id, job.attempt)
+
+    async def beat(self) -> None:
+        """We are alive, and these jobs are still ours; what is no longer ours stops now."""
+        if self._gone or not (self._known or self._child.ready):
+            return
+        mine = {running.job.id: running.job.attempt for running in self._running.values()}
+        async with self.bench.database.begin() as session:
+            if self.sole:
+                await self._report(session)
+            owned = await jobstore.renew_leases(
+                session, self.bench.settings.name, mine, self.bench.settings.lease_s
+            )
+        self._known = True
+        for job_id, attempt in mine.items():
+            if job_id not in owned:
+                self._lose(job_id, attempt)
+
+    async def heed(self, event: JobEvent) -> None:
+        """A cancel is heard sooner than the next heartbeat would find it."""
+        running = self._running.get(event.job_id)
+        if running is None or event.kind is not EventKind.STATE or event.state != "cancelled":
+            return
+        if not await endings.owned(self.bench, running.job):
+            self._lose(running.job.id, running.job.attempt)
+
+    async def leave(self) -> None:
+        """Stop claiming, save, give back. Nothing of it counts as a crash."""
+        self._leaving = True
+        with contextlib.suppress(Fault):
+            await self.beat()
+        await self._child.drain()
+        await self._finish(LEAVE_S)
+        await self._give_back_the_rest()
+
+    async def _start(self, job: Job) -> None:
+        await self._end_earlier_attempt(job.id)
+        talk = self._child.open(str(job.id), job.attempt)
+        walk = Walk(job, talk, self.bench, leaving=lambda: self._leaving)
+        task = asyncio.create_task(walk.run(), name=f"job {job.id}")
+        self._running[job.id] = running = Running(job, talk, task)
+        task.add_done_callback(lambda _: self._forget(running))
+        await self.bench.events.publish(
+            JobEvent(job.id, EventKind.STATE, state=JobState.RUNNING.value)
+        )
+
+    async def _end_earlier_attempt(self, job_id: UUID) -> None:
+        """It was rescued from us and has come back before we noticed."""
+        earlier = self._running.get(job_id)
+        if earlier is not None:
+            earlier.talk.interrupt(OwnershipLost())
+            await asyncio.wait([earlier.task])
+
+    def _forget(self, running: Running) -> None:
+        if self._running.get(running.job.id) is running:
+            del self._running[running.job.id]
+
+    def _lose(self, job_id: UUID, attempt: int) -> None:
+        running = self._running.get(job_id)
+        if running is not None and running.job.attempt == attempt:
+            running.talk.interrupt(OwnershipLost())
+
+    async def _report(self, session: Session) -> None:
+        """A worker whose child is away stays known, but is sent nothing."""
+        ready, settings = self._child.ready, self.bench.settings
+        await workers.heartbeat(
+            session,
+            settings.name,
+            device=ready.device_name if ready else settings.device,
+            slots=settings.slots,
+            checkpoints=ready.checkpoints if ready else [],
+            draining=self._leaving or ready is None,
+        )
+
+    async def _finish(self, seconds: float) -> None:
+        """The engine gives back, what is drawn is delivered; what is late is stopped and given back."""
+        running = list(self._running.values())
+        await _settle([one.task for one in running], seconds)
+        late = [one for one in running if not one.task.done()]
+        for one in late:
+            one.task.cancel()
+        await _settle([one.task for one in late], CANCEL_S)
+        back = [asyncio.create_task(endings.given_back(self.bench, one.job)) for one in late]
+        await _settle(back, CANCEL_S)
+
+    async def _give_back_the_rest(self) -> None:
+        """What was sent here but not claimed, then our name: the dispatcher sends nothing more."""
+        settings, self._gone = self.bench.settings, True
+        with contextlib.suppress(Fault):
+            async with self.bench.database.begin() as session:
+                await workers.forget_worker(session, settings.name)
+                for job in await jobstore.dispatched_to(session, settings.name):
+                    await jobstore.given_back(
+                        session, job.id, attempt=job.attempt, worker=settings.name
+                    )
+
+
+async def _settle(tasks: list[asyncio.Task[None]], seconds: float) -> None:
+    if tasks:
+        await asyncio.wait(tasks, timeout=seconds)

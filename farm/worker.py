@@ -1,0 +1,215 @@
+"""The GPU worker's parent: its loops, its doorbell, its child. It imports no torch.
+
+Postgres says which jobs are ours; the arq queue and the events only say it sooner.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any
+from uuid import UUID
+
+import arq
+from redis.exceptions import RedisError
+
+from farm.child import Child
+from farm.endings import Bench
+from farm.engine.client import EngineClient, EngineOptions
+from farm.tenure import Tenure
+from shared.bell import ARQ_DEFAULTS, arq_pool, gpu_queue
+from shared.config import Settings
+from shared.connections import Database, connect_redis
+from shared.errors import Fault
+from shared.events import Events
+from shared.leadership import Leadership
+from shared.plans import read_plans
+from shared.storage import open_store
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 1.0  # a lost ring costs this
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
+CLOSE_S = 3.0
+
+
+async def run_worker(settings: Settings) -> None:
+    """Until SIGTERM or SIGINT; returns within 25 s of it with every job given back or finished."""
+    stop = _stop_signal()
+    async with _opened(settings) as bench, _sole(settings) as lock:
+        await _first(stop.wait(), _win(lock, settings.worker.name))
+        if stop.is_set():
+            return
+        child = Child(lambda: EngineClient.start(_options(settings)))
+        tenure = Tenure(bench, child)
+        await _until(stop, tenure, _loops(tenure, child, lock, settings))
+
+
+@contextlib.asynccontextmanager
+async def _sole(settings: Settings) -> AsyncIterator[Leadership]:
+    """One lock for each worker name: two parents of one name would answer for the same jobs."""
+    digest = hashlib.sha256(f"worker {settings.worker.name}".encode()).digest()
+    lock = Leadership(settings.database, lock=int.from_bytes(digest[:8], signed=True))
+    try:
+        yield lock
+    finally:
+        await lock.close()
+
+
+async def _win(lock: Leadership, name: str) -> None:
+    told = False
+    while True:
+        if await lock.won():
+            return
+        if not told:
+            log.warning("A worker named %s runs already, or Postgres is away; waiting.", name)
+            told = True
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def _keep(lock: Leadership, tenure: Tenure) -> None:
+    """A Postgres that restarts frees the lock: claim nothing until it is ours again."""
+    while True:
+        await lock.lost()
+        tenure.sole = False
+        await _win(lock, tenure.bench.settings.name)
+        tenure.sole = True
+
+
+def _loops(
+    tenure: Tenure, child: Child, lock: Leadership, settings: Settings
+) -> list[asyncio.Task[None]]:
+    loops = (
+        child.run(),
+        _keep(lock, tenure),
+        _repeat(tenure.beat, lambda: child.changed_within(settings.worker.heartbeat_s)),
+        _repeat(tenure.look, lambda: asyncio.sleep(LOOK_EVERY_S)),
+        _supervised(lambda: _hear(tenure)),
+        _supervised(lambda: _listen(tenure, settings)),
+    )
+    return [asyncio.create_task(loop) for loop in loops]
+
+
+async def _until(stop: asyncio.Event, tenure: Tenure, loops: list[asyncio.Task[None]]) -> None:
+    """A loop that ends by itself is a bug of ours: leave in order all the same, then say so."""
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([stopped, *loops], return_when=asyncio.FIRST_COMPLETED)
+        broken = [loop for loop in loops if loop.done()]
+        await tenure.leave()
+    finally:
+        for task in (stopped, *loops):
+            task.cancel()
+        await asyncio.wait([stopped, *loops], timeout=CLOSE_S)
+    for loop in broken:
+        loop.result()
+
+
+async def _first(*works: Coroutine[Any, Any, object]) -> None:
+    """Until one of them is done; the others are given up."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=CLOSE_S)
+
+
+async def _repeat(
+    action: Callable[[], Awaitable[None]], pause: Callable[[], Awaitable[None]]
+) -> None:
+    """For ever; a Fault is ours to outlast, since what was missed is found the next time."""
+    while True:
+        try:
+            await action()
+        except Fault as fault:
+            log.warning("%s (%s)", fault.sentence, fault.code)
+        await pause()
+
+
+async def _supervised(action: Callable[[], Awaitable[None]]) -> None:
+    """What lives on Redis is started again when Redis was away: it only makes us quicker."""
+    pause = FIRST_PAUSE_S
+    while True:
+        began = asyncio.get_running_loop().time()
+        try:
+            await action()
+        except (RedisError, OSError, Fault) as error:
+            log.warning("Redis is away (%s); trying again in %.1f s.", type(error).__name__, pause)
+        if asyncio.get_running_loop().time() - began > LONGEST_PAUSE_S:
+            pause = FIRST_PAUSE_S
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE_S)
+
+
+async def _hear(tenure: Tenure) -> None:
+    async with tenure.bench.events.subscribe() as stream:
+        async for event in stream:
+            await tenure.heed(event)
+
+
+async def _listen(tenure: Tenure, settings: Settings) -> None:
+    """The doorbell. arq runs one poll loop that ends at the first error of Redis."""
+
+    async def render(ctx: dict[Any, Any], job_id: str, attempt: int) -> None:
+        with contextlib.suppress(Fault):  # the look at Postgres finds the job a second later
+            await tenure.take(UUID(job_id), attempt)
+
+    bell = arq.Worker(
+        functions=[arq.func(render, name="render")],
+        queue_name=gpu_queue(settings.worker.name),
+        redis_pool=await arq_pool(settings.redis),
+        **ARQ_DEFAULTS,
+    )
+    try:
+        await bell.async_run()
+    finally:
+        await _close(bell)
+
+
+async def _close(bell: arq.Worker) -> None:
+    """Not arq's own close, which raises when one of its jobs was cancelled."""
+    tasks = [task for task in (bell.main_task, *bell.tasks.values()) if task is not None]
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=CLOSE_S)
+    await bell.pool.aclose(close_connection_pool=True)
+
+
+@contextlib.asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[Bench]:
+    database, redis = Database.connect(settings.database), connect_redis(settings.redis)
+    try:
+        yield Bench(
+            database=database,
+            store=open_store(settings.storage),
+            events=Events(redis),
+            book=read_plans(settings.plans_file),
+            settings=settings.worker,
+        )
+    finally:
+        await redis.aclose()
+        await database.close()
+
+
+def _options(settings: Settings) -> EngineOptions:
+    worker = settings.worker
+    return EngineOptions(
+        snapshots=worker.snapshots,
+        catalog=settings.catalog_file,
+        device=worker.device,
+        rows=worker.rows,
+        threads=worker.threads,
+        log_level=settings.log_level,
+    )
+
+
+def _stop_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
