@@ -307,9 +307,7 @@ class Engine:
         if not failure.retryable:
             self.snapshots.forget(render.job_id)
         self.send(
-            Failed(
-                render.job_id, render.attempt, failure.code, failure.sentence, failure.retryable
-            )
+            Failed(render.job_id, render.attempt, failure.code, failure.sentence, failure.retryable)
         )
 
 

@@ -113,9 +113,7 @@ class Inspections:
                 inspection.findings = findings
             self._wake()
 
-    def _inspect(
-        self, inspection: Inspection, filters: dict[str, ImageFilter]
-    ) -> list[Finding]:
+    def _inspect(self, inspection: Inspection, filters: dict[str, ImageFilter]) -> list[Finding]:
         pictures, name = inspection.pictures, inspection.checkpoint
         try:
             if name not in filters:

@@ -157,9 +157,7 @@ def _name(key: str, part: "Scalar | Tensor", tensors: dict[str, Tensor]) -> obje
     return {"tensor": key}
 
 
-def _restored(
-    fresh: Trajectory, state: dict[str, Any], tensors: dict[str, Tensor]
-) -> Trajectory:
+def _restored(fresh: Trajectory, state: dict[str, Any], tensors: dict[str, Tensor]) -> Trajectory:
     latents, step = tensors[f"{fresh.index}.latents"], int(state["step"])
     if state["index"] != fresh.index or not 0 <= step <= fresh.evaluations:
         raise Unusable("damaged", "its steps are not this job's")
@@ -174,9 +172,7 @@ def _restored(
     )
 
 
-def _read_sampler(
-    raw: dict[str, Any], tensors: dict[str, Tensor], device: torch.device
-) -> Saved:
+def _read_sampler(raw: dict[str, Any], tensors: dict[str, Tensor], device: torch.device) -> Saved:
     def read(value: object) -> "Scalar | Tensor":
         if isinstance(value, dict):
             tensor = tensors[value["tensor"]]

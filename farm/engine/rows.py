@@ -39,7 +39,9 @@ class Layout:
             texts=torch.cat([*towards, *(text for _, text, _ in guided)]),
             guided=torch.tensor(places, dtype=torch.long, device=family.device),
             places=places,
-            guidance=torch.tensor([g for _, _, g in guided], device=family.device).view(-1, 1, 1, 1),
+            guidance=torch.tensor([g for _, _, g in guided], device=family.device).view(
+                -1, 1, 1, 1
+            ),
         )
 
 

@@ -109,7 +109,9 @@ class Sampler:
 
 def _copied_lists(state: Mapping[str, Any]) -> dict[str, Any]:
     """Schedulers change their lists in place and replace everything else."""
-    return {name: list(value) if isinstance(value, list) else value for name, value in state.items()}
+    return {
+        name: list(value) if isinstance(value, list) else value for name, value in state.items()
+    }
 
 
 def _same(value: Any, before: Any) -> bool:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from farm.engine.families import Conditioning
 from farm.engine.samplers import Sampler
+from farm.engine.steady import at_least_two, make_steady
 from shared.errors import Fault
 from shared.spec import RenderSpec
 
@@ -40,6 +41,10 @@ class StableDiffusion15:
         self.device: torch.device = self.unet.device
         self.cumulated: Tensor = pipeline.scheduler.alphas_cumprod.cpu()
         self.texts: OrderedDict[str, Tensor] = OrderedDict()
+        self.steady = self.device.type == "cpu"
+        if self.steady:
+            make_steady(self.unet)
+            make_steady(self.vae)
 
     # --- before ------------------------------------------------------------------------------
 
@@ -83,8 +88,12 @@ class StableDiffusion15:
     # --- the loop ----------------------------------------------------------------------------
 
     def denoise(self, latents: Tensor, moments: Tensor, texts: Tensor) -> Tensor:
-        prediction: Tensor = self.unet(latents, moments, texts, return_dict=False)[0]
-        return prediction
+        rows = [self._padded(one) for one in (latents, moments, texts)]
+        prediction: Tensor = self.unet(*rows, return_dict=False)[0]
+        return prediction[: len(latents)]
+
+    def _padded(self, rows: Tensor) -> Tensor:
+        return at_least_two(rows) if self.steady else rows
 
     def estimate(self, latents: Tensor, prediction: Tensor, moments: Sequence[float]) -> Tensor:
         """From the model's own view (variance preserving), so it is the same for every sampler."""
@@ -105,8 +114,8 @@ class StableDiffusion15:
     # --- after -------------------------------------------------------------------------------
 
     def decode(self, latents: Tensor) -> Tensor:
-        scaled = latents.to(self.vae.dtype) / self.vae.config.scaling_factor
-        pixels: Tensor = self.vae.decode(scaled, return_dict=False)[0]
+        scaled = self._padded(latents.to(self.vae.dtype)) / self.vae.config.scaling_factor
+        pixels: Tensor = self.vae.decode(scaled, return_dict=False)[0][: len(latents)]
         if not bool(pixels.isfinite().all()):
             raise ArithmeticError("the decoder gave pixels that are no numbers")
         bright = (pixels.float() / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1) * 255
