@@ -3,6 +3,7 @@
 import tomllib
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,9 @@ def read_plans(path: Path) -> PlanBook:
             lane_weights={speed: int(raw["lanes"][speed.value]) for speed in Speed},
         )
     except (OSError, KeyError, ValueError, TypeError, StopIteration) as error:
-        raise Fault("plans_unreadable", f"The plans file {path} cannot be used: {error!r}.") from error
+        raise Fault(
+            "plans_unreadable", f"The plans file {path} cannot be used: {error!r}."
+        ) from error
 
 
 def _plan(name: str, fields: dict[str, Any]) -> Plan:
@@ -75,3 +78,26 @@ def _plan(name: str, fields: dict[str, Any]) -> Plan:
         weight=int(fields["weight"]),
         grant_ms=int(fields["grant_ms"]),
     )
+
+
+def _check_book(book: PlanBook) -> None:
+    _require(book.first in book.plans, f"first names {book.first!r}, which is no plan")
+    _require(all(0 <= price < inf for price in book.price.values()), "a price below 0")
+    _require(all(weight > 0 for weight in book.lane_weights.values()), "a lane's weight below 1")
+    for plan in book.plans.values():
+        _check_plan(plan)
+
+
+def _check_plan(plan: Plan) -> None:
+    _require(plan.default_speed in plan.speeds, f"{plan.name}: default_speed is not in speeds")
+    _require(plan.grant_ms >= 0, f"{plan.name}: grant_ms below 0")
+    for field in COUNTS:
+        _require(getattr(plan, field) > 0, f"{plan.name}: {field} below 1")
+
+
+COUNTS = ("step_budget", "max_running", "max_waiting", "max_repeat", "max_prompt", "weight")
+
+
+def _require(holds: bool, sentence: str) -> None:
+    if not holds:
+        raise ValueError(sentence)

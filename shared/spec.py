@@ -10,8 +10,8 @@ from shared.errors import Refusal
 from shared.parameters import check_range
 from shared.plans import Plan
 from shared.prompt import Prompt
-from shared.prompt import WeightedText as WeightedText
 from shared.sizes import fit, fits
+from shared.weights import WeightedText as WeightedText
 
 IMAGES = 4  # a grid
 

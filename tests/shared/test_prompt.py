@@ -1,0 +1,341 @@
+"""The grammar: what people type, what it means, and a sentence with the fix where it means nothing."""
+
+import random
+import string
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.errors import Refusal
+from shared.parameters import BY_NAME, PARAMETERS, Kind
+from shared.plans import Speed
+from shared.prompt import Prompt, WeightedText, format_prompt, parameter_help, parse, readable
+
+
+def refusal(text: str, *, longest: int = 2000) -> Refusal:
+    with pytest.raises(Refusal) as refused:
+        parse(text, longest=longest)
+    return refused.value
+
+
+def parts(text: str) -> list[tuple[str, float]]:
+    return [(part.text, part.weight) for part in parse(text).texts]
+
+
+def test_plain_text_is_one_part_and_says_nothing_else() -> None:
+    assert parse("  a red   sailboat\non the sea ") == Prompt(
+        (WeightedText("a red sailboat on the sea"),)
+    )
+
+
+def test_every_parameter_at_once_in_any_order() -> None:
+    prompt = parse(
+        "a boat --turbo --no birds, rain --cfg 4.5 --ar 3:2 --seed 4294967295 --steps 20"
+        " --sampler euler-a --q .5 --r 3 --no clouds"
+    )
+    assert prompt == Prompt(
+        texts=(WeightedText("a boat"),),
+        negative=("birds", "rain", "clouds"),
+        aspect=(3, 2),
+        seed=4294967295,
+        steps=20,
+        guidance=4.5,
+        sampler="euler-a",
+        quality=0.5,
+        repeat=3,
+        speed=Speed.TURBO,
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "field", "value"),
+    [
+        ("--aspect 2:3", "aspect", (2, 3)),
+        ("--AR 139:100", "aspect", (139, 100)),
+        ("—ar 3:2", "aspect", (3, 2)),
+        ("–ar 3:2", "aspect", (3, 2)),
+        ("——ar 3:2", "aspect", (3, 2)),
+        ("---ar 3:2", "aspect", (3, 2)),
+        ("−−ar 3:2", "aspect", (3, 2)),
+        ("‑‑seed 7", "seed", 7),
+        ("--seed 0", "seed", 0),
+        ("--seed “7”", "seed", 7),
+        ("--sampler “DDIM”", "sampler", "ddim"),
+        ("--guidance 7", "guidance", 7.0),
+        ("--guidance 1.", "guidance", 1.0),
+        ("--quality 2", "quality", 2.0),
+        ("--quality 0.25", "quality", 0.25),
+        ("--q .5", "quality", 0.5),
+        ("--repeat 1", "repeat", 1),
+        ("--relax", "speed", Speed.RELAX),
+        ("--fast --fast", "speed", Speed.FAST),
+        ("--seed 7 --seed 7", "seed", 7),
+        ("--no red birds,, red birds,rain,", "negative", ("red birds", "rain")),
+        ("--no “red birds”, 'n' roll", "negative", ("red birds", "'n' roll")),
+    ],
+)
+def test_one_parameter(typed: str, field: str, value: object) -> None:
+    assert getattr(parse(f"a boat {typed}"), field) == value
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        ("hot:: dog", [("hot", 1), ("dog", 1)]),
+        ("hot::dog", [("hot", 1), ("dog", 1)]),
+        ("space::2 ship", [("space", 2), ("ship", 1)]),
+        ("tulips:: red::-.5", [("tulips", 1), ("red", -0.5)]),
+        ("hot dog::1.5 animal::-1", [("hot dog", 1.5), ("animal", -1)]),
+        ("cup::2", [("cup", 2)]),
+        ("cup ::2 cake ::", [("cup", 2), ("cake", 1)]),
+        ("a note: ::2 b", [("a note:", 2), ("b", 1)]),
+        ("at 10:30 in Rome", [("at 10:30 in Rome", 1)]),
+    ],
+)
+def test_weights(typed: str, expected: list[tuple[str, float]]) -> None:
+    assert parts(typed) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a well-known cat - sitting",
+        "a cat — sitting — on a mat",
+        "Paris–Dakar at –5 degrees",
+        "slow—fast cars",
+        "rock-n-roll -5 C",
+        "a no-entry sign",
+        "小猫 on the moon 🌙",
+        "“quoted” «words»",
+        "semi;colon, comma. 100%",
+    ],
+)
+def test_dashes_and_signs_that_belong_to_the_text(text: str) -> None:
+    assert parse(text) == Prompt((WeightedText(text),))
+
+
+def test_invisible_and_reordering_characters_go_and_accents_compose() -> None:
+    assert readable("a\u200bb\u202ec\x00d\ufeffe\u00ad\ud800\u2066") == "abcde"
+    assert readable("cafe\u0301") == "caf\u00e9"
+    assert readable("a\tb\u2028c\u3000d") == "a b c d"
+    assert parse("a bo\u200bat --se\u200bed 7").seed == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "field", "named"),
+    [
+        ("", "empty_prompt", "prompt", "nothing to draw"),
+        (" \n\u200b ", "empty_prompt", "prompt", "nothing to draw"),
+        ("--ar 3:2", "empty_prompt", "prompt", "--ar 3:2"),
+        ("--no birds", "empty_prompt", "prompt", "nothing to draw"),
+        ("x" * 2001, "prompt_too_long", "prompt", "2,001"),
+        ("x" * 6000, "prompt_too_long", "prompt", "4,000"),
+        ("a cat --aspct 3:2", "unknown_parameter", None, "--ar 3:2"),
+        ("a cat --sed 7", "unknown_parameter", None, "Did you mean --seed 7"),
+        ("a cat --xyzzy", "unknown_parameter", None, "--sampler"),
+        ("a cat --xyzzy", "unknown_parameter", None, "character 7"),
+        ("a cat -- sitting", "unknown_parameter", None, "no name"),
+        ("a cat --", "unknown_parameter", None, "no name"),
+        ("a cat —sitting", "unknown_parameter", None, "needs a space behind it"),
+        ("a cat --ar16:9", "invalid_value", "aspect", "Write --ar 16:9"),
+        ("a cat --ar=16:9", "invalid_value", "aspect", "Write --ar 16:9"),
+        ("a cat --q.5", "invalid_value", "quality", "Write --q .5"),
+        ("a cat --turbo, please", "invalid_value", "speed", "Write --turbo"),
+        ("a cat --ar", "missing_value", "aspect", "character 7"),
+        ("a cat --ar --seed 7", "missing_value", "aspect", "--ar 3:2"),
+        ("a cat --no", "missing_value", "negative", "birds"),
+        ("a cat --no ,", "invalid_value", "negative", "commas"),
+        ("a cat --no a::2 b", "invalid_value", "negative", "a::2 b"),
+        ("a cat --ar 16/9", "invalid_value", "aspect", "Did you mean --ar 16:9"),
+        ("a cat --ar 16 : 9", "invalid_value", "aspect", "Did you mean --ar 16:9"),
+        ("a cat --ar 1.39:1", "invalid_value", "aspect", "whole numbers"),
+        ("a cat --ar 0:1", "invalid_value", "aspect", "0:1"),
+        ("a cat --ar 3:2, --seed 7", "invalid_value", "aspect", "Did you mean --ar 3:2"),
+        ("a cat --seed -1", "invalid_value", "seed", "4294967295"),
+        ("a cat --seed 4294967296", "invalid_value", "seed", "4294967295"),
+        ("a cat --seed 7.5", "invalid_value", "seed", "whole number"),
+        ("a cat --seed random", "invalid_value", "seed", "“random” (character 14)"),
+        ("a cat --seed " + "9" * 1900, "invalid_value", "seed", "whole number"),
+        ("a cat --seed ７", "invalid_value", "seed", "whole number"),
+        ("a cat --steps 0", "invalid_value", "steps", "from 1 to 150"),
+        ("a cat --steps 151", "invalid_value", "steps", "from 1 to 150"),
+        ("a cat --guidance 7,5", "invalid_value", "guidance", "Did you mean --guidance 7.5"),
+        ("a cat --guidance 21", "invalid_value", "guidance", "from 1 to 20"),
+        ("a cat --guidance nan", "invalid_value", "guidance", "from 1 to 20"),
+        ("a cat --guidance 1e1", "invalid_value", "guidance", "from 1 to 20"),
+        ("a cat --guidance .", "invalid_value", "guidance", "from 1 to 20"),
+        ("a cat --sampler eular", "invalid_value", "sampler", "Did you mean --sampler euler"),
+        ("a cat --quality 3", "invalid_value", "quality", "0.25, 0.5, 1, 2"),
+        ("a cat --repeat 0", "invalid_value", "repeat", "from 1 to 40"),
+        ("a cat --turbo --relax", "conflicting_speed", "speed", "--turbo"),
+        ("a cat --turbo --relax", "conflicting_speed", "speed", "--relax"),
+        ("a cat --seed 7 --seed 8", "repeated_parameter", "seed", "“--seed 7” at character 7"),
+        ("a cat --ar 3:2 --aspect 2:3", "repeated_parameter", "aspect", "--aspect 2:3"),
+        ("a cat --ar 3:2 on a mat", "text_after_parameters", "prompt", "“on a mat” at character 16"),
+        ("a cat --turbo on a mat", "text_after_parameters", "prompt", "“on a mat” at character 15"),
+        ("a cat --ar 3:2--seed 7", "misspelt_parameter", "seed", "space before"),
+        ("a cat--ar 3:2", "misspelt_parameter", "aspect", "space before"),
+        ("a cat -seed 7", "misspelt_parameter", "seed", "two dashes"),
+        ("hot:: dog::-1", "weights_not_positive", "prompt", "add up to 0"),
+        ("hot::-1", "weights_not_positive", "prompt", "more than 0"),
+        ("a::.1 b::.2 c::-.3", "weights_not_positive", "prompt", "more than 0"),
+        ("::2 cat", "empty_part", "prompt", "character 1"),
+        ("a:: :: b", "empty_part", "prompt", "no text"),
+        ("a::2::3", "empty_part", "prompt", "no text"),
+        ("cat::2dogs", "invalid_weight", "prompt", "“2dogs” behind :: at character 6"),
+        ("cat::2, dogs", "invalid_weight", "prompt", "“2,”"),
+        ("cat::101 dogs", "invalid_weight", "prompt", "100"),
+        (":: ".join("abcdefghijklmnopq"), "too_many_parts", "prompt", "16"),
+        ("{red, green} bird", "permutations_unsupported", "prompt", "character 1"),
+        ("https://a.example/b.png a cat", "image_prompt_unsupported", "prompt", "link"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_refused_with_the_fix(
+    text: str, code: str, field: str | None, named: str
+) -> None:
+    refused = refusal(text)
+    assert (refused.code, refused.field) == (code, field)
+    assert named in refused.sentence
+    assert refused.sentence.endswith((".", "?"))
+    assert len(refused.sentence) < 300
+
+
+ELSEWHERE = [parameter for parameter in PARAMETERS if parameter.kind is Kind.UNSUPPORTED]
+NAMES_OF_ELSEWHERE = [name for parameter in ELSEWHERE for name in parameter.names]
+KNOWN_BY_HEART = (
+    "stylize s chaos c tile iw weird w sref sw sv cref cw oref ow version v niji stop raw style draft "
+    "hd profile p exp edit stealth public zoom video"
+)
+OLD = ("width", "height", "sameseed", "hq", "upbeta", "uplight", "beta", "test", "testp", "old")
+
+
+def test_what_people_know_by_heart_is_in_the_table() -> None:
+    assert set(KNOWN_BY_HEART.split()) <= set(NAMES_OF_ELSEWHERE)
+
+
+@pytest.mark.parametrize("name", NAMES_OF_ELSEWHERE)
+@pytest.mark.parametrize("value", ["", " 750", "750", " a b"])
+def test_parameters_of_elsewhere_are_known_and_not_supported_yet(name: str, value: str) -> None:
+    refused = refusal(f"a cat --{name}{value}")
+    assert refused.code == "unsupported_parameter"
+    assert f"--{name} at character 7" in refused.sentence
+    assert "not supported yet" in refused.sentence
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_deprecated_parameters_say_what_to_do_instead(name: str) -> None:
+    refused = refusal(f"a cat --{name}")
+    assert refused.code == "deprecated_parameter"
+    assert "deprecated: " in refused.sentence
+
+
+def test_a_plan_may_allow_fewer_characters() -> None:
+    assert refusal("a red cat", longest=5).code == "prompt_too_long"
+    assert parse("a cat", longest=5).texts[0].text == "a cat"
+
+
+def test_a_hostile_length_is_refused_before_any_work() -> None:
+    assert refusal("\u0301" * 5_000_000).code == "prompt_too_long"
+
+
+def test_the_table_names_nothing_twice_and_its_examples_parse() -> None:
+    names = [name for parameter in PARAMETERS for name in parameter.names]
+    assert len(names) == len(set(names)) == len(BY_NAME)
+    for parameter in PARAMETERS:
+        if parameter.supported:
+            assert parse(f"a cat {parameter.sample}") != parse("a cat")
+
+
+def test_help_has_a_sentence_for_everything_that_works() -> None:
+    lines = parameter_help()
+    assert len(lines) == sum(parameter.supported for parameter in PARAMETERS)
+    assert lines[0].usage == "--ar 3:2 or --aspect"
+    assert all(line.sentence.endswith(".") and line.default for line in lines)
+
+
+def test_format_writes_the_usual_names() -> None:
+    text = "space::2 ship --q .5 --aspect 3:2 --cfg 4 --no a --no b --relax"
+    wanted = "space::2 ship::1 --ar 3:2 --no a, b --guidance 4 --quality 0.5 --relax"
+    assert format_prompt(parse(text)) == wanted
+
+
+words = st.text(string.ascii_lowercase + "éß中🌙'.,;!()", min_size=1, max_size=8)
+texts = st.lists(words, min_size=1, max_size=5).map(" ".join)
+weights = st.decimals(min_value="-0.9", max_value=99, places=3).map(float)
+negatives = st.lists(
+    st.text(string.ascii_lowercase + "é中", min_size=1, max_size=8), max_size=4, unique=True
+).map(tuple)
+
+
+@st.composite
+def prompts(draw: st.DrawFn) -> Prompt:
+    first = WeightedText(draw(texts), draw(st.sampled_from([1.0, 20.0, 0.5])))
+    more = draw(st.lists(st.builds(WeightedText, texts, weights), max_size=3))
+    heavy = WeightedText(first.text, first.weight + 3) if more else first
+
+    def maybe(strategy: st.SearchStrategy) -> st.SearchStrategy:
+        return st.none() | strategy
+
+    return Prompt(
+        texts=(heavy, *more),
+        negative=draw(negatives),
+        aspect=draw(maybe(st.tuples(st.integers(1, 1000), st.integers(1, 1000)))),
+        seed=draw(maybe(st.integers(0, 2**32 - 1))),
+        steps=draw(maybe(st.integers(1, 150))),
+        guidance=draw(maybe(st.floats(1, 20).map(lambda value: round(value, 6)))),
+        sampler=draw(maybe(st.sampled_from(BY_NAME["sampler"].choices))),
+        quality=draw(maybe(st.sampled_from([0.25, 0.5, 1.0, 2.0]))),
+        repeat=draw(st.integers(1, 40)),
+        speed=draw(maybe(st.sampled_from(Speed))),
+    )
+
+
+@given(prompts())
+@settings(max_examples=300, deadline=None)
+def test_what_is_written_reads_back_the_same(prompt: Prompt) -> None:
+    assert parse(format_prompt(prompt)) == prompt
+
+
+TOKENS = (
+    [f"--{name}" for name in BY_NAME]
+    + ["--", "—", "–", "-", "::", "::2", "::-1", ":", ",", "{", "}", "“", "”", "--ar16:9", "—no", "\n"]
+    + ["3:2", "7", ".5", "-1", "euler", "99999999999999999999", "cat", "red bird", "é", "\u200b", "\ud83c", ""]
+    + [f"{'-' * count}seed" for count in (1, 3)]
+)  # fmt: skip
+
+
+def jumble(rng: random.Random) -> str:
+    tokens = [rng.choice(TOKENS) for _ in range(rng.randint(0, 9))]
+    return "".join(token + rng.choice(("", " ", " ")) for token in tokens)
+
+
+def outcome(text: str) -> Prompt | Refusal:
+    try:
+        return parse(text)
+    except Refusal as refused:
+        return refused
+
+
+def test_two_thousand_jumbles_raise_a_refusal_or_read_back_the_same() -> None:
+    rng = random.Random(7)
+    outcomes = {text: outcome(text) for text in (jumble(rng) for _ in range(2000))}
+    for text, found in outcomes.items():
+        if isinstance(found, Refusal):
+            assert found.sentence.endswith((".", "?")), text
+        else:
+            assert parse(format_prompt(found)) == found, text
+    assert sum(isinstance(found, Prompt) for found in outcomes.values()) > 50
+
+
+@given(st.text(max_size=200))
+@settings(max_examples=500, deadline=None)
+def test_any_text_at_all_raises_a_refusal_or_reads_back_the_same(text: str) -> None:
+    found = outcome(text)
+    assert isinstance(found, Refusal) or parse(format_prompt(found)) == found
+
+
+def test_kinds_that_hold_a_value_have_an_example() -> None:
+    for parameter in PARAMETERS:
+        if parameter.supported and parameter.kind is not Kind.FLAG:
+            assert parameter.example
