@@ -72,6 +72,7 @@ class Conversation:
         session.wire, session.left = None, self.roster.world.clock.now()
         if code in (1000, 1001):
             self.roster.sessions.pop(session.id, None)
+        self.roster.tell_pages()
 
     def _count(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -110,6 +111,7 @@ class Conversation:
             everyone = bool(intents & GUILD_MEMBERS)
             guild = payloads.guild_create(self.roster.world, all_members=everyone)
             session.dispatch("GUILD_CREATE", guild)
+        self.roster.tell_pages()
 
     def _authenticate(self, data: Any) -> None:
         if not isinstance(data, dict):
@@ -145,6 +147,7 @@ class Conversation:
         for packet in missed:
             self.wire.send(packet)
         session.dispatch("RESUMED", {"_trace": []})
+        self.roster.tell_pages()
 
     def _send_members(self, session: Session, data: Any) -> None:
         wanted = {str(id) for id in data.get("user_ids") or ()}

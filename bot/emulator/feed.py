@@ -9,6 +9,7 @@ from aiohttp import WSMsgType, web
 from bot.emulator.world import Event, Json, World
 
 SHOWN = {
+    "BOT_STATE",
     "CHANNEL_CREATE",
     "CHANNEL_DELETE",
     "CHANNEL_UPDATE",

@@ -49,7 +49,7 @@ def _page_file(name: str) -> web.Response:
 
 @routes.get("/favicon.ico")
 async def favicon(request: web.Request) -> web.Response:
-    return _page_file("icon.svg")
+    return _page_file("pictor.svg")
 
 
 @routes.get("/cdn/attachments/{channel_id}/{attachment_id}/{filename}")

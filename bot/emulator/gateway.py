@@ -48,7 +48,7 @@ class Gateway:
         return _without_content(session, event.data) if "content" in event.data else event.data
 
     def connected(self) -> bool:
-        return any(session.wire for session in self.roster.sessions.values())
+        return self.roster.connected()
 
     def about(self) -> Json:
         """GET /gateway/bot."""

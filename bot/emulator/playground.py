@@ -12,7 +12,7 @@ from bot.emulator.emulator import EMULATOR, Emulator
 from bot.emulator.errors import ApiError
 from bot.emulator.interactions import ACK_WITHIN_S, Interaction, describe
 from bot.emulator.rest import typing_event
-from bot.emulator.world import Channel, Event, Json
+from bot.emulator.world import Channel, Json
 
 routes = web.RouteTableDef()
 ROOT = "/_emulator"
@@ -207,9 +207,3 @@ async def events(request: web.Request) -> web.WebSocketResponse:
     emulator = emulator_of(request)
     hello = {"boot": emulator.world.started, "bot_online": emulator.gateway.connected()}
     return await emulator.feed.serve(request, hello=hello)
-
-
-def announce_bot(emulator: Emulator) -> None:
-    """Tell the pages that the bot came or went."""
-    online = {"bot_online": emulator.gateway.connected()}
-    emulator.world.emit(Event("BOT_STATE", online, gateway=False))

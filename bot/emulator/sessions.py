@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from bot.emulator.world import Json, World
+from bot.emulator.world import Event, Json, World
 
 DISPATCH, HEARTBEAT, IDENTIFY, PRESENCE, VOICE = 0, 1, 2, 3, 4
 RESUME, RECONNECT, REQUEST_MEMBERS, INVALID_SESSION, HELLO, HEARTBEAT_ACK = 6, 7, 8, 9, 10, 11
@@ -125,3 +125,11 @@ class Roster:
         for session in list(self.sessions.values()):
             if session.left is not None and now - session.left > RESUMABLE_S:
                 del self.sessions[session.id]
+
+    def connected(self) -> bool:
+        return any(session.wire for session in self.sessions.values())
+
+    def tell_pages(self) -> None:
+        """Whether a bot is there, for the member list."""
+        online = {"bot_online": self.connected()}
+        self.world.emit(Event("BOT_STATE", online, gateway=False))

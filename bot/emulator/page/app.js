@@ -1,0 +1,258 @@
+// The page: state, events, and who draws what.
+
+import { Feed, api } from "./api.js";
+import { Composer } from "./composer.js";
+import { byId, h, icon, toast } from "./dom.js";
+import { setUpLightbox } from "./lightbox.js";
+import { drawMessages } from "./messages.js";
+import { openModal } from "./modal.js";
+import { Scroller } from "./scroll.js";
+import { colourOf, drawChannels, drawMembers, drawSelf, drawTop, standing } from "./sidebar.js";
+import { Store } from "./store.js";
+
+const NAMES = { finn: "11", paula: "12", priya: "13", mona: "14" };
+const FIRST = "1100000000000000011";
+const TYPING_MS = 10_000;
+const MANAGE_MESSAGES = 1n << 13n;
+
+let store = new Store(firstPerson());
+let feed = null;
+let drawing = false;
+let placeName = "…";
+const scroller = new Scroller();
+
+function firstPerson() {
+  const asked = new URLSearchParams(location.search).get("user");
+  if (asked) return NAMES[asked] ? FIRST.slice(0, -2) + NAMES[asked] : asked;
+  return localStorage.getItem("person") ?? FIRST;
+}
+
+const see = {
+  person: (id) => store.person(id)?.name,
+  role: (id) => store.roles.find((r) => r.id === id)?.name,
+  channel: (id) => store.channels.find((c) => c.id === id)?.name,
+  colourOf: (id) => {
+    const person = store.person(id);
+    return person ? colourOf(standing(person, store.roles)) : null;
+  },
+};
+
+const app = {
+  see,
+  me: () => store.me,
+  people: () => store.people,
+  busy: (id) => store.clicks.get(id) ?? null,
+  failed: (id) => store.failures.get(id) ?? null,
+  mayErase: (message) => message.author.id === store.me || isModerator(),
+  press,
+  erase: (message) => attempt(() => api.erase(store.me, message.id)),
+  forget: ({ id }) => {
+    store.interactions.delete(id);
+    redraw();
+  },
+  goTo: (id) => {
+    const target = byId("messages").querySelector(`[data-id="${CSS.escape(id)}"]`);
+    target?.scrollIntoView({ block: "center", behavior: "smooth" });
+    target?.animate({ backgroundColor: ["rgb(88 101 242 / .3)", "transparent"] }, 1500);
+  },
+};
+
+const composer = new Composer({
+  api,
+  place: () => ({ user: store.me, channel: store.channel }),
+  commands: () => store.commands,
+  channelName: () => placeName,
+  people: () => store.people,
+  channels: () => store.channels.filter((c) => c.type === 0),
+  roles: () => store.roles.filter((r) => r.position > 0),
+  sent: () => scroller.pin(),
+});
+
+function isModerator() {
+  const own = store.roles.filter((r) => store.person(store.me)?.roles.includes(r.id));
+  return own.some((r) => BigInt(r.permissions) & MANAGE_MESSAGES);
+}
+
+async function attempt(action) {
+  try {
+    return await action();
+  } catch (error) {
+    toast(error.message);
+    return null;
+  }
+}
+
+async function press(message, customId, values) {
+  store.clicks.set(message.id, customId);
+  store.failures.delete(message.id);
+  redraw();
+  const wish = { user: store.me, message_id: message.id, custom_id: customId, values };
+  if ((await attempt(() => api.click(wish))) === null) {
+    store.clicks.delete(message.id);
+    redraw();
+  }
+}
+
+const HEARD = {
+  HELLO: () => refresh(),
+  MESSAGE_CREATE: (message) => {
+    const fresh = store.write(message);
+    if (message.channel_id !== store.channel) {
+      store.unread.add(message.channel_id);
+      refreshChannels(message.channel_id);
+      drawChannels(store, visit);
+    } else if (fresh) scroller.arrived();
+    if (fresh && document.hidden) store.unseen += 1;
+    drawTitle();
+  },
+  MESSAGE_UPDATE: (message) => store.write(message),
+  MESSAGE_DELETE: (gone) => store.erase(gone),
+  TYPING_START: ({ channel_id: channel, user_id: user }) => {
+    store.typing.set(`${channel} ${user}`, Date.now() + TYPING_MS);
+    setTimeout(drawTyping, TYPING_MS + 50);
+  },
+  INTERACTION_STATE: (interaction) => {
+    const modal = store.follow(interaction);
+    if (modal) {
+      const send = (values) => api.modal({ user: store.me, interaction_id: interaction.id, values });
+      openModal(modal, { send, botName: store.bot().name });
+    }
+  },
+  BOT_STATE: ({ bot_online: online }) => {
+    store.online = online;
+    drawMembers(store);
+    drawBanner();
+  },
+  COMMANDS_UPDATE: () => refresh(),
+  CHANNEL_CREATE: () => refresh(),
+  CHANNEL_UPDATE: () => refresh(),
+  CHANNEL_DELETE: () => refresh(),
+};
+
+function hear({ event, data }) {
+  HEARD[event]?.(data);
+  redraw();
+}
+
+// Everything anew from the server: at the start, after a lost connection, when channels change.
+async function refresh() {
+  const mine = store;
+  try {
+    const world = await api.state(mine.me);
+    if (mine.boot !== null && mine.boot !== world.boot) mine.interactions.clear();
+    mine.take(world);
+    await Promise.all(mine.channels.map(async ({ id }) => mine.fill(id, await api.messages(mine.me, id))));
+  } catch (error) {
+    if (mine === store) toast(error.message);
+    return;
+  }
+  if (mine !== store) return;
+  document.body.classList.add("ready");
+  drawAround();
+  redraw();
+}
+
+async function refreshChannels(id) {
+  if (!store.channels.some((c) => c.id === id)) await refresh();
+}
+
+function drawAround() {
+  byId("guild").textContent = store.guild.name;
+  placeName = drawTop(store);
+  drawChannels(store, visit);
+  drawMembers(store);
+  drawSelf(store, become);
+  drawBanner();
+  drawTitle();
+  composer.rename();
+}
+
+function redraw() {
+  if (drawing) return;
+  drawing = true;
+  requestAnimationFrame(() => {
+    drawing = false;
+    if (!store.guild) return;
+    drawMessages(store.list(), store.pending(), app);
+    drawTyping();
+    if (scroller.pinned) scroller.toEnd();
+  });
+}
+
+function drawTyping() {
+  const names = store.typists();
+  const text = names.length === 1 ? " is typing…" : " are typing…";
+  byId("typing").replaceChildren(...(names.length ? [h("b", {}, names.join(", ")), text] : []));
+}
+
+function drawBanner(lost = false) {
+  const text = lost
+    ? "Connection lost. Trying again…"
+    : store.online ? "" : "Pictor is offline: nobody will answer commands until the bot connects.";
+  byId("banner").hidden = !text;
+  byId("banner").className = lost ? "banner lost" : "banner";
+  byId("banner").replaceChildren(icon("warn"), h("span", {}, text));
+}
+
+function drawTitle() {
+  if (!document.hidden) store.unseen = 0;
+  document.title = `${store.unseen ? `(${store.unseen}) ` : ""}${placeName} · Pictor`;
+}
+
+async function visit(channel) {
+  if (channel.id === "direct") {
+    const opened = await attempt(() => api.direct(store.me));
+    if (!opened) return;
+    store.channel = opened.id;
+    await refresh();
+  } else store.channel = channel.id;
+  store.unread.delete(store.channel);
+  showSidebar(false);
+  composer.drop();
+  drawAround();
+  scroller.pin();
+  redraw();
+}
+
+function become(person) {
+  localStorage.setItem("person", person);
+  history.replaceState(null, "", location.pathname);
+  feed.close();
+  const channel = store.channel;
+  store = new Store(person);
+  store.channel = channel;
+  composer.drop();
+  showSidebar(false);
+  scroller.pin();
+  connect();
+}
+
+function connect() {
+  feed = new Feed(store.me, { hear, lost: () => drawBanner(true) });
+}
+
+function showSidebar(open) {
+  byId("app").classList.toggle("show-sidebar", open);
+  byId("menu").setAttribute("aria-expanded", String(open));
+  byId("shade").hidden = !open && !byId("app").classList.contains("show-members");
+}
+
+function showMembers(open) {
+  byId("app").classList.toggle("show-members", open);
+  byId("app").classList.toggle("hide-members", !open);
+  byId("toggle-members").setAttribute("aria-pressed", String(open));
+  byId("shade").hidden = !(open && matchMedia("(max-width: 1000px)").matches);
+}
+
+byId("menu").append(icon("menu"));
+byId("toggle-members").append(icon("people"));
+byId("menu").addEventListener("click", () => showSidebar(!byId("app").classList.contains("show-sidebar")));
+byId("toggle-members").addEventListener("click", () => showMembers(getComputedStyle(byId("members")).display === "none"));
+byId("server").addEventListener("click", () => visit(store.channels.find((c) => c.type === 0)));
+byId("shade").addEventListener("click", () => {
+  showSidebar(false);
+  if (matchMedia("(max-width: 1000px)").matches) showMembers(false);
+});
+document.addEventListener("visibilitychange", drawTitle);
+setUpLightbox();
+connect();

@@ -1,0 +1,127 @@
+// Buttons and selects under a message, and what they look like while their click is under way.
+
+import { h, icon } from "./dom.js";
+
+const STYLES = { 1: "primary", 2: "secondary", 3: "success", 4: "danger", 5: "link", 6: "premium" };
+export const dots = () => h("span", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i"));
+
+// `busy` is the custom id whose click waits for an answer, if any.
+export function row(component, { busy, press, people }) {
+  const children = component.components.map((child) =>
+    child.type === 2 ? button(child, { busy, press }) : select(child, { busy, press, people }));
+  return h("div", { class: "row" }, children);
+}
+
+function button(component, { busy, press }) {
+  const label = [emoji(component.emoji), component.label && h("span", { class: "label" }, component.label)];
+  const className = `button ${STYLES[component.style] ?? "secondary"}`;
+  if (component.style === 5) {
+    const props = { class: className, href: component.url, target: "_blank", rel: "noreferrer noopener" };
+    return h("a", props, label, icon("out"));
+  }
+  const waiting = busy === component.custom_id;
+  const props = {
+    type: "button",
+    class: waiting ? `${className} waiting` : className,
+    disabled: component.disabled || Boolean(busy),
+    "aria-busy": waiting ? "true" : null,
+    "aria-label": component.label ? null : component.emoji?.name,
+    data: { customId: component.custom_id },
+    onclick: () => press(component.custom_id),
+  };
+  return h("button", props, label, waiting && dots());
+}
+
+function emoji(given) {
+  if (!given) return null;
+  if (!given.id) return h("span", { class: "emoji", "aria-hidden": "true" }, given.name);
+  return h("span", { class: "emoji" }, `:${given.name}:`);
+}
+
+function select(component, context) {
+  const options = optionsOf(component, context.people);
+  const chosen = new Set(options.filter((o) => o.default).map((o) => o.value));
+  const most = component.max_values ?? 1;
+  const list = h("ul", { class: "options", role: "listbox", hidden: true, "aria-multiselectable": String(most > 1) });
+  const face = h("button", {
+    type: "button", class: "select", "aria-haspopup": "listbox", "aria-expanded": "false",
+    disabled: component.disabled || Boolean(context.busy),
+    data: { customId: component.custom_id },
+  });
+  const root = h("div", { class: "select-holder" }, face, list);
+  const model = { component, options, chosen, most, face, list, root, press: context.press };
+  face.addEventListener("click", () => toggle(model, list.hidden));
+  root.addEventListener("keydown", (event) => steer(model, event));
+  root.addEventListener("focusout", (event) => root.contains(event.relatedTarget) || toggle(model, false));
+  if (context.busy === component.custom_id) face.classList.add("waiting");
+  drawFace(model);
+  drawOptions(model);
+  return root;
+}
+
+function optionsOf(component, people) {
+  if (component.type === 3) return component.options;
+  return people.map((person) => ({ label: person.name, value: person.user.id }));
+}
+
+function drawFace({ component, options, chosen, face }) {
+  const labels = options.filter((o) => chosen.has(o.value)).map((o) => o.label);
+  const text = labels.join(", ") || component.placeholder || "Make a selection";
+  face.replaceChildren(h("span", { class: labels.length ? "" : "placeholder" }, text), icon("down"));
+}
+
+function drawOptions(model) {
+  model.list.replaceChildren(...model.options.map((option) => {
+    const on = model.chosen.has(option.value);
+    const props = { role: "option", tabindex: -1, "aria-selected": String(on), onclick: () => choose(model, option) };
+    return h("li", props, emoji(option.emoji),
+      h("span", { class: "option-words" }, option.label, option.description && h("small", {}, option.description)),
+      model.most > 1 && h("span", { class: on ? "tick on" : "tick" }));
+  }));
+}
+
+function choose(model, option) {
+  if (model.most === 1) {
+    model.chosen.clear();
+    model.chosen.add(option.value);
+    toggle(model, false);
+    drawFace(model);
+    model.press(model.component.custom_id, [option.value]);
+    return;
+  }
+  if (model.chosen.has(option.value)) model.chosen.delete(option.value);
+  else if (model.chosen.size < model.most) model.chosen.add(option.value);
+  model.changed = true;
+  const place = model.options.indexOf(option);
+  drawFace(model);
+  drawOptions(model);
+  model.list.children[place].focus();
+}
+
+function toggle(model, open) {
+  if (model.list.hidden !== open) return;
+  model.list.hidden = !open;
+  model.face.setAttribute("aria-expanded", String(open));
+  if (open) (model.list.querySelector('[aria-selected="true"]') ?? model.list.firstElementChild)?.focus();
+  else if (model.changed) {
+    model.changed = false;
+    model.press(model.component.custom_id, [...model.chosen]);
+  }
+}
+
+function steer(model, event) {
+  const items = [...model.list.children];
+  const here = items.indexOf(document.activeElement);
+  const steps = { ArrowDown: here + 1, ArrowUp: here - 1, Home: 0, End: items.length - 1 };
+  if (event.key in steps && !model.list.hidden) {
+    items[(steps[event.key] + items.length) % items.length]?.focus();
+  } else if (event.key === "Escape" && !model.list.hidden) {
+    toggle(model, false);
+    model.face.focus();
+  } else if ((event.key === "Enter" || event.key === " ") && here >= 0) {
+    items[here].click();
+  } else return;
+  event.preventDefault();
+  event.stopPropagation();
+}
+

@@ -1,0 +1,57 @@
+// Pictures that change without flicker: the next one is loaded and decoded before it is shown.
+
+import { h } from "./dom.js";
+
+export class Picture {
+  constructor(onopen, className = "picture") {
+    this.image = h("img", { alt: "", draggable: "false" });
+    this.root = h("button", { type: "button", class: `${className} loading`, onclick: () => onopen(this) }, this.image);
+    this.url = null;
+  }
+
+  show({ url, proxy, alt, width, height }) {
+    this.original = url;
+    this.alt = alt || "Picture";
+    this.root.setAttribute("aria-label", `Open ${this.alt}`);
+    this.image.alt = this.alt;
+    const next = local(proxy || url);
+    if (next === this.url) return;
+    this.url = next;
+    if (!this.image.src && width && height) this.reserve(width, height);
+    this.load(next);
+  }
+
+  reserve(width, height) {
+    this.image.setAttribute("width", width);
+    this.image.setAttribute("height", height);
+  }
+
+  async load(url) {
+    const loader = new Image();
+    loader.src = url;
+    try {
+      await loader.decode();
+    } catch {
+      if (url === this.url) this.root.classList.add("broken");
+      return;
+    }
+    if (url !== this.url) return;
+    this.reserve(loader.naturalWidth, loader.naturalHeight);
+    this.image.src = url;
+    this.root.classList.remove("loading", "broken");
+    this.root.classList.toggle("pixels", loader.naturalWidth <= 128);
+  }
+}
+
+const AVATARS = /cdn\.discordapp\.com\/(?:embed\/)?avatars\/(\d+)/;
+
+// Avatars that a bot takes from Discord's CDN are drawn by us.
+export function local(url) {
+  const avatar = AVATARS.exec(url);
+  if (avatar) return avatarOf(avatar[1]);
+  const path = /^https?:\/\/[^/]+(\/(?:cdn|media)\/.+)$/.exec(url);
+  return path ? path[1] : url;
+}
+
+const DRAWN = { "11": "finn", "12": "paula", "13": "priya", "14": "mona" };
+export const avatarOf = (id) => `/page/${DRAWN[String(id).slice(-2)] ?? "pictor"}.svg`;

@@ -1,0 +1,115 @@
+// Around the messages: channels, members, and the switch between people.
+
+import { appTag } from "./messages.js";
+import { byId, h, icon } from "./dom.js";
+import { avatarOf } from "./pictures.js";
+
+const hex = (number) => `#${number.toString(16).padStart(6, "0")}`;
+export const colourOf = (role) => (role?.color ? hex(role.color) : null);
+
+// The role that a person stands under in the list: the highest that is set apart.
+export function standing(person, roles) {
+  const own = roles.filter((role) => person.roles.includes(role.id) && role.hoist);
+  return own.sort((a, b) => b.position - a.position)[0];
+}
+
+export function drawChannels(state, go) {
+  const rooms = state.channels.filter((c) => c.type === 0).sort((a, b) => a.position - b.position);
+  const entry = (channel, label, sign) => h("li", {}, h("button", {
+    type: "button",
+    class: state.unread.has(channel.id) ? "channel unread" : "channel",
+    "aria-current": channel.id === state.channel ? "page" : null,
+    data: { channel: channel.id },
+    onclick: () => go(channel),
+  }, sign, h("span", {}, label), state.unread.has(channel.id) && h("span", { class: "sr" }, " (unread)")));
+  const direct = state.channels.find((c) => c.type === 1) ?? { id: "direct" };
+  byId("channels").replaceChildren(
+    h("h3", {}, "Text channels"),
+    h("ul", {}, rooms.map((c) => entry(c, c.name, icon("hash")))),
+    h("h3", {}, "Direct messages"),
+    h("ul", {}, entry(direct, "Pictor", h("img", { src: avatarOf("1"), alt: "", width: 24, height: 24 }))));
+}
+
+export function drawMembers(state) {
+  const groups = new Map();
+  for (const person of state.people) {
+    const role = standing(person, state.roles);
+    groups.set(role, [...(groups.get(role) ?? []), person]);
+  }
+  const ordered = [...groups].sort(([a], [b]) => b.position - a.position);
+  byId("members").replaceChildren(...ordered.flatMap(([role, people]) => [
+    h("h3", {}, `${role.name} — ${people.length}`),
+    h("ul", {}, people.map((person) => member(person, role, state))),
+  ]));
+}
+
+function member(person, role, state) {
+  const here = !person.user.bot || state.online;
+  const note = person.user.bot && !state.online ? "Offline" : person.bio;
+  return h("li", { class: here ? "member" : "member away" },
+    face(person, here),
+    h("span", { class: "member-words" },
+      h("span", { class: "member-name", style: { color: colourOf(role) } }, person.name, person.user.bot && appTag()),
+      h("span", { class: "member-note" }, note)));
+}
+
+function face(person, here) {
+  return h("span", { class: "face" },
+    h("img", { src: avatarOf(person.user.id), alt: "", width: 32, height: 32 }),
+    h("span", { class: here ? "dot on" : "dot", title: here ? "Online" : "Offline" }));
+}
+
+export function drawSelf(state, become) {
+  const me = state.people.find((p) => p.user.id === state.me);
+  const menu = h("ul", { class: "switcher", role: "menu", "aria-label": "Act as", hidden: true },
+    state.people.filter((p) => !p.user.bot).map((person) => {
+      const props = { role: "menuitemradio", tabindex: -1, "aria-checked": String(person === me), data: { user: person.user.id } };
+      const role = standing(person, state.roles);
+      return h("li", { ...props, onclick: () => become(person.user.id) }, face(person, true),
+        h("span", { class: "member-words" }, h("span", { class: "member-name" }, person.name),
+          h("span", { class: "plan", style: { "--plan": colourOf(role) } }, role.name)));
+    }));
+  const button = h("button", {
+    type: "button", class: "self-button", "aria-haspopup": "menu", "aria-expanded": "false",
+    "aria-label": `You are ${me.name}. Switch person`,
+  }, face(me, true), h("span", { class: "member-words" }, h("span", { class: "member-name" }, me.name),
+    h("span", { class: "member-note" }, me.bio)), icon("swap"));
+  button.addEventListener("click", () => openMenu(button, menu, menu.hidden));
+  byId("self").replaceChildren(menu, button);
+  menu.addEventListener("keydown", (event) => steerMenu(event, button, menu));
+  byId("self").onfocusout = (event) => byId("self").contains(event.relatedTarget) || openMenu(button, menu, false);
+}
+
+function openMenu(button, menu, open) {
+  menu.hidden = !open;
+  button.setAttribute("aria-expanded", String(open));
+  if (open) menu.querySelector('[aria-checked="true"]').focus();
+}
+
+function steerMenu(event, button, menu) {
+  const items = [...menu.children];
+  const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (by) items[(items.indexOf(document.activeElement) + by + items.length) % items.length].focus();
+  else if (event.key === "Enter" || event.key === " ") document.activeElement.click();
+  else if (event.key === "Escape") {
+    openMenu(button, menu, false);
+    button.focus();
+  } else return;
+  event.preventDefault();
+}
+
+export function drawTop(state) {
+  const channel = state.channels.find((c) => c.id === state.channel);
+  const direct = channel.type === 1;
+  byId("channel-name").replaceChildren(icon(direct ? "at" : "hash"), h("span", {}, direct ? "Pictor" : channel.name));
+  byId("topic").textContent = channel.topic ?? "";
+  byId("welcome").replaceChildren(
+    h("span", { class: "welcome-sign" }, icon(direct ? "at" : "hash")),
+    h("h2", {}, direct ? "Pictor" : `Welcome to #${channel.name}!`),
+    h("p", {}, direct
+      ? "This is the beginning of your direct messages with Pictor."
+      : channel.name === "imagine"
+        ? "This is the start of the channel. Type /imagine and describe a picture."
+        : `This is the start of the #${channel.name} channel.`));
+  return direct ? "@Pictor" : `#${channel.name}`;
+}
