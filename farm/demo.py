@@ -18,8 +18,8 @@ from farm.stack import Stack
 from shared.config import DatabaseSettings, Settings
 from shared.connections import Database
 from shared.errors import Fault
-from shared.jobstore import live_workers
 from shared.leadership import is_led
+from shared.workers import live_workers
 
 Result = TypeVar("Result")
 
@@ -123,7 +123,8 @@ async def _answers(url: str) -> bool:
 
 async def _bot_is_in(url: str) -> bool:
     """Connected, and its commands are told: the picker on the page has something to show."""
-    health = json.loads(await asyncio.to_thread(_read, url) or "{}")
+    told = await asyncio.to_thread(_read, url)
+    health = json.loads(told or b"{}")
     return bool(health.get("bot_online") and health.get("commands"))
 
 

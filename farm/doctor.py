@@ -74,16 +74,16 @@ async def _checked(name: str, settings: Settings) -> Check:
 
 
 async def _postgres(settings: Settings) -> Check:
-    from migrations.run import current, head
+    from migrations.run import current, newest
 
     url = database_url(settings)
-    found, newest = await asyncio.to_thread(current, url), head()
-    if found != newest:
+    found, wanted = await asyncio.to_thread(current, url), newest()
+    if found != wanted:
         fix = "Run `pictor migrate`."
         return Check(
             "postgres",
             ok=False,
-            words=f"the schema is at {found or 'nothing'}, not {newest}",
+            words=f"the schema is at {found or 'nothing'}, not {wanted}",
             fix=fix,
         )
     return Check("postgres", ok=True, words=f"answers, schema {found}")

@@ -6,7 +6,7 @@ worker and this attempt. Otherwise it is OwnershipLost, and nothing was written.
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -45,11 +45,12 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """Pictures in order, what the filter found in each, and the measured share of the GPU."""
+    """Pictures in order, what the filter found in each, the measured share of the GPU, and times in ms."""
 
     pictures: Sequence[Picture]
     findings: Sequence[Finding]
     gpu_ms: int
+    timings: Mapping[str, int]
 
 
 async def succeeded(bench: Bench, job: Job, drawn: Drawn, parcels: Sequence[Parcel]) -> None:
@@ -66,6 +67,7 @@ async def succeeded(bench: Bench, job: Job, drawn: Drawn, parcels: Sequence[Parc
             verdict_id=whole,
             gpu_ms=drawn.gpu_ms,
             charged_ms=charged,
+            timings=drawn.timings,
         )
         if ended is not None:
             for parcel in parcels:

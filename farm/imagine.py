@@ -22,6 +22,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from farm.demo import dispatcher_leads, worker_is_up
 from farm.stack import Stack
 from shared.admission import FrontDesk, Person, Submission
+from shared.assets import Asset, assets
 from shared.bell import Bell
 from shared.catalog import read_catalog
 from shared.config import Settings
@@ -29,7 +30,7 @@ from shared.connections import Database, connect_redis
 from shared.errors import Refusal
 from shared.events import EventKind, Events, JobEvent
 from shared.jobs import Job, JobState
-from shared.jobstore import Asset, assets, load
+from shared.jobstore import load
 from shared.plans import read_plans
 from shared.safety import PromptScreen, read_blocklist
 from shared.storage import ObjectStore, open_store
@@ -201,7 +202,8 @@ async def _report(doors: Doors, job: Job, *, output: Path, as_json: bool, second
     grid = await _grid(doors.database, job)
     if grid is not None:
         await asyncio.to_thread(_write, output, await doors.store.get(grid.key))
-    facts = _facts(job, grid and doors.store.url(grid.key), output=output, seconds=seconds)
+    link = doors.store.url(grid.key) if grid is not None else None
+    facts = _facts(job, link, output=output, seconds=seconds)
     if as_json:
         sys.stdout.write(json.dumps(facts) + "\n")
     else:
@@ -232,7 +234,7 @@ def _facts(job: Job, link: str | None, *, output: Path, seconds: float) -> dict[
         "seed": job.spec.seed,
         "steps": job.spec.steps,
         "checkpoint": job.spec.checkpoint,
-        "timings_ms": job.timings | {"total": round(seconds * 1000)},
+        "timings_ms": {**job.timings, "total": round(seconds * 1000)},
         "gpu_ms": job.gpu_ms,
         "cost_ms": job.charged_ms,
         "link": link,

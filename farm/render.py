@@ -5,6 +5,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from farm import delivery, endings, pictures
@@ -93,7 +94,22 @@ class Walk:
     async def _render(self) -> Drawn:
         await self.talk.say(self._order())
         rendered = await self._hear(Rendered)
-        return Drawn(rendered.pictures, _known(rendered.findings), rendered.gpu_ms)
+        return Drawn(
+            rendered.pictures, _known(rendered.findings), rendered.gpu_ms, self._timings(rendered)
+        )
+
+    def _timings(self, rendered: Rendered) -> dict[str, int]:
+        return {
+            "queue": self._queue_ms(),
+            "load": rendered.load_ms,
+            "denoise": rendered.denoise_ms,
+            "decode": rendered.decode_ms,
+            "filter": rendered.filter_ms,
+        }
+
+    def _queue_ms(self) -> int:
+        started = self.job.started_at or self.job.submitted_at
+        return round((started - self.job.submitted_at).total_seconds() * 1e3)
 
     def _order(self) -> Render:
         worker = self._bench.settings
@@ -113,7 +129,8 @@ class Walk:
         picture = await asyncio.to_thread(pictures.native_of, tile, self.job.spec)
         await self.talk.say(Inspect(str(self.job.id), [picture]))
         answer = await self._hear(Inspected)
-        return Drawn([picture], _known(answer.findings), answer.filter_ms)
+        timings = {"queue": self._queue_ms(), "filter": answer.filter_ms}
+        return Drawn([picture], _known(answer.findings), answer.filter_ms, timings)
 
     async def _hear(self, wanted: type[T]) -> T:
         """Everything the engine says on the way, until it says what was asked for."""
@@ -172,10 +189,13 @@ class Walk:
     async def _deliver(self, drawn: Drawn) -> None:
         """Objects first, the row second: a row never names a file that is not there."""
         await self._check_ownership()
+        began = time.monotonic()
         parcels = await delivery.pack(self.job, drawn.pictures)
         try:
             await self._stored(lambda: self._publish(parcels, drawn.pictures, drawn.findings))
             await self._check_ownership()
+            timings = {**drawn.timings, "deliver": round((time.monotonic() - began) * 1e3)}
+            drawn = replace(drawn, timings=timings)
             await endings.succeeded(self._bench, self.job, drawn, parcels)
         except Exception:
             await delivery.withdraw(self._bench.store, [parcel.key for parcel in parcels])

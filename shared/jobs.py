@@ -1,6 +1,7 @@
 """Job: one paid unit with state and lineage, and the transitions it may make. Pure."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -31,9 +32,7 @@ class JobState(StrEnum):
         return self in TERMINAL
 
 
-TERMINAL = frozenset(
-    {JobState.SUCCEEDED, JobState.FAILED, JobState.BLOCKED, JobState.CANCELLED}
-)
+TERMINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.BLOCKED, JobState.CANCELLED})
 
 # from -> to; the database's trigger holds the same table (a test compares them).
 TRANSITIONS: dict[JobState, frozenset[JobState]] = {
@@ -64,7 +63,10 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`attempt` is the fencing token (one more at each dispatch); `crashes` are what count against it."""
+    """`attempt` is the fencing token (one more at each dispatch); `crashes` are what count against it.
+
+    `timings` of a job that succeeded, in milliseconds: queue, load, denoise, decode, filter, deliver.
+    """
 
     id: UUID
     account_id: UUID
@@ -88,6 +90,7 @@ class Job:
     finished_at: datetime | None = None
     gpu_ms: int | None = None
     charged_ms: int | None = None
+    timings: Mapping[str, int] = field(default_factory=dict)
     error_code: str | None = None
     error_sentence: str | None = None
 

@@ -22,6 +22,18 @@ from shared.deliveries import route as route
 from shared.deliveries import set_route as set_route
 from shared.deliveries import undeliverable as undeliverable
 from shared.errors import Refusal
+from shared.joblists import by_submission as by_submission
+from shared.joblists import by_submissions as by_submissions
+from shared.joblists import children as children
+from shared.joblists import dispatched_to as dispatched_to
+from shared.joblists import load as load
+from shared.joblists import open_jobs as open_jobs
+from shared.joblists import queue_counts as queue_counts
+from shared.joblists import recent as recent
+from shared.joblists import running_and_waiting as running_and_waiting
+from shared.joblists import sent as sent
+from shared.joblists import state_counts as state_counts
+from shared.joblists import waiting as waiting
 from shared.jobrows import ROW, job_from
 from shared.jobs import Job, JobKind, JobState
 from shared.plans import Speed
@@ -80,68 +92,6 @@ async def insert(
     return job_from(row)
 
 
-async def load(session: Session, job_id: UUID) -> Job | None:
-    return await _first(session, jobs.c.id == job_id)
-
-
-async def by_submission(session: Session, key: str) -> Job | None:
-    return await _first(session, jobs.c.submission_key == key)
-
-
-async def recent(session: Session, account_id: UUID, limit: int) -> list[Job]:
-    query = select(*ROW).where(jobs.c.account_id == account_id)
-    return await _all(session, query.order_by(jobs.c.submitted_at.desc()).limit(limit))
-
-
-async def open_jobs(session: Session, account_id: UUID) -> list[Job]:
-    """Not finished yet, the oldest first."""
-    query = select(*ROW).where(jobs.c.account_id == account_id, jobs.c.finished_at.is_(None))
-    return await _all(session, query.order_by(jobs.c.submitted_at, jobs.c.id))
-
-
-async def children(session: Session, job_id: UUID) -> list[Job]:
-    query = select(*ROW).where(jobs.c.parent_id == job_id)
-    return await _all(session, query.order_by(jobs.c.submitted_at, jobs.c.id))
-
-
-async def waiting(session: Session) -> list[Job]:
-    """Every waiting job, the oldest first."""
-    query = select(*ROW).where(jobs.c.state == JobState.WAITING, jobs.c.finished_at.is_(None))
-    return await _all(session, query.order_by(jobs.c.submitted_at, jobs.c.id))
-
-
-async def dispatched_to(session: Session, worker: str) -> list[Job]:
-    """What this worker was rung for and has not claimed yet, the oldest first."""
-    query = select(*ROW).where(
-        jobs.c.state == JobState.DISPATCHED, jobs.c.worker == worker, jobs.c.finished_at.is_(None)
-    )
-    return await _all(session, query.order_by(jobs.c.dispatched_at, jobs.c.id))
-
-
-async def sent(session: Session) -> list[Job]:
-    """Everything that is dispatched or running anywhere, the oldest first."""
-    query = select(*ROW).where(jobs.c.state.in_(_SENT), jobs.c.finished_at.is_(None))
-    return await _all(session, query.order_by(jobs.c.dispatched_at, jobs.c.id))
-
-
-async def running_and_waiting(session: Session, account_id: UUID) -> tuple[int, int]:
-    """A dispatched job counts as running: its turn has come."""
-    counts = await _state_counts(session, jobs.c.account_id == account_id)
-    running = sum(counts.get(state, 0) for state in _SENT)
-    return running, counts.get(JobState.WAITING, 0)
-
-
-async def queue_counts(session: Session) -> dict[tuple[JobState, Speed], int]:
-    """How many open jobs there are in each state and speed."""
-    keys = (jobs.c.state, jobs.c.speed)
-    query = select(*keys, func.count()).where(jobs.c.finished_at.is_(None)).group_by(*keys)
-    rows = await session.execute(query)
-    return {(JobState(state), Speed(speed)): count for state, speed, count in rows}
-
-
-# --- transitions -----------------------------------------------------------------------------
-
-
 async def dispatched(session: Session, job_id: UUID, *, worker: str) -> Job | None:
     """waiting -> dispatched, with a new attempt and a deadline for the worker's claim."""
     return await _move(
@@ -195,6 +145,7 @@ async def succeeded(
     verdict_id: int,
     gpu_ms: int,
     charged_ms: int,
+    timings: Mapping[str, int] | None = None,
 ) -> Job | None:
     """running -> succeeded. `verdict_id` is an allow verdict on this job's pixels, or Postgres refuses."""
     return await _move(
@@ -204,6 +155,7 @@ async def succeeded(
         passed_verdict=verdict_id,
         gpu_ms=gpu_ms,
         charged_ms=charged_ms,
+        timings=dict(timings or {}),
         finished_at=_now(),
     )
 
@@ -317,18 +269,3 @@ async def _move(session: Session, expected: ColumnElement[bool], **values: Any) 
     statement = update(jobs).where(expected).values(**values).returning(*ROW)
     row = (await session.execute(statement)).one_or_none()
     return None if row is None else job_from(row)
-
-
-async def _first(session: Session, condition: ColumnElement[bool]) -> Job | None:
-    row = (await session.execute(select(*ROW).where(condition))).one_or_none()
-    return None if row is None else job_from(row)
-
-
-async def _all(session: Session, query: Any) -> list[Job]:
-    return [job_from(row) for row in await session.execute(query)]
-
-
-async def _state_counts(session: Session, condition: ColumnElement[bool]) -> dict[str, int]:
-    query = select(jobs.c.state, func.count()).where(condition, jobs.c.finished_at.is_(None))
-    rows = await session.execute(query.group_by(jobs.c.state))
-    return dict(row._tuple() for row in rows)

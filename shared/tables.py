@@ -111,6 +111,7 @@ jobs = Table(
     _moment("finished_at"),
     Column("gpu_ms", BigInteger),
     Column("charged_ms", BigInteger),
+    Column("timings", JSONB, nullable=False, server_default="{}"),
     Column("error_code", Text),
     Column("error_sentence", Text),
     Column("passed_verdict", BigInteger),

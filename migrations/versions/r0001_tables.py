@@ -70,6 +70,7 @@ create table jobs (
     finished_at timestamp with time zone,
     gpu_ms bigint,
     charged_ms bigint,
+    timings jsonb default '{}' not null,
     error_code text,
     error_sentence text,
     passed_verdict bigint,
