@@ -48,7 +48,11 @@ class Tenure:
                 worker=self.bench.settings.name,
                 lease_s=self.bench.settings.lease_s,
             )
-        if job is not None:
+        if job is None:
+            return
+        if self._leaving:  # the claim and the signal met
+            await endings.given_back(self.bench, job)
+        else:
             await self._start(job)
 
     async def look(self) -> None:

@@ -1,0 +1,234 @@
+"""The worker's parent with its loops running: real Postgres, real Redis, an engine with a script."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from farm import worker as worker_module
+from farm.engine.messages import Drain, Drop, Render
+from farm.worker import run_worker
+from shared import jobstore, workers
+from shared.bell import Bell, gpu_queue
+from shared.config import Settings
+from shared.connections import Database, connect_redis
+from shared.errors import Fault
+from shared.events import EventKind, Events, JobEvent
+from shared.jobs import Job, JobState
+from tests.farm.workshop import WORKER, ScriptedEngine, Workshop, rendered
+
+
+class Engines:
+    """Every child that the worker started."""
+
+    def __init__(self) -> None:
+        self.born: list[ScriptedEngine] = []
+
+    async def start(self, options: object) -> ScriptedEngine:
+        engine = ScriptedEngine(lambda m: [rendered(m)] if isinstance(m, Render) else [])
+        self.born.append(engine)
+        return engine
+
+
+@pytest.fixture
+def engines(monkeypatch: pytest.MonkeyPatch) -> Engines:
+    engines = Engines()
+    monkeypatch.setattr(worker_module.EngineClient, "start", engines.start)
+    return engines
+
+
+@pytest.fixture
+async def workshop(database: Database) -> Workshop:
+    return await Workshop.open(database)
+
+
+@contextlib.asynccontextmanager
+async def working(settings: Settings) -> AsyncIterator[asyncio.Task[None]]:
+    """A worker that has reported for duty; told to stop in the end."""
+    task = asyncio.create_task(run_worker(settings))
+    try:
+        await reported(settings, task)
+        yield task
+    finally:
+        if not task.done():
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.wait([task], timeout=20)
+        assert task.done()
+
+
+async def reported(settings: Settings, task: asyncio.Task[None]) -> None:
+    database = Database.connect(settings.database)
+    async with asyncio.timeout(10):
+        while True:
+            async with database.read() as session:
+                if await workers.live_workers(session, 60) or task.done():
+                    break
+            await asyncio.sleep(0.02)
+    await database.close()
+
+
+async def ends(workshop: Workshop, job: Job, state: JobState, *, within_s: float = 10) -> Job:
+    async with asyncio.timeout(within_s):
+        while (row := await workshop.row(job.id)).state is not state:
+            await asyncio.sleep(0.02)
+    return row
+
+
+async def test_a_ring_is_enough(
+    settings: Settings, engines: Engines, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "LOOK_EVERY_S", 3600)
+    bell = Bell(settings.redis)
+    async with working(settings):
+        job = await workshop.dispatched()
+        assert await bell.ring_worker(WORKER, job.id, job.attempt)
+        await ends(workshop, job, JobState.SUCCEEDED)
+        async with asyncio.timeout(5):
+            while await bell.depth(gpu_queue(WORKER)):
+                await asyncio.sleep(0.02)
+    await bell.close()
+
+
+async def test_a_look_is_enough(settings: Settings, engines: Engines, workshop: Workshop) -> None:
+    async with working(settings):
+        job = await workshop.dispatched()
+        await ends(workshop, job, JobState.SUCCEEDED)
+
+
+async def test_redis_may_be_away_and_the_bell_is_heard_again(
+    settings: Settings, engines: Engines, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = 3
+
+    async def pool(redis: Any) -> Any:
+        nonlocal broken
+        broken -= 1
+        if broken > 0:
+            raise ConnectionError("Redis is away")
+        return await arq_pool(redis)
+
+    arq_pool = worker_module.arq_pool
+    monkeypatch.setattr(worker_module, "arq_pool", pool)
+    monkeypatch.setattr(worker_module, "FIRST_PAUSE_S", 0.05)
+    async with working(settings):
+        found = await workshop.dispatched()
+        await ends(workshop, found, JobState.SUCCEEDED)
+        monkeypatch.setattr(worker_module, "LOOK_EVERY_S", 3600)
+        await asyncio.sleep(1.2)  # the look that was under way
+        rung = await workshop.dispatched()
+        bell = Bell(settings.redis)
+        await bell.ring_worker(WORKER, rung.id, rung.attempt)
+        await ends(workshop, rung, JobState.SUCCEEDED)
+        await bell.close()
+
+
+async def test_a_wiped_redis_does_not_stop_a_worker(
+    settings: Settings, engines: Engines, workshop: Workshop
+) -> None:
+    redis: Redis = connect_redis(settings.redis)
+    async with working(settings):
+        await redis.flushall()
+        await redis.client_kill_filter(_type="normal", skipme=True)  # type: ignore[no-untyped-call]
+        job = await workshop.dispatched()
+        await ends(workshop, job, JobState.SUCCEEDED)
+    await redis.aclose()
+
+
+async def test_hostile_rings_are_ignored(
+    settings: Settings, engines: Engines, workshop: Workshop
+) -> None:
+    redis: Redis = connect_redis(settings.redis)
+    async with working(settings):
+        for number, payload in enumerate(
+            (b"\x80\x04.", b"{}", b'{"f":"render","a":["x",1],"k":{},"t":null,"et":1}')
+        ):
+            await redis.set(f"arq:job:bad{number}", payload)
+            await redis.zadd(gpu_queue(WORKER), {f"bad{number}": 1})
+        await asyncio.sleep(0.3)
+        job = await workshop.dispatched()
+        await ends(workshop, job, JobState.SUCCEEDED)
+    await redis.aclose()
+
+
+async def test_a_cancel_event_stops_the_engine(
+    settings: Settings, engines: Engines, workshop: Workshop
+) -> None:
+    redis: Redis = connect_redis(settings.redis)
+    async with working(settings):
+        engine = engines.born[0]
+        engine.script = lambda _: ()
+        job = await workshop.dispatched()
+        await engine.heard(Render)
+        async with workshop.database.begin() as session:
+            assert await jobstore.cancelled(session, job.id, job.account_id)
+        began = asyncio.get_running_loop().time()
+        await Events(redis).publish(JobEvent(job.id, EventKind.STATE, state="cancelled"))
+        await engine.heard(Drop)
+        assert asyncio.get_running_loop().time() - began < settings.worker.heartbeat_s / 2
+    await redis.aclose()
+
+
+async def test_sigterm_drains_and_ends(
+    settings: Settings, engines: Engines, workshop: Workshop
+) -> None:
+    async with working(settings) as task:
+        engine = engines.born[0]
+        engine.script = lambda m: engine.die() or () if isinstance(m, Drain) else ()
+        job = await workshop.dispatched()
+        await engine.heard(Render)
+        os.kill(os.getpid(), signal.SIGTERM)
+        async with asyncio.timeout(10):
+            await task
+        row = await workshop.row(job.id)
+        assert (row.state, row.crashes) == (JobState.WAITING, 0)
+        async with workshop.database.read() as session:
+            assert await workers.live_workers(session, 60) == []
+
+
+async def test_two_workers_of_one_name_take_turns(
+    settings: Settings, engines: Engines, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "LOOK_EVERY_S", 0.05)
+    second_stop = asyncio.Event()
+    async with working(settings) as first:
+        monkeypatch.setattr(worker_module, "_stop_signal", lambda: second_stop)
+        second = asyncio.create_task(run_worker(settings))
+        await asyncio.sleep(0.5)
+        assert len(engines.born) == 1
+        os.kill(os.getpid(), signal.SIGTERM)
+        await first
+        await until(lambda: len(engines.born) == 2)
+        job = await workshop.dispatched()
+        await ends(workshop, job, JobState.SUCCEEDED)
+        second_stop.set()
+        async with asyncio.timeout(10):
+            await second
+
+
+async def test_a_child_that_cannot_run_here_ends_the_worker_in_words(
+    settings: Settings, engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Unfit(ScriptedEngine):
+        async def close(self) -> int:
+            return 78
+
+    async def start(options: object) -> ScriptedEngine:
+        unfit = Unfit()
+        unfit.die()
+        return unfit
+
+    monkeypatch.setattr(worker_module.EngineClient, "start", start)
+    with pytest.raises(Fault, match="cannot run here"):
+        async with asyncio.timeout(10):
+            await run_worker(settings)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.01)
