@@ -35,12 +35,16 @@ async def ensure(
 ) -> Account:
     """The account of this person, made on first sight, with this plan in force and granted once."""
     wanted = book.plan(plan)
-    found = await _first(session, accounts.c.discord_id == discord_id)
+    found = await by_discord(session, discord_id)
     if found is not None and (found.name, found.plan) == (name, wanted.name):
         return found
     account_id = await _named(session, discord_id, name)
     await _put_in_force(session, account_id, wanted)
     return await _known(session, account_id)
+
+
+async def by_discord(session: Session, discord_id: str) -> Account | None:
+    return await _first(session, accounts.c.discord_id == discord_id)
 
 
 async def by_id(session: Session, account_id: UUID) -> Account | None:

@@ -1,0 +1,100 @@
+"""The one transaction that accepts an order: caps, credit, jobs, holds, verdicts and routes, or nothing."""
+
+from dataclasses import dataclass, replace
+
+from shared import jobstore, ledger, limits
+from shared.accounts import Account
+from shared.catalog import Catalog
+from shared.connections import Session
+from shared.cost import estimate_ms, hold_ms
+from shared.errors import Refusal
+from shared.jobs import Job, Route
+from shared.ledger import Balance
+from shared.orders import Order, Receipt
+from shared.plans import PlanBook, Speed
+from shared.spec import RenderSpec
+
+_KEY_LIMIT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    book: PlanBook
+    catalog: Catalog
+
+    async def accept(self, session: Session, account: Account, order: Order) -> Receipt:
+        """The same key gives the same jobs, however often and however many at once ask with it."""
+        _check_key(order.key)
+        limits.check_standing(account.standing)
+        # From here on, this account's submissions stand in a row: caps and credit are exact.
+        balance = await ledger.balance(session, account.id, lock=True)
+        before = await jobstore.by_submissions(session, order.keys())
+        if before:
+            _check_same(before, account, order)
+            return Receipt(tuple(before), created=False, notices=order.notices)
+        speed = await self._admit(session, account, balance, order)
+        copies = range(len(order.specs))
+        jobs = [
+            await self._insert(session, account, order, speed=speed, copy=copy) for copy in copies
+        ]
+        return Receipt(tuple(jobs), created=True, notices=order.notices)
+
+    async def _admit(
+        self, session: Session, account: Account, balance: Balance, order: Order
+    ) -> Speed:
+        """The speed it runs at, or the plan's limit or the credit that refuses it."""
+        plan = self.book.plan(account.plan)
+        speed = limits.choose_speed(order.speed, account.default_speed, plan)
+        _, waiting = await jobstore.running_and_waiting(session, account.id)
+        limits.check_waiting(waiting, len(order.specs), plan)
+        total = sum(self._price(spec, speed) for spec in order.specs)
+        if total > balance.available_ms:
+            hint = limits.relax_hint(plan, speed)
+            raise ledger.no_credit(total, balance.available_ms, hint=hint)
+        return speed
+
+    async def _insert(
+        self, session: Session, account: Account, order: Order, *, speed: Speed, copy: int
+    ) -> Job:
+        spec = order.specs[copy]
+        job = await jobstore.insert(
+            session,
+            account_id=account.id,
+            plan=account.plan,
+            kind=order.kind,
+            speed=speed,
+            prompt=order.text,
+            spec=spec,
+            submission_key=order.keys()[copy],
+            estimate_ms=self._estimate(spec),
+            parent_id=order.parent_id,
+            parent_index=order.parent_index,
+        )
+        await ledger.hold(session, account.id, job.id, self._price(spec, speed))
+        await jobstore.add_verdict(session, job.id, "prompt", order.verdict, account_id=account.id)
+        if order.route is not None:
+            await jobstore.set_route(session, job.id, _route_of(order.route, copy))
+        return job
+
+    def _estimate(self, spec: RenderSpec) -> int:
+        return estimate_ms(spec, self.catalog.get(spec.checkpoint))
+
+    def _price(self, spec: RenderSpec, speed: Speed) -> int:
+        return hold_ms(self._estimate(spec), speed, self.book)
+
+
+def _check_key(key: str) -> None:
+    if not 0 < len(key) <= _KEY_LIMIT:
+        sentence = f"A submission key has 1 to {_KEY_LIMIT} characters."
+        raise Refusal("invalid_key", sentence, field="key")
+
+
+def _check_same(before: list[Job], account: Account, order: Order) -> None:
+    if any(job.account_id != account.id or not order.is_same_as(job) for job in before):
+        sentence = "This submission was already used for another job."
+        raise Refusal("key_reused", sentence, field="key")
+
+
+def _route_of(route: Route, copy: int) -> Route:
+    """The first answers in the message that asks; each further one gets a message of its own."""
+    return route if copy == 0 else replace(route, message_id="", token=None)

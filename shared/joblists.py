@@ -1,0 +1,99 @@
+"""Looks at the jobs table; nothing here changes a row."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, select
+
+from shared.connections import Session
+from shared.jobrows import ROW, job_from
+from shared.jobs import Job, JobState
+from shared.plans import Speed
+from shared.tables import jobs
+
+_SENT = (JobState.DISPATCHED, JobState.RUNNING)
+
+
+async def load(session: Session, job_id: UUID) -> Job | None:
+    return await _first(session, jobs.c.id == job_id)
+
+
+async def by_submission(session: Session, key: str) -> Job | None:
+    return await _first(session, jobs.c.submission_key == key)
+
+
+async def by_submissions(session: Session, keys: Sequence[str]) -> list[Job]:
+    """In the order of their keys' first acceptance."""
+    query = select(*ROW).where(jobs.c.submission_key.in_(keys))
+    return await _all(session, query.order_by(jobs.c.submitted_at, jobs.c.id))
+
+
+async def recent(session: Session, account_id: UUID, limit: int) -> list[Job]:
+    query = select(*ROW).where(jobs.c.account_id == account_id)
+    return await _all(session, query.order_by(jobs.c.submitted_at.desc()).limit(limit))
+
+
+async def open_jobs(session: Session, account_id: UUID) -> list[Job]:
+    """Not finished yet, the oldest first."""
+    query = select(*ROW).where(jobs.c.account_id == account_id, jobs.c.finished_at.is_(None))
+    return await _all(session, query.order_by(jobs.c.submitted_at, jobs.c.id))
+
+
+async def children(session: Session, job_id: UUID) -> list[Job]:
+    query = select(*ROW).where(jobs.c.parent_id == job_id)
+    return await _all(session, query.order_by(jobs.c.submitted_at, jobs.c.id))
+
+
+async def waiting(session: Session) -> list[Job]:
+    """Every waiting job, the oldest first."""
+    query = select(*ROW).where(jobs.c.state == JobState.WAITING, jobs.c.finished_at.is_(None))
+    return await _all(session, query.order_by(jobs.c.submitted_at, jobs.c.id))
+
+
+async def dispatched_to(session: Session, worker: str) -> list[Job]:
+    """What this worker was rung for and has not claimed yet, the oldest first."""
+    query = select(*ROW).where(
+        jobs.c.state == JobState.DISPATCHED, jobs.c.worker == worker, jobs.c.finished_at.is_(None)
+    )
+    return await _all(session, query.order_by(jobs.c.dispatched_at, jobs.c.id))
+
+
+async def sent(session: Session) -> list[Job]:
+    """Everything that is dispatched or running anywhere, the oldest first."""
+    query = select(*ROW).where(jobs.c.state.in_(_SENT), jobs.c.finished_at.is_(None))
+    return await _all(session, query.order_by(jobs.c.dispatched_at, jobs.c.id))
+
+
+async def running_and_waiting(session: Session, account_id: UUID) -> tuple[int, int]:
+    """A dispatched job counts as running: its turn has come."""
+    mine = (jobs.c.account_id == account_id) & jobs.c.finished_at.is_(None)
+    counts = await _counts(session, mine)
+    return sum(counts.get(state, 0) for state in _SENT), counts.get(JobState.WAITING, 0)
+
+
+async def state_counts(session: Session, account_id: UUID) -> dict[str, int]:
+    """All jobs that this account ever had, by state."""
+    return await _counts(session, jobs.c.account_id == account_id)
+
+
+async def queue_counts(session: Session) -> dict[tuple[JobState, Speed], int]:
+    """How many open jobs there are in each state and speed."""
+    keys = (jobs.c.state, jobs.c.speed)
+    query = select(*keys, func.count()).where(jobs.c.finished_at.is_(None)).group_by(*keys)
+    rows = await session.execute(query)
+    return {(JobState(state), Speed(speed)): count for state, speed, count in rows}
+
+
+async def _first(session: Session, condition: ColumnElement[bool]) -> Job | None:
+    row = (await session.execute(select(*ROW).where(condition))).one_or_none()
+    return None if row is None else job_from(row)
+
+
+async def _all(session: Session, query: Any) -> list[Job]:
+    return [job_from(row) for row in await session.execute(query)]
+
+
+async def _counts(session: Session, condition: ColumnElement[bool]) -> dict[str, int]:
+    query = select(jobs.c.state, func.count()).where(condition).group_by(jobs.c.state)
+    return dict(row._tuple() for row in await session.execute(query))

@@ -1,0 +1,98 @@
+"""What an account may do now, and the sentence when it may not. Pure."""
+
+from shared.errors import Refusal
+from shared.jobs import Job, JobKind, JobState
+from shared.plans import Plan, Speed
+
+_ENDED = {
+    JobState.SUCCEEDED: "finished",
+    JobState.FAILED: "failed",
+    JobState.BLOCKED: "blocked by the image filter",
+    JobState.CANCELLED: "cancelled",
+}
+
+
+def check_standing(standing: str) -> None:
+    if standing != "good":
+        sentence = (
+            f"Your account is {standing}, so nothing can be drawn for it."
+            " Ask a moderator of this server why."
+        )
+        raise Refusal(f"account_{standing}", sentence)
+
+
+def choose_speed(asked: Speed | None, usual: Speed | None, plan: Plan) -> Speed:
+    """The one asked for, else the account's usual one if the plan (still) has it, else the plan's."""
+    if asked is not None:
+        check_speed(asked, plan)
+        return asked
+    return usual if usual in plan.speeds and usual is not None else plan.default_speed
+
+
+def check_speed(speed: Speed, plan: Plan) -> None:
+    if speed not in plan.speeds:
+        has = ", ".join(one.value for one in plan.speeds)
+        sentence = f"The {plan.title} plan has no {speed.value} speed. It has: {has}."
+        raise Refusal("speed_not_in_plan", sentence, field="speed")
+
+
+def check_waiting(waiting: int, more: int, plan: Plan) -> None:
+    if waiting + more > plan.max_waiting:
+        now = f"{waiting} waiting now" if waiting else "none waiting yet"
+        sentence = (
+            f"The {plan.title} plan lets {plan.max_waiting} jobs wait at once; you have {now} and"
+            f" this would add {more}. Wait until one starts, or cancel one with /cancel."
+        )
+        raise Refusal("too_many_waiting", sentence, field="repeat" if more > 1 else None)
+
+
+def check_steps(steps: int, plan: Plan) -> None:
+    """For a recipe from before: the plan may be a smaller one now."""
+    if steps > plan.step_budget:
+        sentence = (
+            f"That picture took {steps} steps and the {plan.title} plan has {plan.step_budget}."
+            f" Use /imagine with --steps {plan.step_budget} or fewer."
+        )
+        raise Refusal("too_many_steps", sentence, field="steps")
+
+
+def check_own(job: Job | None, account_id: object) -> Job:
+    if job is None:
+        raise Refusal("unknown_job", "There is no such job here.", field="job")
+    if job.account_id != account_id:
+        sentence = "That job is somebody else's. Use /imagine to make one of your own."
+        raise Refusal("not_yours", sentence, field="job")
+    return job
+
+
+def check_drawn(job: Job) -> None:
+    if not job.state.terminal:
+        sentence = (
+            "That job is not finished yet. Its buttons work as soon as its pictures are there."
+        )
+        raise Refusal("not_finished", sentence, field="job")
+    if job.state is not JobState.SUCCEEDED:
+        sentence = f"That job was {_ENDED[job.state]}, so there is no picture to go on from."
+        if job.state is JobState.FAILED:
+            sentence = "That job failed, so there is no picture to go on from."
+        raise Refusal("no_pictures", sentence, field="job")
+
+
+def already_finished(job: Job) -> Refusal:
+    was = "" if job.state in (JobState.SUCCEEDED, JobState.FAILED) else "was "
+    sentence = f"That job {was}{_ENDED[job.state]} already; there is nothing left to cancel."
+    return Refusal("already_finished", sentence, field="job")
+
+
+def no_such_picture(job: Job) -> Refusal:
+    sentence = f"That grid has the pictures 1 to {job.spec.images}."
+    if job.kind is JobKind.UPSCALE:
+        sentence = "That is a single picture."
+    return Refusal("no_such_picture", sentence, field="index")
+
+
+def relax_hint(plan: Plan, speed: Speed) -> str:
+    """What else to do when credit is out."""
+    if speed is Speed.RELAX or Speed.RELAX not in plan.speeds:
+        return ""
+    return "Add --relax to wait a little longer and pay nothing."
