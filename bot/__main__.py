@@ -9,6 +9,9 @@ import random
 import secrets
 import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import aiohttp
 import discord
@@ -56,31 +59,34 @@ def point_at(settings: DiscordSettings) -> None:
     discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = URL(settings.gateway_url)
 
 
-async def build(settings: Settings) -> tuple[PictorBot, Database]:
+@asynccontextmanager
+async def wired(settings: Settings) -> AsyncIterator[PictorBot]:
     """Opens nothing that must answer now: the bot lives while Postgres and Redis are away."""
     book, catalog = read_plans(settings.plans_file), read_catalog(settings.catalog_file)
     screen = PromptScreen(read_blocklist(settings.blocklist_file))
-    database, redis = Database.connect(settings.database), connect_redis(settings.redis)
-    events = Events(redis)
-    desk = FrontDesk(
-        database, Bell(settings.redis), events, book, catalog, screen,
-        draw_seed=lambda: secrets.randbelow(2**32),
-    )  # fmt: skip
-    bot = PictorBot()
-    courier = Courier(
-        Mail(bot),
-        database=database,
-        events=events,
-        painter=Painter(open_store(settings.storage).url, lambda name: _title(catalog, name)),
-        interval_s=settings.discord.edit_interval_s,
-    )
-    examples = catalog.get(catalog.default).examples
-    roles = settings.discord.plan_roles
-    reception = Reception(book, roles, courier=courier, examples=examples)
-    jobs = Jobs(desk, reception, courier)
-    cogs = [Imagine(desk, reception, examples), jobs, Accounts(desk, reception, book)]
-    bot.install(courier, cogs, press=jobs.press)
-    return bot, database
+    async with AsyncExitStack() as stack:
+        database, redis = Database.connect(settings.database), connect_redis(settings.redis)
+        stack.push_async_callback(database.close)
+        stack.push_async_callback(redis.aclose)
+        bell, events = Bell(settings.redis), Events(redis)
+        stack.push_async_callback(bell.close)
+        seed = partial(secrets.randbelow, 2**32)
+        desk = FrontDesk(database, bell, events, book, catalog, screen, draw_seed=seed)
+        bot = PictorBot()
+        courier = Courier(
+            Mail(bot),
+            database=database,
+            events=events,
+            painter=Painter(open_store(settings.storage).url, partial(_title, catalog)),
+            interval_s=settings.discord.edit_interval_s,
+        )
+        examples = catalog.get(catalog.default).examples
+        reception = Reception(book, settings.discord.plan_roles, courier)
+        jobs = Jobs(desk, reception, courier)
+        cogs = [Imagine(desk, reception, examples), jobs, Accounts(desk, reception, book)]
+        bot.install(courier, cogs, press=jobs.press)
+        stack.push_async_callback(bot.close)
+        yield bot
 
 
 def _title(catalog: Catalog, name: str) -> str:
@@ -92,15 +98,11 @@ async def serve(settings: Settings) -> int:
     if settings.discord.token is None:
         return _refuse(KEY_MISSING)
     point_at(settings.discord)
-    bot, database = await build(settings)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    try:
+    async with wired(settings) as bot:
         return await _run_until(stop, bot, settings.discord.token.get_secret_value())
-    finally:
-        await bot.close()
-        await database.close()
 
 
 async def _run_until(stop: asyncio.Event, bot: PictorBot, token: str) -> int:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from bot.messages import (
     PANEL_LIMIT,
@@ -16,10 +15,8 @@ from bot.messages import (
 )
 from shared.errors import Fault, Refusal
 from shared.jobs import Job, JobState
+from shared.orders import Info
 from shared.plans import Plan, Speed
-
-if TYPE_CHECKING:
-    from shared.admission import Info
 
 _TITLES: Mapping[str, str] = {
     "empty_prompt": "Nothing to draw yet",
@@ -54,22 +51,16 @@ def fault_card(error: Exception, incident: str) -> Card:
     return _private(text, Colour.FAILED, title="Something went wrong on our side", footer=footer)
 
 
-def notice_card(notices: Sequence[str], examples: Sequence[str]) -> Card:
-    lines = [*notices]
-    if examples:
-        lines += [
-            "",
-            "Prompts that work well:",
-            *(f"• {quote(text, 200)}" for text in examples[:3]),
-        ]
-    return _private("\n".join(lines), Colour.WAITING, title="A note on your words")
+def notice_card(notices: Sequence[str]) -> Card:
+    return _private("\n".join(notices), Colour.WAITING, title="A note on your words")
 
 
 def outdated_card(text: str) -> Card:
     return _private(text, Colour.STOPPED, title="This is from another time")
 
 
-def info_card(info: "Info", plan: Plan) -> Card:
+def info_card(info: Info) -> Card:
+    plan = info.plan
     held = f" ({gpu_time(info.balance.held_ms)} held)" if info.balance.held_ms else ""
     speed = info.account.default_speed or plan.default_speed
     lines = (

@@ -13,9 +13,9 @@ from bot.answers import fault_card, notice_card, outdated_card, refusal_card
 from bot.buttons import embed_of
 from bot.courier import Courier
 from bot.messages import Card
-from shared.admission import Person, Receipt
 from shared.errors import Fault, Refusal
 from shared.jobs import Route
+from shared.orders import Person, Receipt
 from shared.plans import PlanBook
 
 log = logging.getLogger(__name__)
@@ -27,18 +27,10 @@ Interaction = discord.Interaction[Any]
 
 
 class Reception:
-    def __init__(
-        self,
-        book: PlanBook,
-        plan_roles: Mapping[str, str],
-        *,
-        courier: Courier,
-        examples: Sequence[str],
-    ) -> None:
+    def __init__(self, book: PlanBook, plan_roles: Mapping[str, str], courier: Courier) -> None:
         self._book = book
         self._plan_roles = dict(plan_roles)
         self._courier = courier
-        self._examples = tuple(examples)
 
     async def person(self, interaction: Interaction) -> Person:
         user = interaction.user
@@ -57,7 +49,7 @@ class Reception:
         if not receipt.notices or not await self._courier.shown(receipt.jobs[0]):
             return
         try:
-            await tell(interaction, notice_card(receipt.notices, self._examples))
+            await tell(interaction, notice_card(receipt.notices))
         except discord.HTTPException as failure:
             log.info("a note to interaction %s was lost: %s", interaction.id, failure)
 

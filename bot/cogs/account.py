@@ -23,7 +23,7 @@ class Accounts(commands.Cog):
     async def info(self, interaction: Interaction) -> None:
         await open_private(interaction)
         info = await self._desk.info(await self._reception.person(interaction))
-        await tell(interaction, info_card(info, self._book.plan(info.account.plan)))
+        await tell(interaction, info_card(info))
 
     @app_commands.command(description="How your pictures are made unless a prompt says otherwise")
     @app_commands.describe(speed="Which line your jobs stand in")
@@ -31,9 +31,11 @@ class Accounts(commands.Cog):
     async def settings(self, interaction: Interaction, speed: str | None = None) -> None:
         await open_private(interaction)
         person = await self._reception.person(interaction)
-        if speed is not None:
-            await self._desk.set_speed(person, Speed(speed))
-        account = await self._desk.account(person)
+        account = await (
+            self._desk.account(person)
+            if speed is None
+            else self._desk.set_speed(person, Speed(speed))
+        )
         plan = self._book.plan(account.plan)
         current = account.default_speed or plan.default_speed
         await tell(interaction, speed_card(current, plan, changed=speed is not None))

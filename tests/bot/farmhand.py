@@ -2,10 +2,10 @@
 
 import hashlib
 from dataclasses import dataclass
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from shared import accounts, jobstore, ledger
-from shared.connections import Database
+from shared.connections import Database, Session
 from shared.events import EventKind, Events, JobEvent
 from shared.jobs import Job, JobKind, JobState, Route
 from shared.plans import PlanBook, Speed
@@ -36,20 +36,25 @@ class Farmhand:
             account = await accounts.ensure(
                 session, route.user_id, "Finn", plan="free", book=self._book
             )
-            job = await jobstore.insert(
-                session,
-                account_id=account.id,
-                plan="free",
-                kind=JobKind.IMAGINE,
-                speed=Speed.FAST,
-                prompt=prompt,
-                spec=make_spec(),
-                submission_key=f"test:{route.message_id}:{prompt}",
-                estimate_ms=5000,
-            )
+            job = await self._insert(session, account.id, prompt, 5000)
             await ledger.hold(session, account.id, job.id, 5000)
             await jobstore.set_route(session, job.id, route)
         return job
+
+    async def _insert(
+        self, session: Session, account_id: UUID, prompt: str, estimate_ms: int
+    ) -> Job:
+        return await jobstore.insert(
+            session,
+            account_id=account_id,
+            plan="free",
+            kind=JobKind.IMAGINE,
+            speed=Speed.FAST,
+            prompt=prompt,
+            spec=make_spec(),
+            submission_key=f"test:{uuid4()}",
+            estimate_ms=estimate_ms,
+        )
 
     async def start(self, job_id: UUID) -> Job:
         """waiting -> dispatched -> running."""
@@ -86,10 +91,11 @@ class Farmhand:
                     sha256=Passed().sha256, size=10, width=64, height=64, mime="image/webp",
                     verdict_id=verdict,
                 )  # fmt: skip
-            await ledger.settle(session, job, 1900)
+            charge = min(1900, await ledger.held(session, job.id))
+            await ledger.settle(session, job, charge)
             done = await jobstore.succeeded(
                 session, job.id, attempt=job.attempt, worker=WORKER, verdict_id=verdict,
-                gpu_ms=1900, charged_ms=1900,
+                gpu_ms=1900, charged_ms=charge,
             )  # fmt: skip
             assert done
         await self._say(done)
@@ -104,6 +110,14 @@ class Farmhand:
             await ledger.release(session, job)
         await self._say(done)
         return done
+
+    async def spend_all(self, discord_id: str, name: str) -> None:
+        async with self._database.begin() as session:
+            account = await accounts.ensure(session, discord_id, name, plan="free", book=self._book)
+            left = (await ledger.balance(session, account.id)).available_ms
+            job = await self._insert(session, account.id, "spent", left)
+            await ledger.hold(session, account.id, job.id, left)
+            await ledger.settle(session, job, left)
 
     async def load(self, job_id: UUID) -> Job:
         async with self._database.read() as session:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.answers import fault_card, notice_card, queue_card, refusal_card
+from bot.answers import fault_card, queue_card, refusal_card
 from bot.buttons import TEMPLATE, embed_of, read_press, view_of
 from bot.messages import (
     CONTENT_LIMIT,
@@ -195,10 +195,6 @@ def test_a_fault_tells_its_sentence_and_an_unknown_error_tells_nothing() -> None
     assert "hunter2" not in text_of(unknown)
     assert unknown.panel
     assert unknown.panel.footer == "You were not charged. Incident ab12"
-
-
-def test_notices_come_with_examples() -> None:
-    assert "• a red barn" in text_of(notice_card(["I do not know “dragon”."], ["a red barn"]))
 
 
 def test_the_queue_lists_jobs_and_says_when_there_are_none() -> None:
