@@ -51,16 +51,17 @@ def read_plans(path: Path) -> PlanBook:
     try:
         raw = tomllib.loads(path.read_text())
         plans = {name: _plan(name, fields) for name, fields in raw["plans"].items()}
-        return PlanBook(
+        book = PlanBook(
             plans=plans,
             first=raw.get("first", next(iter(plans))),
             price={speed: float(raw["price"][speed.value]) for speed in Speed},
             lane_weights={speed: int(raw["lanes"][speed.value]) for speed in Speed},
         )
-    except (OSError, KeyError, ValueError, TypeError, StopIteration) as error:
-        raise Fault(
-            "plans_unreadable", f"The plans file {path} cannot be used: {error!r}."
-        ) from error
+        _check_book(book)
+        return book
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, StopIteration) as error:
+        sentence = f"The plans file {path} cannot be used: {error!r}."
+        raise Fault("plans_unreadable", sentence) from error
 
 
 def _plan(name: str, fields: dict[str, Any]) -> Plan:

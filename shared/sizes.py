@@ -38,9 +38,9 @@ def _misfit(size: Size, wanted: float, checkpoint: Checkpoint) -> float:
 
 def _check_range(aspect: Size, checkpoint: Checkpoint) -> None:
     tallest, widest = _limits(checkpoint)
-    if not _wider(tallest, aspect) and not _wider(aspect, widest):
+    nearest = widest if aspect[0] > aspect[1] else tallest
+    if fits(aspect, nearest) or not (_wider(tallest, aspect) or _wider(aspect, widest)):
         return
-    nearest = widest if _wider(aspect, widest) else tallest
     sentence = (
         f"--ar {_shown(aspect)} is out of range: {checkpoint.title} draws from {_shown(tallest)} "
         f"to {_shown(widest)}. Write for example --ar {_shown(nearest)}."
