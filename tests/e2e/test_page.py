@@ -1,0 +1,74 @@
+"""A newcomer's first minute, in a real browser: type /imagine, wait for the grid, press a button."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, async_playwright, expect
+
+from tests.e2e.conftest import Town
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+# `PICTOR_README_PICTURE=docs/images/demo.png make test` renews the README's picture.
+KEEP = os.environ.get("PICTOR_README_PICTURE")
+DRAWN_MS = 90_000
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+
+
+@pytest.fixture
+async def page() -> AsyncIterator[Page]:
+    if CHROMIUM is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("Chromium is not on PATH; .ci/run installs it")
+        pytest.skip("LOUD: no Chromium on PATH, so nobody has looked at the page")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        page = await browser.new_page(
+            viewport={"width": 1280, "height": 900}, device_scale_factor=1
+        )
+        yield page
+        await browser.close()
+
+
+async def test_a_newcomer_types_imagine_and_presses_a_button(
+    town: Town, page: Page, tmp_path: Path
+) -> None:
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    await page.goto(town.url)
+    await type_imagine(page, "a red sailboat on the sea at sunset, two birds --seed 7")
+    grid = page.locator(".message").filter(has=page.get_by_role("button", name="U1"))
+    await expect(grid).to_be_visible(timeout=DRAWN_MS)
+    picture = grid.locator(".embed img").last
+    await expect(picture).to_have_js_property("complete", value=True)
+    assert await picture.evaluate("image => image.naturalWidth") >= 1024
+    await picture.scroll_into_view_if_needed()
+    await page.screenshot(path=KEEP or tmp_path / "demo.png")
+    await grid.get_by_role("button", name="U2").click()
+    single = page.locator(".message").filter(has=page.get_by_role("link", name="Open full picture"))
+    await expect(single).to_be_visible(timeout=DRAWN_MS)
+    assert problems == []
+
+
+async def type_imagine(page: Page, prompt: str) -> None:
+    """By keyboard alone, as on Discord: slash, pick, fill in, send."""
+    await page.locator("#words").click()
+    await page.keyboard.type("/ima", delay=20)
+    await expect(page.locator("#popup")).to_be_visible()
+    await page.keyboard.press("Tab")
+    await expect(page.locator(".option-input")).to_be_focused()
+    await page.keyboard.type(prompt)
+    await page.keyboard.press("Escape")  # closes the examples, keeps the words
+    await page.keyboard.press("Enter")
