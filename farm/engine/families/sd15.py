@@ -75,6 +75,7 @@ class StableDiffusion15:
         against = self._encode(", ".join(filter(None, unwanted))) if guided else None
         return Conditioning(towards, against, spec.guidance)
 
+    @torch.inference_mode()
     def _encode(self, text: str) -> Tensor:
         if text in self.texts:
             self.texts.move_to_end(text)
@@ -121,6 +122,7 @@ class StableDiffusion15:
         bright = (pixels.float() / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1) * 255
         return bright.round().to(torch.uint8).cpu().contiguous()
 
+    @torch.inference_mode()
     def warm(self) -> None:
         text = self._encode("")
         side = self.unet.config.sample_size

@@ -1,6 +1,7 @@
 """An engine on the trained model, in this process, with what it sends kept in a list."""
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,11 +49,12 @@ class Desk:
     ) -> None:
         self.sent: list[ToParent] = []
         self.folder = SnapshotFolder(folder)
+        self.woken = threading.Event()
         self.engine = Engine(
             pool,
             rows=rows,
             snapshots=SnapshotWriter(self.folder),
-            inspections=Inspections(open_filter, wake=lambda: None),
+            inspections=Inspections(open_filter, wake=self.woken.set),
             send=self.sent.append,
         )
 
@@ -65,12 +67,18 @@ class Desk:
             self.engine.step()
 
     def finish(self) -> None:
-        """Until nothing is left to do; the filter's thread answers within a moment."""
-        for _ in range(100_000):
-            if not (self.engine.running or self.engine.inspections.pending):
-                return
+        """Until nothing is left to do."""
+        while self.engine.running:
             self.engine.step()
-        raise AssertionError("the engine does not come to an end")
+        self.settle()
+        self.engine.snapshots.flush()
+
+    def settle(self) -> None:
+        """Until the filter's thread has answered everything."""
+        while self.engine.inspections.pending:
+            assert self.woken.wait(10), "the filter does not answer"
+            self.woken.clear()
+            self.engine.inspections.collect()
 
     def render(self, spec: RenderSpec, job_id: str = "job", **render: Any) -> Rendered:
         self.admit(spec, job_id, **render)
