@@ -43,6 +43,7 @@ class Actions:
         """`words` is the command's path, such as "settings speed"."""
         data = self._command_data(person, words, options, focused=None)
         interaction = self.desk.open(person, channel, kind=COMMAND, data=data)
+        interaction.name = words
         self.desk.announce(interaction)
         return interaction
 
@@ -125,7 +126,9 @@ class Actions:
         message = draft(self.world, channel, person)
         if reply_to:
             message.type, message.reference = 19, self._visible(person, reply_to).id
-        return post(self.world, message, Body({"content": content}))
+        # People here may not ping roles or everyone.
+        body = Body({"content": content, "allowed_mentions": {"parse": ["users"]}})
+        return post(self.world, message, body)
 
     def erase(self, person: str, message_id: str) -> None:
         """Delete one's own message, any as a moderator; dismiss what only oneself can see."""

@@ -84,11 +84,10 @@ def _made_up_failure(fault: Fault) -> web.Response:
 
 async def _answer(emulator: Emulator, request: web.Request, handler: Handler) -> web.StreamResponse:
     headers: dict[str, str] = {}
+    route, now = (request.method, template_of(request), _place(request)), emulator.world.clock.now()
     try:
         _authenticate(emulator, request)
-        answer = emulator.limits.take(
-            request.method, template_of(request), _place(request), now=emulator.world.clock.now()
-        )
+        answer = emulator.limits.take(*route, now=now)
         if not answer.allowed:
             return _too_many_requests(
                 answer.retry_after, answer.headers, everywhere=answer.everywhere
@@ -96,6 +95,8 @@ async def _answer(emulator: Emulator, request: web.Request, handler: Handler) ->
         headers = answer.headers
         response = await handler(request)
     except ApiError as error:
+        if error.retry_after is not None:
+            emulator.limits.refund(*route, now=now)
         response = web.json_response(error.to_json(), status=error.status)
     except web.HTTPException as error:
         response = web.json_response(

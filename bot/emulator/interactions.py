@@ -142,7 +142,7 @@ class Interactions:
         message = self._draft(interaction, body.json.get("flags") or 0)
         interaction.private = bool(message.only_for)
         if interaction.type == COMMAND:
-            message.type = 20
+            message.type = payloads.SLASH_REPLY
         elif interaction.source:
             self._reply_to(message, interaction.source)
         if loading:
@@ -186,6 +186,8 @@ class Interactions:
         message = self._draft(interaction, body.json.get("flags") or 0)
         if original is not None:
             self._reply_to(message, original.id)
+            metadata = interaction.metadata() | {"original_response_message_id": original.id}
+            message.interaction = metadata
         return post(self.world, message, body)
 
     def reached(self, interaction: Interaction, message_id: str) -> Message:

@@ -7,6 +7,7 @@ from bot.emulator.clock import iso
 from bot.emulator.people import Person, Role
 from bot.emulator.world import DM, GUILD_TEXT, Attachment, Channel, Json, Message, World
 
+SLASH_REPLY = 20
 JOINED = "2026-01-05T09:00:00+00:00"
 
 
@@ -247,7 +248,7 @@ def _origin(item: Message) -> Json:
         body["application_id"] = people.APPLICATION_ID
     if item.interaction:
         body["interaction_metadata"] = item.interaction
-        if item.interaction["type"] == 2:
+        if item.type == SLASH_REPLY:
             keys = ("id", "type", "name", "user")
             body["interaction"] = {key: item.interaction[key] for key in keys}
     return body

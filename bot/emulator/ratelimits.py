@@ -65,6 +65,12 @@ class RateLimits:
         whole.used += not outside
         return Answer(True, _headers(bucket, now))
 
+    def refund(self, method: str, template: str, place: str, *, now: float) -> None:
+        """A refusal by a stricter limit does not count in the bucket as well."""
+        if self.enabled and not template.startswith("/interactions/"):
+            bucket = self._bucket(limit_for(method, template), f"{template}:{place}", now)
+            bucket.used = max(0, bucket.used - 1)
+
     def _bucket(self, limit: Limit, place: str, now: float) -> Bucket:
         # Methods that share a limit's name share its bucket; "other" is one for each route.
         key = f"{limit.name}:{place}"

@@ -102,11 +102,20 @@ function toggle(model, open) {
   if (model.list.hidden !== open) return;
   model.list.hidden = !open;
   model.face.setAttribute("aria-expanded", String(open));
+  if (open) model.list.classList.toggle("up", lacksRoomBelow(model.face));
   if (open) (model.list.querySelector('[aria-selected="true"]') ?? model.list.firstElementChild)?.focus();
   else if (model.changed) {
     model.changed = false;
     model.press(model.component.custom_id, [...model.chosen]);
   }
+}
+
+const LIST_PX = 270;
+
+function lacksRoomBelow(face) {
+  const { top, bottom } = face.getBoundingClientRect();
+  const frame = document.getElementById("scroller").getBoundingClientRect();
+  return frame.bottom - bottom < LIST_PX && top - frame.top > frame.bottom - bottom;
 }
 
 function steer(model, event) {

@@ -67,6 +67,7 @@ class Robot(discord.Client):
             intents=discord.Intents.default(),
             allowed_mentions=discord.AllowedMentions.none(),
             max_ratelimit_timeout=60,
+            guild_ready_timeout=0.1,
         )
         self.tree = app_commands.CommandTree(self)
         self.resumes = 0
@@ -132,3 +133,11 @@ def add_commands(robot: Robot) -> None:
     @tree.command(description="Nobody answers this in time")
     async def silent(interaction: discord.Interaction) -> None:
         del interaction
+
+    settings = app_commands.Group(name="settings", description="Your defaults")
+
+    @settings.command(description="Your default speed")
+    async def speed(interaction: discord.Interaction, value: str) -> None:
+        await interaction.response.send_message(f"from now on {value}", ephemeral=True)
+
+    tree.add_command(settings)
