@@ -6,7 +6,7 @@ The leader looks at Postgres each second whatever Redis does; bells and events o
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import AsyncExitStack, suppress
 from random import random
 from time import monotonic
@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 
 from farm.leader import Leader
 from farm.maintenance import Maintenance
-from shared.bell import ARQ_DEFAULTS, QUEUES, Bell, arq_pool
+from shared.bell import ARQ_DEFAULTS, PICK, QUEUES, Bell, arq_pool
 from shared.config import Settings
 from shared.connections import Database, connect_redis
 from shared.errors import Fault
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 FIRST_REST_S, LONGEST_REST_S = 0.1, 10.0
 STEADY_AFTER_S = 10.0
+ASK_AGAIN_S = 0.2
 # Of our own doing, or of no effect on who runs next.
 _OLD_NEWS = frozenset({JobState.DISPATCHED.value, JobState.RUNNING.value})
 
@@ -56,6 +57,8 @@ class Dispatcher:
             while True:
                 await self._stand_by(leadership)
                 await self._lead(leadership)
+                # Who has lost the lock lets the others try first, and never spins.
+                await asyncio.sleep(self._settings.farm.standby_every_s)
         finally:
             self.leads.clear()
             await leadership.close()
@@ -71,43 +74,41 @@ class Dispatcher:
         leader = Leader(
             self._database, self._bell, self._events, book=self._book, farm=self._settings.farm
         )
+        parts = [
+            asyncio.create_task(_kept_up(name, part), name=name)
+            for name, part in self._parts(leader).items()
+        ]
         self.leads.set()
         try:
-            async with asyncio.TaskGroup() as group:
-                parts = [
-                    group.create_task(_kept_up(name, part), name=name)
-                    for name, part in self._parts(leader).items()
-                ]
-                await leadership.lost(look_every_s=self._settings.farm.standby_every_s)
-                log.warning("this dispatcher leads no more")
-                for part in parts:
-                    part.cancel()
+            await leadership.lost(look_every_s=self._settings.farm.standby_every_s)
+            log.warning("this dispatcher leads no more")
         finally:
             self.leads.clear()
+            await _stop(parts)
             await leader.close()
             await leadership.close()
 
     def _parts(self, leader: Leader) -> dict[str, Callable[[], Awaitable[None]]]:
-        chores = Maintenance(
+        maintenance = Maintenance(
             self._database, self._events, farm=self._settings.farm, heard=leader.rung
         )
-        ears = {f"ear of {QUEUES[speed]}": self._ear(leader, speed) for speed in Speed}
-        return ears | {
+        parts = {f"ear of {QUEUES[speed]}": self._ear(leader, speed) for speed in Speed}
+        parts |= {chore.name: chore.for_ever for chore in maintenance.chores}
+        return parts | {
             "steps": lambda: _steps(leader),
             "events": lambda: self._follow_events(leader),
-            "chores": chores.run,
         }
 
     def _ear(self, leader: Leader, speed: Speed) -> Callable[[], Awaitable[None]]:
         """An arq worker on the queue of one speed: it takes the bell down and wakes the leader."""
 
-        async def pick(_: dict[Any, Any], job_id: str, *rest: object) -> None:
-            leader.rung(UUID(job_id))
+        async def pick(ctx: dict[Any, Any], *ring: Any) -> None:
+            leader.rung(UUID(ring[0]))
 
         async def listen() -> None:
             pool = await arq_pool(self._settings.redis)
             worker = Worker(
-                [func(pick, name="pick")],
+                [func(pick, name=PICK)],
                 queue_name=QUEUES[speed],
                 redis_pool=pool,
                 **ARQ_DEFAULTS,
@@ -183,6 +184,17 @@ async def _kept_up(name: str, part: Callable[[], Awaitable[None]]) -> None:
         rest = FIRST_REST_S if steady else min(2 * rest, LONGEST_REST_S)
 
 
+async def _stop(parts: Collection[asyncio.Task[None]]) -> None:
+    """Asks until all have ended: on Python 3.11 `asyncio.wait_for`, through which the Redis client
+    sends, swallows a cancel that comes in the same moment as its result. A TaskGroup asks only once.
+    """
+    left = set(parts)
+    while left:
+        for part in left:
+            part.cancel()
+        _, left = await asyncio.wait(left, timeout=ASK_AGAIN_S)
+
+
 async def _close(worker: Worker) -> None:
     """arq's own close() awaits what it has cancelled, and raises."""
     tasks = list(worker.tasks.values())
@@ -190,4 +202,4 @@ async def _close(worker: Worker) -> None:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     with suppress(RedisError, OSError):
-        await worker.pool.aclose()
+        await worker.pool.aclose(close_connection_pool=True)

@@ -33,6 +33,20 @@ class Chore:
     every_s: float
     work: Callable[[], Awaitable[int]]
 
+    async def for_ever(self) -> None:
+        rest = self.every_s
+        while True:
+            try:
+                done = await self.work()
+                rest = self.every_s
+                if done:
+                    log.info("%s: %d", self.name, done)
+            except Exception as error:
+                rest = min(2 * rest, max(LONGEST_REST_S, self.every_s))
+                _log_failure(self.name, error, rest=rest)
+            # Jitter keeps the chores from falling into step.
+            await asyncio.sleep(rest * (0.9 + 0.2 * random()))
+
 
 class Maintenance:
     """`heard` is told of each job that moved; events may be lost, the leader's memory must not be."""
@@ -53,11 +67,6 @@ class Maintenance:
             Chore("forget_silent_workers", 60.0, self.forget_silent_workers),
             Chore("drop_expired_tokens", 60.0, self.drop_expired_tokens),
         )
-
-    async def run(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            for chore in self.chores:
-                group.create_task(_again_and_again(chore), name=chore.name)
 
     async def rescue_lost(self) -> int:
         """Jobs whose lease is past wait again; after too many crashes they fail and are refunded."""
@@ -102,19 +111,8 @@ async def _refund(session: Session, job: Job) -> None:
         log.exception("the hold of job %s cannot be released", job.id)
 
 
-async def _again_and_again(chore: Chore) -> None:
-    rest = chore.every_s
-    while True:
-        try:
-            done = await chore.work()
-            rest = chore.every_s
-            if done:
-                log.info("%s: %d", chore.name, done)
-        except Fault as fault:
-            rest = min(2 * rest, max(LONGEST_REST_S, chore.every_s))
-            log.warning("%s failed (%s), again in %.1f s", chore.name, fault.code, rest)
-        except Exception:
-            rest = min(2 * rest, max(LONGEST_REST_S, chore.every_s))
-            log.exception("%s failed, again in %.1f s", chore.name, rest)
-        # Jitter keeps the chores of many leaders-to-be from falling into step.
-        await asyncio.sleep(rest * (0.9 + 0.2 * random()))
+def _log_failure(name: str, error: Exception, *, rest: float) -> None:
+    if isinstance(error, Fault):
+        log.warning("%s failed (%s), again in %.1f s", name, error.code, rest)
+    else:
+        log.error("%s failed, again in %.1f s", name, rest, exc_info=error)

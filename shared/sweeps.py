@@ -1,6 +1,5 @@
 """What the maintenance jobs ask of Postgres. Each statement may be repeated without harm."""
 
-from collections.abc import Collection
 from datetime import timedelta
 
 from sqlalchemy import DateTime, cast, delete, exists, func, select, update
@@ -9,7 +8,7 @@ from sqlalchemy.dialects.postgresql import array
 from shared.connections import Session
 from shared.jobrows import ROW, job_from
 from shared.jobs import Job, JobState
-from shared.tables import assets, balances, deliveries, jobs, ledger, workers
+from shared.tables import balances, deliveries, jobs, ledger, workers
 
 TOKEN_LIFE = timedelta(minutes=15)  # Discord's own limit for an interaction token
 _REFUNDED = (JobState.FAILED, JobState.BLOCKED, JobState.CANCELLED)
@@ -49,9 +48,3 @@ async def forget_silent_workers(session: Session, *, silent: timedelta) -> list[
     holds = exists().where(jobs.c.worker == workers.c.name, jobs.c.finished_at.is_(None))
     statement = delete(workers).where(workers.c.seen_at < _now() - silent, ~holds)
     return list((await session.execute(statement.returning(workers.c.name))).scalars())
-
-
-async def keys_in_use(session: Session, keys: Collection[str]) -> set[str]:
-    """Which of these objects some job has delivered."""
-    query = select(assets.c.key).where(assets.c.key.in_(keys))
-    return set((await session.execute(query)).scalars())

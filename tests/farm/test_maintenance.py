@@ -9,8 +9,8 @@ from uuid import UUID
 import pytest
 from redis.asyncio import Redis
 
-from farm.maintenance import Chore, Maintenance, _again_and_again
-from shared import deliveries, jobstore, ledger, sweeps, workers
+from farm.maintenance import Chore, Maintenance
+from shared import deliveries, jobstore, ledger, workers
 from shared.config import FarmSettings, Settings
 from shared.connections import Database, connect_redis
 from shared.errors import Fault
@@ -189,11 +189,6 @@ async def test_only_the_long_silent_are_forgotten(
     assert left == {"holds-a-job", "alive"}
 
 
-async def test_which_keys_are_in_use(database: Database) -> None:
-    async with database.read() as session:
-        assert await sweeps.keys_in_use(session, ["nobody/knows.webp"]) == set()
-
-
 @pytest.mark.parametrize("error", [Fault("database_down", "...", retryable=True), KeyError("x")])
 async def test_a_chore_that_fails_is_done_again(error: Exception) -> None:
     done = asyncio.Event()
@@ -205,7 +200,7 @@ async def test_a_chore_that_fails_is_done_again(error: Exception) -> None:
         done.set()
         return 1
 
-    chore = asyncio.create_task(_again_and_again(Chore("sweep", 0.01, work)))
+    chore = asyncio.create_task(Chore("sweep", 0.01, work).for_ever())
     async with asyncio.timeout(2.0):
         await done.wait()
     chore.cancel()

@@ -1,0 +1,355 @@
+"""The leader's step on a real Postgres and a real Redis."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import pytest
+from redis.asyncio import Redis
+
+from farm import leader as leading
+from farm.leader import Leader
+from shared import jobstore
+from shared.bell import Bell, gpu_queue
+from shared.config import FarmSettings, Settings
+from shared.connections import Database, connect_redis
+from shared.errors import Fault
+from shared.events import EventKind, Events, JobEvent
+from shared.jobs import Job, JobState
+from shared.plans import Speed
+from tests.farm.rows import (
+    a_job,
+    a_worker,
+    an_account,
+    claim,
+    end,
+    execute,
+    see,
+    the_book,
+)
+
+
+@pytest.fixture
+async def redis(settings: Settings) -> AsyncIterator["Redis"]:
+    client = connect_redis(settings.redis)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def bell(settings: Settings) -> AsyncIterator[Bell]:
+    bell = Bell(settings.redis)
+    yield bell
+    await bell.close()
+
+
+@pytest.fixture
+async def leader(database: Database, bell: Bell, redis: "Redis") -> AsyncIterator[Leader]:
+    made = a_leader(database, bell, redis)
+    yield made
+    await made.close()
+
+
+def a_leader(database: Database, bell: Bell, redis: "Redis") -> Leader:
+    """It scans when told to, so that a test knows by which way it learned."""
+    farm = FarmSettings(scan_every_s=3600.0)
+    return Leader(database, bell, Events(redis), book=the_book(), farm=farm)
+
+
+async def ended(database: Database, leader: Leader, job: Job) -> None:
+    await end(database, job)
+    leader.rung(job.id)
+
+
+async def served(database: Database, leader: Leader, jobs: list[Job]) -> list[Job]:
+    """What one slot serves, in order: each dispatched job ends before the next step."""
+    left, order = {job.id: job for job in jobs}, []
+    leader.rescan()
+    while left:
+        await leader.step()
+        sent = await _sent(database)
+        assert len(sent) == 1, "one slot, and work for it"
+        order.append(left.pop(sent[0].id))
+        await ended(database, leader, sent[0])
+    return order
+
+
+async def _sent(database: Database) -> list[Job]:
+    async with database.read() as session:
+        return await jobstore.sent(session)
+
+
+# --- learn and dispatch -----------------------------------------------------------------------
+
+
+async def test_a_rung_job_is_dispatched_and_its_worker_rung(
+    database: Database, leader: Leader, bell: Bell
+) -> None:
+    await leader.step()
+    await a_worker(database)
+    job = await a_job(database, await an_account(database))
+    leader.rung(job.id)
+    await leader.awake()
+    await leader.step()
+    await leader.close()
+    found = await see(database, job.id)
+    assert (found.state, found.worker, found.attempt) == (JobState.DISPATCHED, "gpu", 1)
+    assert await bell.depth(gpu_queue("gpu")) == 1
+
+
+async def test_a_lost_ring_is_found_by_the_scan(database: Database, leader: Leader) -> None:
+    await leader.step()
+    await a_worker(database)
+    job = await a_job(database, await an_account(database))
+    await leader.step()
+    assert (await see(database, job.id)).state is JobState.WAITING
+    leader.rescan()
+    await leader.step()
+    assert (await see(database, job.id)).state is JobState.DISPATCHED
+
+
+async def test_the_next_scan_wakes_the_leader_by_itself(
+    database: Database, bell: Bell, redis: "Redis"
+) -> None:
+    farm = FarmSettings(scan_every_s=0.05)
+    leader = Leader(database, bell, Events(redis), book=the_book(), farm=farm)
+    await leader.step()
+    async with asyncio.timeout(2.0):
+        await leader.awake()
+
+
+async def test_no_more_than_the_slots(database: Database, leader: Leader) -> None:
+    await a_worker(database, "a", slots=2)
+    await a_worker(database, "leaving", slots=2, draining=True)
+    jobs = [await a_job(database, await an_account(database)) for _ in range(3)]
+    await leader.step()
+    states = [(await see(database, job.id)).state for job in jobs]
+    assert states == [JobState.DISPATCHED, JobState.DISPATCHED, JobState.WAITING]
+    await ended(database, leader, jobs[0])
+    await leader.step()
+    assert (await see(database, jobs[2].id)).state is JobState.DISPATCHED
+
+
+async def test_an_ended_job_frees_its_slot_even_when_nobody_says_so(
+    database: Database, leader: Leader
+) -> None:
+    await a_worker(database)
+    first, second = [await a_job(database, await an_account(database)) for _ in range(2)]
+    await leader.step()
+    await end(database, first)
+    leader.rescan()
+    await leader.step()
+    assert (await see(database, second.id)).state is JobState.DISPATCHED
+
+
+async def test_a_cancelled_waiting_job_is_never_sent(database: Database, leader: Leader) -> None:
+    first, second = [await a_job(database, await an_account(database)) for _ in range(2)]
+    await leader.step()
+    await end(database, first)
+    await a_worker(database)
+    leader.rung(second.id)
+    await leader.step()  # it still believes in `first`, and loses that race
+    await leader.step()
+    assert (await see(database, first.id)).state is JobState.CANCELLED
+    assert (await see(database, second.id)).state is JobState.DISPATCHED
+
+
+# --- fair order -------------------------------------------------------------------------------
+
+
+async def test_first_come_inside_an_account(database: Database, leader: Leader) -> None:
+    await a_worker(database)
+    account_id = await an_account(database)
+    jobs = [await a_job(database, account_id) for _ in range(4)]
+    assert await served(database, leader, jobs) == jobs
+
+
+async def test_lanes_share_ten_to_five_to_one(database: Database, leader: Leader) -> None:
+    await a_worker(database)
+    account_id = await an_account(database)
+    jobs = [
+        await a_job(database, account_id, speed=speed, cost_ms=100)
+        for speed in Speed
+        for _ in range(11)
+    ]
+    first = [job.speed for job in (await served(database, leader, jobs))[:16]]
+    assert [first.count(speed) for speed in Speed] == [10, 5, 1]
+
+
+async def test_a_heavy_account_does_not_hold_up_a_light_one(
+    database: Database, leader: Leader
+) -> None:
+    await a_worker(database)
+    heavy, light = await an_account(database), await an_account(database)
+    jobs = [await a_job(database, heavy) for _ in range(8)]
+    jobs.append(await a_job(database, light))
+    order = [job.account_id for job in await served(database, leader, jobs)]
+    assert order.index(light) <= 1
+
+
+async def test_the_plan_weighs(database: Database, leader: Leader) -> None:
+    await a_worker(database)
+    pro, free = await an_account(database, "pro"), await an_account(database, "free")
+    jobs = [await a_job(database, pro, plan="pro") for _ in range(8)]
+    jobs += [await a_job(database, free, plan="free") for _ in range(4)]
+    first = [job.account_id for job in (await served(database, leader, jobs))[:5]]
+    assert first.count(pro) == 4
+
+
+async def test_the_running_cap_counts_what_a_leader_before_sent(
+    database: Database, bell: Bell, redis: "Redis"
+) -> None:
+    await a_worker(database, slots=8)
+    account_id = await an_account(database, "free")
+    jobs = [await a_job(database, account_id, plan="free") for _ in range(4)]
+    for _ in range(2):
+        await a_leader(database, bell, redis).step()
+        sent = await _sent(database)
+        assert len(sent) == 2, "the Free plan's cap"
+    await claim(database, sent[0])
+    successor = a_leader(database, bell, redis)
+    await successor.step()
+    await ended(database, successor, sent[0])
+    await successor.step()
+    assert (await see(database, jobs[2].id)).state is JobState.DISPATCHED
+    assert (await see(database, jobs[3].id)).state is JobState.WAITING
+
+
+# --- faults -----------------------------------------------------------------------------------
+
+
+async def test_a_step_that_fails_loses_nothing(
+    database: Database, leader: Leader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database goes away in the middle: the memory says sent, and the rows say waiting."""
+    await a_worker(database, slots=2)
+    account_id = await an_account(database)
+    jobs = [await a_job(database, account_id) for _ in range(2)]
+
+    async def cut(*_: object, **__: object) -> None:
+        raise Fault("database_down", "...", retryable=True)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jobstore, "dispatched", cut)
+        with pytest.raises(Fault):
+            await leader.step()
+    assert leader.scheduler.running.keys() == {job.id for job in jobs}
+    await leader.step()
+    assert [(await see(database, job.id)).attempt for job in jobs] == [1, 1]
+
+
+async def test_a_commit_without_a_reply_sends_nothing_twice(
+    database: Database, leader: Leader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await a_worker(database, slots=2)
+    account_id = await an_account(database)
+    jobs = [await a_job(database, account_id) for _ in range(2)]
+    really_dispatched = jobstore.dispatched
+
+    async def reply_lost(_: object, job_id: UUID, *, worker: str) -> None:
+        async with database.begin() as session:
+            await really_dispatched(session, job_id, worker=worker)
+        raise Fault("database_down", "...", retryable=True)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jobstore, "dispatched", reply_lost)
+        with pytest.raises(Fault):
+            await leader.step()
+    await leader.step()
+    assert [(await see(database, job.id)).attempt for job in jobs] == [1, 1]
+
+
+async def test_an_unclaimed_job_is_rung_again(
+    database: Database, leader: Leader, bell: Bell, redis: "Redis"
+) -> None:
+    await a_worker(database, slots=2)
+    account_id = await an_account(database)
+    unheard, claimed = [await a_job(database, account_id) for _ in range(2)]
+    await leader.step()
+    await leader.close()
+    await claim(database, await see(database, claimed.id))
+    await redis.flushall()
+    leader.rescan()
+    await leader.step()
+    await leader.close()
+    assert await bell.depth(gpu_queue("gpu")) == 0, "it has two seconds"
+    await execute(database, "update jobs set dispatched_at = dispatched_at - interval '3 s'")
+    leader.rescan()
+    await leader.step()
+    await leader.close()
+    rings = await redis.zrange(gpu_queue("gpu"), 0, -1)
+    assert rings == [f"render:{unheard.id}:1".encode()]
+
+
+# --- what people are told ---------------------------------------------------------------------
+
+
+async def test_waiting_people_are_told_once_and_again_when_it_changes(
+    database: Database, leader: Leader, redis: "Redis", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leading, "TELL_EVERY_S", 0.0)
+    monkeypatch.setattr(leading, "LEAST_REST", 0)
+    await a_worker(database)
+    jobs = [await a_job(database, await an_account(database)) for _ in range(3)]
+    async with Events(redis).subscribe() as stream:
+        await leader.step()
+        first = await _waiting_events(stream, 2)
+        await leader.step()
+        await ended(database, leader, jobs[0])
+        await leader.step()
+        second = await _waiting_events(stream, 1)
+    assert [(e.job_id, e.position, e.reason) for e in first] == [
+        (jobs[1].id, 1, "next in line"),
+        (jobs[2].id, 2, "behind 1 job"),
+    ]
+    assert all(event.eta_s is not None and event.eta_s > 0 for event in first)
+    assert [(e.job_id, e.position) for e in second] == [(jobs[2].id, 1)]
+
+
+async def test_at_most_once_a_second(database: Database, leader: Leader, redis: "Redis") -> None:
+    job = await a_job(database, await an_account(database))
+    async with Events(redis).subscribe() as stream:
+        await leader.step()
+        (told,) = await _waiting_events(stream, 1)
+        assert (told.job_id, told.reason, told.eta_s) == (job.id, "no GPU is up", None)
+        other = await a_job(database, await an_account(database))
+        leader.rung(other.id)
+        await leader.step()
+        with pytest.raises(TimeoutError):
+            await _waiting_events(stream, 1, within_s=0.3)
+
+
+async def test_finished_jobs_teach_the_pace(database: Database, leader: Leader) -> None:
+    await a_worker(database)
+    job = await a_job(database, await an_account(database), cost_ms=1000)
+    await leader.step()
+    await claim(database, await see(database, job.id))
+    await execute(
+        database,
+        "insert into verdicts (job_id, subject, decision, sha256, policy)"
+        " values (:id, 'image', 'allow', 'x', 'x')",
+        id=job.id,
+    )
+    await execute(
+        database,
+        "update jobs set state = 'succeeded', passed_verdict = (select max(id) from verdicts),"
+        " charged_ms = 0, gpu_ms = 0, finished_at = started_at + interval '3 s' where id = :id",
+        id=job.id,
+    )
+    leader.rung(job.id)
+    await leader.step()
+    assert leader._pace.value == pytest.approx(1.2)
+    assert not leader.scheduler.running
+
+
+async def _waiting_events(
+    stream: AsyncIterator[JobEvent], number: int, *, within_s: float = 5.0
+) -> list[JobEvent]:
+    found: list[JobEvent] = []
+    async with asyncio.timeout(within_s):
+        async for event in stream:
+            if event.kind is EventKind.WAITING:
+                found.append(event)
+            if len(found) == number:
+                break
+    return found
