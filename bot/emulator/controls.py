@@ -123,9 +123,9 @@ async def gateway(request: web.Request) -> web.Response:
     wish, gateway = await wish_of(request), _emulator(request).gateway
     action = wish["action"]
     if action == "drop":
-        await gateway.drop()
+        gateway.drop()
     elif action == "close":
-        await gateway.drop(code=int(wish.get("code", 4000)))
+        gateway.drop(code=int(wish.get("code", 4000)))
     elif action == "reconnect":
         gateway.reconnect()
     elif action == "invalidate":

@@ -69,7 +69,7 @@ class Conversation:
         session, code = self.session, self.wire.socket.close_code
         if session is None or session.wire is not self.wire:
             return
-        session.wire, session.left = None, self.roster.world.clock.now()
+        self.roster.leave(session)
         if code in (1000, 1001):
             self.roster.sessions.pop(session.id, None)
         self.roster.tell_pages()

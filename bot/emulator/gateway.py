@@ -83,15 +83,16 @@ class Gateway:
             pump.cancel()
         return socket
 
-    async def drop(self, *, code: int | None = None) -> int:
+    def drop(self, *, code: int | None = None) -> None:
         """Close every live socket, with a code or by force; sessions stay resumable."""
-        wires = [s.wire for s in self.roster.sessions.values() if s.wire]
-        for wire in wires:
+        for session in self.roster.sessions.values():
+            if (wire := session.wire) is None:
+                continue
+            self.roster.leave(session)
             if code is None:
                 wire.abort()
             else:
-                await wire.socket.close(code=code)
-        return len(wires)
+                wire.close(code)
 
     def reconnect(self) -> None:
         for session in self.roster.sessions.values():

@@ -81,7 +81,16 @@ def _problem(error: Any) -> Problem:
 
 
 def _deepest(error: Any) -> Any:
-    """Of a failed choice between shapes, the branch that came furthest says most."""
+    """Of a failed choice between shapes, what is wrong with the shape that was meant."""
     while error.context:
-        error = max(error.context, key=lambda each: (len(each.absolute_path), -len(each.context)))
+        branches: dict[Any, list[Any]] = {}
+        for each in error.context:
+            branches.setdefault(each.schema_path[0], []).append(each)
+        meant = min(branches.values(), key=lambda errors: any(map(_is_other_shape, errors)))
+        error = max(meant, key=lambda each: len(each.absolute_path))
     return error
+
+
+def _is_other_shape(error: Any) -> bool:
+    # Discord tells its shapes apart by `type`; `null` stands for "nothing here".
+    return list(error.path) == ["type"] or (error.validator == "type" and not error.path)

@@ -10,14 +10,14 @@ OUTSIDE_GLOBAL = ("/interactions/", "/webhooks/")
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most `count` requests in `per` seconds."""
+    """At most `count` requests in `per` seconds; routes that share the name share the bucket."""
 
     name: str
     count: int
     per: float
 
 
-EVERYTHING_ELSE = Limit("other", 50, 10.0)
+EVERYWHERE = Limit("global", GLOBAL_PER_SECOND, 1.0)
 LIMITS = {
     ("POST", "/channels/{channel_id}/messages"): Limit("create", 5, 5.0),
     ("PATCH", "/channels/{channel_id}/messages/{message_id}"): Limit("edit", 5, 5.0),
@@ -54,11 +54,11 @@ class RateLimits:
         """`place` is the channel, guild or webhook token that the route is about."""
         if template.startswith("/interactions/") or not self.enabled:
             return Answer(True, {})
-        whole = self._bucket(Limit("global", GLOBAL_PER_SECOND, 1.0), "", now)
+        whole = self._bucket(EVERYWHERE, "", now)
         outside = template.startswith(OUTSIDE_GLOBAL)
         if not outside and whole.used >= whole.limit.count:
             return _refused(whole, now, everywhere=True)
-        bucket = self._bucket(limit_for(method, template), f"{template}:{place}", now)
+        bucket = self._bucket(limit_for(method, template), place, now)
         if bucket.used >= bucket.limit.count:
             return _refused(bucket, now, everywhere=False)
         bucket.used += 1
@@ -68,11 +68,10 @@ class RateLimits:
     def refund(self, method: str, template: str, place: str, *, now: float) -> None:
         """A refusal by a stricter limit does not count in the bucket as well."""
         if self.enabled and not template.startswith("/interactions/"):
-            bucket = self._bucket(limit_for(method, template), f"{template}:{place}", now)
+            bucket = self._bucket(limit_for(method, template), place, now)
             bucket.used = max(0, bucket.used - 1)
 
     def _bucket(self, limit: Limit, place: str, now: float) -> Bucket:
-        # Methods that share a limit's name share its bucket; "other" is one for each route.
         key = f"{limit.name}:{place}"
         bucket = self._buckets.get(key)
         if bucket is None or now >= bucket.resets:
@@ -83,7 +82,7 @@ class RateLimits:
 def limit_for(method: str, template: str) -> Limit:
     if template.startswith("/webhooks/"):
         return WEBHOOK
-    return LIMITS.get((method, template), EVERYTHING_ELSE)
+    return LIMITS.get((method, template)) or Limit(f"other {template}", 50, 10.0)
 
 
 def _headers(bucket: Bucket, now: float) -> dict[str, str]:

@@ -38,7 +38,7 @@ async def _fetcher(app: web.Application) -> AsyncIterator[None]:
 async def _say_goodbye(app: web.Application) -> None:
     emulator = app[EMULATOR]
     emulator.feed.finish()
-    await emulator.gateway.drop(code=1001)
+    emulator.gateway.drop(code=1001)
 
 
 @asynccontextmanager

@@ -81,25 +81,31 @@ class Wire:
     ) -> None:
         self.socket, self._transport = socket, transport
         self._packer = zlib.compressobj() if compress else None
-        self._outbox: asyncio.Queue[str | None] = asyncio.Queue()
+        self._outbox: asyncio.Queue[str | int | None] = asyncio.Queue()
 
     def send(self, packet: Json) -> None:
         self._outbox.put_nowait(json.dumps(packet, separators=(",", ":")))
 
     async def pump(self) -> None:
-        while (text := await self._outbox.get()) is not None:
+        while (item := await self._outbox.get()) is not None:
             try:
-                await self._write(text)
+                await self._write(item)
             except ConnectionError:
                 return
 
-    async def _write(self, text: str) -> None:
-        if self._packer is None:
-            await self.socket.send_str(text)
+    async def _write(self, item: str | int) -> None:
+        if isinstance(item, int):
+            await self.socket.close(code=item)
+        elif self._packer is None:
+            await self.socket.send_str(item)
         else:
             # Every message of zlib-stream ends with the flush suffix that clients look for.
-            packed = self._packer.compress(text.encode()) + self._packer.flush(zlib.Z_SYNC_FLUSH)
+            packed = self._packer.compress(item.encode()) + self._packer.flush(zlib.Z_SYNC_FLUSH)
             await self.socket.send_bytes(packed)
+
+    def close(self, code: int) -> None:
+        """After all that was sent before."""
+        self._outbox.put_nowait(code)
 
     def abort(self) -> None:
         """Lose the connection, with no word to the other side."""
@@ -125,6 +131,10 @@ class Roster:
         for session in list(self.sessions.values()):
             if session.left is not None and now - session.left > RESUMABLE_S:
                 del self.sessions[session.id]
+
+    def leave(self, session: Session) -> None:
+        """The socket is gone; the session may be resumed for a while."""
+        session.wire, session.left = None, self.world.clock.now()
 
     def connected(self) -> bool:
         return any(session.wire for session in self.sessions.values())
