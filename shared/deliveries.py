@@ -4,13 +4,16 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import func, select, update
+from sqlalchemy import Text, func, literal, select, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as insert_row
 
 from shared.connections import Session
 from shared.jobrows import ROW, job_from
 from shared.jobs import Job, Route
 from shared.tables import deliveries, jobs
+
+_WITHOUT_TOKEN = deliveries.c.route.op("-", return_type=JSONB())(literal("token", Text()))
 
 
 async def set_route(session: Session, job_id: UUID, route: Route) -> None:
@@ -53,7 +56,7 @@ async def _close(session: Session, job_id: UUID, **values: Any) -> bool:
     statement = (
         update(deliveries)
         .where(deliveries.c.job_id == job_id, deliveries.c.state == "open")
-        .values(route=deliveries.c.route - "token", **values)
+        .values(route=_WITHOUT_TOKEN, **values)
         .returning(deliveries.c.job_id)
     )
     return (await session.execute(statement)).one_or_none() is not None

@@ -96,4 +96,4 @@ async def _all(session: Session, query: Any) -> list[Job]:
 
 async def _counts(session: Session, condition: ColumnElement[bool]) -> dict[str, int]:
     query = select(jobs.c.state, func.count()).where(condition).group_by(jobs.c.state)
-    return dict(row._tuple() for row in await session.execute(query))
+    return {row[0]: row[1] for row in await session.execute(query)}
