@@ -75,10 +75,10 @@ class PictorBot(commands.Bot):
             task.add_done_callback(self._background.discard)
 
     async def close(self) -> None:
-        tasks = list(self._background)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while self._background:  # more than once, for a library that swallows a cancellation
+            for task in self._background:
+                task.cancel()
+            await asyncio.wait(list(self._background), timeout=1)
         await super().close()
 
     async def guard_logins(self) -> None:

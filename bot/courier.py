@@ -8,6 +8,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -98,13 +99,13 @@ class Courier:
 
     async def run(self) -> None:
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(_forever(self._listen))
-                group.create_task(_forever(self._look))
-                group.create_task(_forever(self._tick))
+            # gather passes every cancellation on, where a TaskGroup would pass on the first alone.
+            await asyncio.gather(*map(_forever, (self._listen, self._look, self._tick)))
         finally:
-            for task in self._editing.values():
-                task.cancel()
+            edits = list(self._editing.values())
+            for edit in edits:
+                edit.cancel()
+            await asyncio.gather(*edits, return_exceptions=True)
 
     def expect(self, jobs: Iterable[Job]) -> None:
         """New jobs of ours: their rows hold the routes, so have a look at once."""
@@ -115,7 +116,8 @@ class Courier:
         """Waits for the first edit of a job's message: until then a follow-up would take its place."""
         first = self._firsts.setdefault(job.id, asyncio.Event())
         try:
-            await asyncio.wait_for(first.wait(), FIRST_EDIT_S)
+            async with asyncio.timeout(FIRST_EDIT_S):
+                await first.wait()
         except TimeoutError:
             return False
         finally:
@@ -135,10 +137,10 @@ class Courier:
         self._ask.clear()
         await self.reconcile()
         await asyncio.sleep(TICK_S)
-        try:
-            await asyncio.wait_for(self._ask.wait(), RECONCILE_S)
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):
+            # Not wait_for: in Python 3.11 it may swallow the cancellation that ends this process.
+            async with asyncio.timeout(RECONCILE_S):
+                await self._ask.wait()
 
     async def _tick(self) -> None:
         self.step()
