@@ -84,7 +84,7 @@ export class CommandEntry {
   offer() {
     const items = this.unused().map((option) => ({ option, content: optionRow(option) }));
     this.host.picker.show({
-      title: "Optional", items, owner: this.more, pick: ({ option }) => this.add(option).focus(),
+      title: "Optional", hint: "Enter sends, ↓ chooses", items, start: -1, owner: this.more, pick: ({ option }) => this.add(option).focus(),
     });
   }
 
@@ -92,12 +92,11 @@ export class CommandEntry {
     const { picker } = this.host;
     if (event.key === "ArrowDown") picker.move(1);
     else if (event.key === "ArrowUp") picker.move(-1);
-    else if (event.key === "Enter") picker.open && this.wantsMore ? picker.choose() : this.submit();
-    else if (event.key === "Tab" && !event.shiftKey && picker.open) picker.choose();
+    else if (event.key === "Enter") picker.choose() || this.submit();
+    else if (event.key === "Tab" && !event.shiftKey && picker.open) picker.choose(Math.max(0, picker.active));
     else if (event.key === "Backspace" || (event.key === "Tab" && event.shiftKey)) this.back();
     else if (event.key === "Escape") this.host.cancel("");
     else return;
-    this.wantsMore = event.key.startsWith("Arrow");
     event.preventDefault();
   }
 
