@@ -3,6 +3,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import discord
 import pytest
@@ -10,6 +11,7 @@ import yarl
 
 from bot.emulator.client import LocalDiscord
 from bot.emulator.openapi import Description
+from bot.emulator.people import FINN, IMAGINE_CHANNEL_ID
 from tests.bot.emulator.robot import Robot
 
 ROOT = Path(__file__).parents[3]
@@ -77,3 +79,22 @@ def point_at(monkeypatch: pytest.MonkeyPatch, local: LocalDiscord) -> None:
 async def robot(local: LocalDiscord, point_at: None) -> AsyncIterator[Robot]:
     async with running(local, Robot()) as started:
         yield started
+
+
+def channel_of(robot: Robot) -> discord.TextChannel:
+    channel = robot.get_channel(int(IMAGINE_CHANNEL_ID))
+    assert isinstance(channel, discord.TextChannel)
+    return channel
+
+
+async def eventually(check: Any, within: float = 5.0) -> None:
+    async with asyncio.timeout(within):
+        while not check():
+            await asyncio.sleep(0.02)
+
+
+async def ask(local: LocalDiscord, robot: Robot) -> discord.Interaction:
+    """An interaction that nobody answers, in the robot's hands."""
+    await local.slash(FINN, "silent")
+    await eventually(lambda: robot.interactions)
+    return robot.interactions[-1]

@@ -40,7 +40,7 @@ def desk() -> Desk:
     return Desk()
 
 
-def refusal(code: int) -> object:
+def refusal(code: int) -> pytest.RaisesExc[ApiError]:
     return pytest.raises(ApiError, check=lambda error: error.code == code)
 
 
@@ -51,9 +51,10 @@ def test_a_deferral_thinks_until_the_first_edit(desk: Desk) -> None:
     assert message.flags & LOADING
     edit(desk.world, message, Body({"content": "done"}))
     assert not message.flags & LOADING
-    assert message.edited is None
+    moments = [message.edited]
     edit(desk.world, message, Body({"content": "again"}))
-    assert message.edited is not None
+    moments.append(message.edited)
+    assert moments == [None, desk.clock.now()]
     assert desk.names() == ["MESSAGE_CREATE", "MESSAGE_UPDATE", "MESSAGE_UPDATE"]
 
 
