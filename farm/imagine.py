@@ -12,14 +12,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from PIL import Image
 from redis.asyncio import Redis
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from farm.demo import dispatcher_leads, worker_is_up
+from farm.follow import follow
 from farm.stack import Stack
 from shared.admission import FrontDesk, Person, Submission
 from shared.assets import Asset, assets
@@ -28,15 +27,13 @@ from shared.catalog import read_catalog
 from shared.config import Settings
 from shared.connections import Database, connect_redis
 from shared.errors import Refusal
-from shared.events import EventKind, Events, JobEvent
+from shared.events import Events
 from shared.jobs import Job, JobState
-from shared.jobstore import load
 from shared.plans import read_plans
 from shared.safety import PromptScreen, read_blocklist
 from shared.storage import ObjectStore, open_store
 
 FORMATS = {".webp": "WEBP", ".png": "PNG"}
-LOOK_EVERY_S = 0.5  # Postgres is asked too: an event may be lost
 UP_WITHIN_S = 90.0
 
 
@@ -66,7 +63,7 @@ async def imagine_once(
         job, notices = await _submit(doors, prompt)
         for notice in notices:
             console.print(f"[yellow]{notice}[/]")
-        job = await _watch(doors, job, console)
+        job = await follow(doors.database, doors.redis, job, console)
         return await _report(
             doors, job, output=output, as_json=as_json, seconds=time.monotonic() - began
         )
@@ -149,53 +146,6 @@ async def _submit(doors: Doors, prompt: str) -> tuple[Job, tuple[str, ...]]:
         for extra in receipt.jobs[1:]:
             await doors.desk.cancel(person, extra.id)
     return receipt.jobs[0], receipt.notices
-
-
-async def _watch(doors: Doors, job: Job, console: Console) -> Job:
-    """Shows progress until the job is terminal."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:.0f}/{task.total:.0f} steps"),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task("waiting", total=job.spec.steps, rate="")
-        async for event in _events_of(doors, job.id):
-            if event is not None and event.kind is EventKind.PROGRESS:
-                eta = "" if event.eta_s is None else f", {event.eta_s:.1f} s left"
-                rate = f"{event.steps_per_s:.1f} it/s{eta}"
-                progress.update(
-                    bar, description="drawing", completed=event.step, total=event.steps, rate=rate
-                )
-            elif event is not None and event.kind is EventKind.WAITING and event.reason:
-                progress.update(bar, description=f"waiting ({event.reason})")
-            elif (row := await _row(doors.database, job.id)).state.terminal:
-                return row
-    raise AssertionError("the events end only with the job")
-
-
-async def _events_of(doors: Doors, job_id: UUID) -> AsyncIterator[JobEvent | None]:
-    """This job's events, and None now and then: time to look at the row."""
-    async with Events(doors.redis).subscribe() as stream:
-        upcoming = asyncio.ensure_future(anext(stream))
-        while True:
-            done, _ = await asyncio.wait((upcoming,), timeout=LOOK_EVERY_S)
-            if not done:
-                yield None
-                continue
-            event = upcoming.result()
-            upcoming = asyncio.ensure_future(anext(stream))
-            if event.job_id == job_id:
-                yield event
-
-
-async def _row(database: Database, job_id: UUID) -> Job:
-    async with database.read() as session:
-        job = await load(session, job_id)
-    assert job is not None, "a job row is never deleted"
-    return job
 
 
 async def _report(doors: Doors, job: Job, *, output: Path, as_json: bool, seconds: float) -> int:
