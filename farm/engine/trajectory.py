@@ -55,20 +55,18 @@ def begin(spec: RenderSpec, index: int, *, sampler: Sampler, shape: tuple[int, .
 def _start(
     spec: RenderSpec, index: int, shape: tuple[int, ...]
 ) -> tuple[int, torch.Generator, Tensor]:
-    """The seed to show, the generator of later noise, and the start noise.
-
-    A variation leans from the parent picture's noise towards its own; later noise stays the
-    parent's, so that an ancestral sampler keeps the likeness too.
-    """
+    """The seed to show, the generator of later noise, and the start noise."""
     if spec.variation is None:
         seed = spec.image_seed(index)
         generator = generator_for(seed)
         return seed, generator, torch.randn(shape, generator=generator)
     seed = (spec.variation.seed + index) % 2**32
     generator = generator_for(spec.seed)
-    parent = torch.randn(shape, generator=generator)
-    own = torch.randn(shape, generator=generator_for(seed))
-    return seed, generator, slerp(parent, own, spec.variation.strength)
+    noise = torch.randn(shape, generator=generator)
+    for own, strength in (*spec.variation.earlier, (seed, spec.variation.strength)):
+        noise = slerp(noise, torch.randn(shape, generator=generator_for(own)), strength)
+    # Later noise stays the first parent's, so that an ancestral sampler keeps the likeness too.
+    return seed, generator, noise
 
 
 def slerp(start: Tensor, end: Tensor, share: float) -> Tensor:

@@ -11,7 +11,7 @@ from farm.engine.pool import Pool
 from farm.engine.samplers import RECIPES, build_scheduler
 from shared.catalog import SAMPLERS, Catalog
 from shared.spec import RenderSpec
-from tests.farm.engine.conftest import Desk, recipe
+from tests.farm.engine.desk import Desk, recipe
 
 TOLERANCE = 1e-4
 

@@ -23,7 +23,7 @@ from farm.engine.messages import (
 from farm.engine.pool import Pool
 from shared.catalog import Catalog
 from shared.spec import RenderSpec, Variation, WeightedText
-from tests.farm.engine.conftest import PROMPTS, Desk, recipe
+from tests.farm.engine.desk import PROMPTS, Desk, recipe
 
 NewDesk = Callable[..., Desk]
 
@@ -122,20 +122,30 @@ def test_a_job_dropped_in_the_middle_leaves_the_others_alone(
 # --- accounts and messages -------------------------------------------------------------------
 
 
-def test_the_shares_of_all_jobs_add_up_to_the_time_of_the_loop(pool: Pool, tmp_path: Path) -> None:
-    desk = Desk(pool, tmp_path)
-    ticks = iter(range(10**9))
-    desk.engine.clock = lambda: next(ticks) / 10.0
-    for name in ("one", "two", "three"):
-        desk.admit(MIXED[name], name)
-    jobs = list(desk.engine.running.values())
-    paid = []
-    charge = desk.engine._charge
-    desk.engine._charge = lambda batch, took: (paid.append(took), charge(batch, took))[1]  # type: ignore[method-assign, assignment]
-    while desk.engine.running:
-        desk.engine.step()
-    decoded = sum(job.decode_ms for job in jobs)
-    assert sum(job.gpu_ms for job in jobs) == pytest.approx(sum(paid) + decoded)
+def test_the_shares_of_all_jobs_add_up_to_the_time_of_the_loop(desk: Desk) -> None:
+    """On a clock that only moves while the model works, every moment is somebody's."""
+    now = 0.0
+    desk.engine.clock = lambda: now
+    family = desk.engine.pool.get("postcards").family
+    denoise, decode = family.denoise, family.decode
+
+    def work(answer: Callable[..., Tensor], seconds: float) -> Callable[..., Tensor]:
+        def timed(*tensors: Tensor) -> Tensor:
+            nonlocal now
+            now += seconds
+            return answer(*tensors)
+
+        return timed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(family, "denoise", work(denoise, 1.0))
+        patch.setattr(family, "decode", work(decode, 0.25))
+        for name in ("one", "two", "three"):
+            desk.admit(MIXED[name], name)
+        jobs = list(desk.engine.running.values())
+        desk.finish()
+    assert sum(job.gpu_ms for job in jobs) == pytest.approx(now * 1e3)
+    assert [job.decode_ms for job in jobs] == pytest.approx([250.0] * 3)
 
 
 def test_guidance_costs_twice_the_rows(desk: Desk) -> None:
@@ -147,7 +157,7 @@ def test_guidance_costs_twice_the_rows(desk: Desk) -> None:
 
 
 def test_progress_is_honest_and_ends_at_the_last_step(desk: Desk) -> None:
-    desk.engine.clock = iter(range(10**6)).__next__  # type: ignore[assignment]
+    desk.engine.clock = iter(range(10**6)).__next__
     desk.render(recipe(sampler="heun", steps=5))
     told = [one for one in desk.sent if isinstance(one, Stepped)]
     assert [one.step for one in told] == sorted(one.step for one in told)
@@ -213,7 +223,9 @@ def test_pictures_from_elsewhere_are_inspected_too(desk: Desk) -> None:
 
 
 def difference(left: Picture, right: Picture) -> float:
-    a, b = (torch.frombuffer(bytearray(one.rgb), dtype=torch.uint8).float() for one in (left, right))
+    a, b = (
+        torch.frombuffer(bytearray(one.rgb), dtype=torch.uint8).float() for one in (left, right)
+    )
     return (a - b).abs().mean().item()
 
 
@@ -255,6 +267,13 @@ def test_a_variation_leans_from_its_parent_by_its_strength(desk: Desk) -> None:
     assert varied(0.0).sha256 == parent.sha256
     assert 0 < difference(subtle, parent) < difference(strong, parent)
     assert subtle.seed == 99
+
+
+def test_a_variation_of_a_variation_starts_where_its_parent_ended(desk: Desk) -> None:
+    first = recipe(images=2, variation=Variation(seed=50, strength=0.6))
+    parent = hashes(desk.render(first))[1]
+    again = recipe(images=1, variation=Variation(seed=9, strength=0.0, earlier=((51, 0.6),)))
+    assert hashes(desk.render(again)) == [parent]
 
 
 def test_variations_of_one_parent_differ_from_each_other(desk: Desk) -> None:
@@ -364,9 +383,7 @@ def test_an_error_of_one_job_in_a_shared_forward_fails_it_alone(
     assert (desk.failed("four").code, desk.failed("four").retryable) == ("render_failed", True)
 
 
-def test_a_sampler_that_breaks_fails_its_job_alone(
-    desk: Desk, alone: dict[str, list[str]]
-) -> None:
+def test_a_sampler_that_breaks_fails_its_job_alone(desk: Desk, alone: dict[str, list[str]]) -> None:
     desk.admit(MIXED["one"], "one")
     desk.admit(MIXED["four"], "four")
     desk.steps(1)

@@ -42,7 +42,9 @@ class Hall:
         )
 
     def ask(self, *pictures: Picture) -> None:
-        self.inspections.ask("postcards", list(pictures), lambda found, _: self.answers.append(found))
+        self.inspections.ask(
+            "postcards", list(pictures), lambda found, _: self.answers.append(found)
+        )
 
     def settle(self) -> None:
         assert self.woken.wait(10)

@@ -26,7 +26,7 @@ from farm.engine.snapshots import (
 from shared.catalog import SAMPLERS
 from shared.errors import Fault
 from shared.spec import RenderSpec
-from tests.farm.engine.conftest import Desk, recipe
+from tests.farm.engine.desk import Desk, recipe
 
 NewDesk = Callable[..., Desk]
 SEED = 20_240
@@ -246,9 +246,7 @@ def snapshot(job_id: str = "job", step: int = 1) -> Snapshot:
     return Snapshot(identity, 1, step, {"trajectories": []}, {"0.latents": torch.ones(2)})
 
 
-def test_a_half_written_file_is_never_seen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_half_written_file_is_never_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = SnapshotFolder(tmp_path)
     folder.write(snapshot(step=1))
 

@@ -1,0 +1,214 @@
+"""The real child over a real pipe: how it starts, works, is drained, and dies."""
+
+import asyncio
+import random
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from farm.engine import frames
+from farm.engine.client import EngineClient, EngineOptions
+from farm.engine.messages import (
+    Drain,
+    Drop,
+    Failed,
+    GivenBack,
+    Inspect,
+    Inspected,
+    Ready,
+    Render,
+    Rendered,
+    Stepped,
+    ToParent,
+)
+from shared.config import SHARED
+from shared.errors import Fault
+from tests.farm.engine.desk import Desk, recipe
+
+SPEC = recipe(steps=40, images=1)
+
+
+class Child:
+    """A client and what it has said so far."""
+
+    def __init__(self, client: EngineClient) -> None:
+        self.client = client
+        self.said: list[ToParent] = []
+        self.stream = client.messages()
+
+    async def until(self, kind: type[Any], job_id: str | None = None) -> Any:
+        async with asyncio.timeout(60):
+            async for message in self.stream:
+                self.said.append(message)
+                of = getattr(message, "job_id", None)
+                if isinstance(message, kind) and job_id in (None, of):
+                    return message
+        raise AssertionError(f"the child ended without {kind.__name__}: {self.said[-3:]}")
+
+    async def render(self, job_id: str, **render: Any) -> None:
+        wanted: dict[str, Any] = {
+            "attempt": 1,
+            "spec": SPEC.as_dict(),
+            "snapshot_every": 1,
+        } | render
+        await self.client.send(Render(job_id=job_id, **wanted))
+
+
+Start = Callable[[], Awaitable[Child]]
+
+
+def options(folder: Path) -> EngineOptions:
+    catalog = SHARED / "catalog.toml"
+    return EngineOptions(folder / "snapshots", catalog, threads=1, log_level="CRITICAL")
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[Callable[[], Awaitable[Child]]]:
+    """A child on this test's snapshots; none outlives the test."""
+    children: list[Child] = []
+
+    async def begin() -> Child:
+        child = Child(await EngineClient.start(options(tmp_path)))
+        children.append(child)
+        return child
+
+    yield begin
+    for child in children:
+        child.client.kill()
+        await child.client.close()
+
+
+async def test_a_life_from_ready_to_drain(start: Start, tmp_path: Path) -> None:
+    """One process for many assertions, since each costs seconds to start."""
+    child = await start()
+    ready = await child.until(Ready)
+    child.client.process.send_signal(signal.SIGINT)  # Ctrl-C in a terminal is not for the child
+    assert (ready.device, ready.checkpoints) == ("cpu", ["postcards"])
+
+    await child.render("good")
+    await child.render("bad", spec=recipe(sampler="magic").as_dict())
+    assert (await child.until(Failed, "bad")).code == "unknown_sampler"
+    rendered = await child.until(Rendered, "good")
+    assert [one.sha256 for one in rendered.findings] == [one.sha256 for one in rendered.pictures]
+
+    await child.client.send(Inspect("tile", rendered.pictures))
+    assert (await child.until(Inspected, "tile")).findings == rendered.findings
+
+    await child.render("gone")
+    await child.until(Stepped, "gone")
+    await child.client.send(Drop("gone"))
+    await child.render("kept", attempt=3)
+    await child.until(Stepped, "kept")
+    await child.client.send(Drain())
+    back = await child.until(GivenBack)
+    assert (back.job_id, back.attempt) == ("kept", 3)
+    assert await child.client.wait() == 0
+    assert [one.name for one in (tmp_path / "snapshots").iterdir()] == ["kept"]
+    assert [message async for message in child.stream] == []
+    with pytest.raises(Fault, match="stopped"):
+        await child.client.send(Drain())
+
+
+async def test_killed_at_a_random_step_the_next_one_draws_the_same_pixels(
+    start: Start, desk: Desk
+) -> None:
+    expected = desk.render(SPEC).pictures
+    seed = random.randrange(2**32)
+    first = await start()
+    await first.render("job")
+    for _ in range(random.Random(seed).randrange(2, 5)):
+        await first.until(Stepped)
+    first.client.process.send_signal(signal.SIGKILL)
+    assert await first.client.wait() == -signal.SIGKILL
+
+    second = await start()
+    await second.render("job", attempt=2)
+    rendered = await second.until(Rendered)
+    assert rendered.resumed_from > 0, f"seed {seed}"
+    assert rendered.pictures == expected, f"seed {seed}"
+
+    await second.render("later")
+    await second.until(Stepped, "later")
+    second.client.process.send_signal(signal.SIGTERM)  # a deploy is a drain
+    await second.until(GivenBack, "later")
+    assert await second.client.wait() == 0
+
+
+async def test_a_closed_pipe_ends_it_even_while_it_starts(start: Start) -> None:
+    child = await start()
+    assert await child.client.close() == 0
+    assert not child.said
+
+
+async def test_a_catalog_it_cannot_use_says_so_with_its_exit_code(tmp_path: Path) -> None:
+    broken = tmp_path / "catalog.toml"
+    broken.write_text("default = 3")
+    client = await EngineClient.start(EngineOptions(tmp_path, broken, log_level="CRITICAL"))
+    assert [message async for message in client.messages()] == []
+    assert await client.close() == 78
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
+async def test_a_parent_that_is_killed_takes_it_along(tmp_path: Path) -> None:
+    code = f"""
+import asyncio, pathlib
+from farm.engine.client import EngineClient, EngineOptions
+async def main():
+    client = await EngineClient.start(EngineOptions(
+        pathlib.Path({str(tmp_path)!r}), pathlib.Path({str(SHARED / "catalog.toml")!r}), threads=1,
+        log_level="CRITICAL"))
+    print(client.pid, flush=True)
+    await asyncio.sleep(60)
+asyncio.run(main())
+"""
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE
+    )
+    assert parent.stdout is not None
+    pid = int(await parent.stdout.readline())
+    parent.kill()
+    await parent.wait()
+    async with asyncio.timeout(20):
+        while is_alive(pid):
+            await asyncio.sleep(0.02)
+
+
+def is_alive(pid: int) -> bool:
+    """A zombie that nobody has waited for is dead."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+async def test_no_secret_of_ours_reaches_the_child(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PICTOR_DISCORD__TOKEN", "canary")
+    child = await start()
+    environment = Path(f"/proc/{child.client.pid}/environ")
+    async with asyncio.timeout(10):
+        while b"HF_HUB_OFFLINE" not in environment.read_bytes():
+            await asyncio.sleep(0.01)
+    assert b"canary" not in environment.read_bytes()
+
+
+def test_a_frame_no_message_can_have_is_refused() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.sendall(frames.HEADER.pack(frames.LARGEST + 1))
+        with pytest.raises(frames.BrokenFrame):
+            frames.receive(theirs)
+
+
+def test_a_frame_cut_short_is_the_end() -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        with ours:
+            ours.sendall(frames.pack(b"picture")[:-1])
+        assert frames.receive(theirs) is None
