@@ -8,7 +8,7 @@ from typing import Any
 from redis.asyncio import Redis
 from sqlalchemy import func, select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
@@ -141,7 +141,7 @@ def _faults() -> Iterator[None]:
     """Translates what the driver says, once. What is a mistake of ours in SQL stays what it is."""
     try:
         yield
-    except (IntegrityError, ProgrammingError):
+    except (IntegrityError, ProgrammingError, DataError):
         raise
     except DBAPIError as error:
         raise (_busy() if _is_busy(error) else _down()) from error

@@ -55,7 +55,7 @@ async def hold(
 
 async def settle(session: Session, job: Paid, charged_ms: int) -> None:
     """The charge is spent and the rest of the hold released."""
-    held_ms = await held(session, job.id)
+    held_ms = await _held(session, job.id, lock=True)
     if charged_ms > held_ms:
         raise Fault("charge_above_hold", f"Job {job.id} costs {charged_ms} ms; {held_ms} are held.")
     if await _enter(session, job.account_id, "settle", charged_ms, job_id=job.id):
@@ -66,17 +66,14 @@ async def settle(session: Session, job: Paid, charged_ms: int) -> None:
 
 async def release(session: Session, job: Paid) -> None:
     """All of the hold goes back: the job failed, was blocked or cancelled."""
+    held_ms = await _held(session, job.id, lock=True)
     if not await _exists(session, job.id, "settle"):
-        await _release(session, job, await held(session, job.id))
+        await _release(session, job, held_ms)
 
 
 async def held(session: Session, job_id: UUID) -> int:
     """What was held for this job when it was accepted: the most it may cost."""
-    query = select(ledger.c.amount_ms).where(ledger.c.job_id == job_id, ledger.c.kind == "hold")
-    amount: int | None = (await session.execute(query)).scalar_one_or_none()
-    if amount is None:
-        raise Fault("no_hold", f"Job {job_id} has no hold.")
-    return amount
+    return await _held(session, job_id)
 
 
 async def balance(session: Session, account_id: UUID, *, lock: bool = False) -> Balance:
@@ -109,6 +106,16 @@ def gpu_time(milliseconds: int) -> str:
     if seconds < 90 * 60:
         return f"{seconds / 60:.1f} min"
     return f"{seconds / 3600:.1f} h"
+
+
+async def _held(session: Session, job_id: UUID, *, lock: bool = False) -> int:
+    """`lock` puts the ends of one job in a row: the first takes the hold, the others find it taken."""
+    query = select(ledger.c.amount_ms).where(ledger.c.job_id == job_id, ledger.c.kind == "hold")
+    found = await session.execute(query.with_for_update() if lock else query)
+    amount: int | None = found.scalar_one_or_none()
+    if amount is None:
+        raise Fault("no_hold", f"Job {job_id} has no hold.")
+    return amount
 
 
 async def _release(session: Session, job: Paid, amount_ms: int) -> None:

@@ -122,7 +122,10 @@ class S3Store:
         return f"{self._public_url}/{_checked(key)}"
 
     async def ping(self) -> None:
-        await _in_thread(lambda: self._client.head_bucket(Bucket=self._bucket), self._bucket)
+        try:
+            await _in_thread(lambda: self._client.head_bucket(Bucket=self._bucket), self._bucket)
+        except Fault as fault:  # a bucket that is missing is no missing picture
+            raise _down() from fault
 
     def _read(self, key: str) -> bytes:
         with self._client.get_object(Bucket=self._bucket, Key=key)["Body"] as body:

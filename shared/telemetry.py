@@ -27,7 +27,7 @@ _SECRETS = (
     (re.compile(r"(X-Amz-(?:Signature|Credential|Security-Token)=)[^&\s\"']+"), r"\1***"),
     (
         re.compile(
-            r"(?i)((?:token|secret|password|api_?key|access_key)[\"']?\s*[=:]\s*[\"']?)[^\s\"',&)}]+"
+            r"(?i)((?:token|secret|password|api_?key|access_?key|secret_?key)[\"']?\s*[=:]\s*[\"']?)[^\s\"',&)}]+"
         ),
         r"\1***",
     ),

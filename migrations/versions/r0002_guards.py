@@ -56,7 +56,8 @@ end $$
 """
 
 # A job's hold is the most that its settle and release may add up to. Locking the hold puts two
-# transactions that would each take the whole of it in a row.
+# transactions that would each take the whole of it in a row. After the insert, so that an entry which
+# is there already (`on conflict do nothing`) is no offence.
 LEDGER_WITHIN_HOLD = """
 create function ledger_within_hold() returns trigger language plpgsql as $$
 declare
@@ -67,10 +68,10 @@ begin
         where job_id = new.job_id and account_id = new.account_id and kind = 'hold' for update;
     select coalesce(sum(amount_ms), 0) into taken from ledger
         where job_id = new.job_id and kind in ('settle', 'release');
-    if held is null or taken + new.amount_ms > held then
+    if held is null or taken > held then
         raise exception 'job % takes more than its hold', new.job_id using errcode = 'check_violation';
     end if;
-    return new;
+    return null;
 end $$
 """
 
@@ -85,7 +86,7 @@ FUNCTIONS = (MAY_MOVE, JOBS_BEGIN, JOBS_MOVE, LEDGER_WITHIN_HOLD, APPEND_ONLY)
 TRIGGERS = (
     "create trigger jobs_begin before insert on jobs for each row execute function jobs_begin()",
     "create trigger jobs_move before update on jobs for each row execute function jobs_move()",
-    """create trigger ledger_within_hold before insert on ledger for each row
+    """create trigger ledger_within_hold after insert on ledger for each row
         when (new.kind in ('settle', 'release')) execute function ledger_within_hold()""",
 )
 BOOKS = ("ledger", "audit", "verdicts")

@@ -1,0 +1,179 @@
+"""Rings carry ids as JSON, are best effort, and nothing that is not a ring is ever run."""
+
+import asyncio
+import os
+import pickle
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+import pytest
+from arq.typing import WorkerCoroutine
+from arq.worker import Worker, func
+from pydantic import SecretStr
+from redis.asyncio import Redis
+
+from farm.embedded import Server, redis_server
+from shared.bell import ARQ_DEFAULTS, QUEUES, Bell, arq_pool, deserialize, gpu_queue, serialize
+from shared.config import RedisSettings, Settings
+from shared.plans import Speed
+
+JOB = UUID("00000000-0000-4000-8000-000000000001")
+
+
+@pytest.fixture
+async def own_redis(tmp_path: Path) -> AsyncIterator[Server]:
+    """One that a test may freeze and stop."""
+    server = await asyncio.to_thread(redis_server, tmp_path / "redis")
+    yield server
+    with suppress(ProcessLookupError):
+        os.kill(server.pid, signal.SIGCONT)
+    await asyncio.to_thread(server.stop)
+
+
+async def drain(settings: RedisSettings, queue: str, name: str) -> list[tuple[Any, ...]]:
+    """What a real arq worker hears on this queue."""
+    heard: list[tuple[Any, ...]] = []
+
+    async def listen(_: dict[Any, Any], *arguments: Any) -> None:
+        heard.append(arguments)
+
+    worker = Worker(
+        [func(cast(WorkerCoroutine, listen), name=name)],
+        queue_name=queue,
+        redis_pool=await arq_pool(settings),
+        burst=True,
+        **ARQ_DEFAULTS,
+    )
+    await worker.main()
+    await worker.pool.aclose(close_connection_pool=True)  # its own close is deprecated inside
+    return heard
+
+
+async def test_a_ring_is_heard_once_with_ids_alone(settings: Settings) -> None:
+    bell = Bell(settings.redis)
+    for speed in Speed:
+        assert await bell.ring(speed, JOB)
+        assert await bell.ring(speed, JOB)
+        assert await drain(settings.redis, QUEUES[speed], "pick") == [(str(JOB), 0)]
+    assert await bell.ring_worker("gpu-0", JOB, 3)
+    assert await bell.depth(gpu_queue("gpu-0")) == 1
+    assert await drain(settings.redis, gpu_queue("gpu-0"), "render") == [(str(JOB), 3)]
+    await bell.close()
+
+
+async def test_the_same_ring_may_come_again_after_it_was_heard(settings: Settings) -> None:
+    bell = Bell(settings.redis)
+    for _ in range(3):
+        assert await bell.ring_worker("gpu-0", JOB, 1)
+        assert await drain(settings.redis, gpu_queue("gpu-0"), "render") == [(str(JOB), 1)]
+    await bell.close()
+
+
+async def test_picks_and_renders_do_not_swallow_each_other(settings: Settings) -> None:
+    bell = Bell(settings.redis)
+    await bell.ring(Speed.FAST, JOB, 1)
+    await bell.ring_worker("gpu-0", JOB, 1)
+    assert await bell.depth(QUEUES[Speed.FAST]) == await bell.depth(gpu_queue("gpu-0")) == 1
+    await bell.close()
+
+
+class Bomb:
+    """Unpickling it writes a file: what a pickle from outside would do to us."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self._path,))
+
+
+def payloads(proof: Path) -> list[bytes]:
+    """Pickles as arq would write them, in every protocol, and JSON that is no ring of ours."""
+    ring: dict[str, Any] = {"t": 1, "f": "pick", "a": (Bomb(proof),), "k": {}, "et": 1}
+    pickles = [pickle.dumps(ring, protocol) for protocol in range(6)]
+    bare = [pickle.dumps(Bomb(proof), protocol) for protocol in range(6)]
+    jsons = [
+        b'{"t": 1, "f": ["a list"], "a": [], "k": {}, "et": 1}',
+        b'{"t": 1, "f": {"a": "dict"}, "a": [], "k": {}, "et": 1}',
+        b'{"t": "x", "f": "pick", "a": [], "k": {}, "et": 1}',
+        b'{"t": 1, "f": "pick", "a": [{"deep": 1}], "k": {}, "et": 1}',
+        b'{"t": 1, "f": "os.system", "a": ["touch x"], "k": {}, "et": 1}',
+        b"[]",
+        b"null",
+        b"",
+        b"\xff\xfe",
+        b"[" * 3000,
+        b'"' + b"x" * 5000 + b'"',
+    ]
+    return [*pickles, *bare, *jsons]
+
+
+async def test_pickles_are_never_run_and_stop_nobody(settings: Settings, tmp_path: Path) -> None:
+    proof = tmp_path / "proof"
+    queue, bad = QUEUES[Speed.FAST], payloads(proof)
+    assert len(bad) >= 20
+    assert settings.redis.url is not None
+    async with Redis.from_url(settings.redis.url.get_secret_value()) as redis:
+        for number, payload in enumerate(bad):
+            await redis.set(f"arq:job:bad-{number}", payload)
+            await redis.zadd(queue, {f"bad-{number}": 1})
+        bell = Bell(settings.redis)
+        await bell.ring(Speed.FAST, JOB)
+        assert await drain(settings.redis, queue, "pick") == [(str(JOB), 0)]
+        assert await redis.zcard(queue) == 0
+    assert not proof.exists()
+    pickle.loads(bad[-len(bad)])
+    assert proof.exists(), "the payloads are live: it is our codec that kept them from running"
+    await bell.close()
+
+
+async def test_nothing_in_redis_is_a_pickle(settings: Settings) -> None:
+    bell = Bell(settings.redis)
+    await bell.ring(Speed.TURBO, JOB)
+    assert settings.redis.url is not None
+    async with Redis.from_url(settings.redis.url.get_secret_value()) as redis:
+        [key] = await redis.keys("arq:job:*")
+        assert deserialize(await redis.get(key))["a"] == [str(JOB), 0]
+        assert await redis.pttl(key) <= 3_600_000
+    await bell.close()
+
+
+def test_contents_do_not_fit() -> None:
+    ring: dict[str, Any] = {"f": "pick", "a": ["x" * 5000], "k": {}, "t": None, "et": 1}
+    with pytest.raises(ValueError, match="ids, not contents"):
+        serialize(ring)
+    assert serialize({"r": ValueError("a secret")}) == b'{"r":"ValueError"}'
+
+
+async def test_a_stopped_redis_is_only_a_no(own_redis: Server) -> None:
+    bell = Bell(RedisSettings(url=SecretStr(own_redis.url)))
+    assert await bell.ring(Speed.FAST, uuid4())
+    await asyncio.to_thread(own_redis.stop)
+    assert not await bell.ring(Speed.FAST, uuid4())
+    assert not await bell.ring_worker("gpu-0", uuid4(), 1)
+    await bell.close()
+
+
+async def test_a_frozen_redis_holds_nobody_beyond_the_limit(own_redis: Server) -> None:
+    bell = Bell(RedisSettings(url=SecretStr(own_redis.url), socket_timeout_s=0.3))
+    assert await bell.ring(Speed.FAST, uuid4())
+    os.kill(own_redis.pid, signal.SIGSTOP)
+    began = time.monotonic()
+    assert not await bell.ring(Speed.FAST, uuid4())
+    assert time.monotonic() - began < 1.5
+    os.kill(own_redis.pid, signal.SIGCONT)
+    assert await bell.ring(Speed.FAST, uuid4())
+    await bell.close()
+
+
+async def test_a_full_redis_is_only_a_no(own_redis: Server) -> None:
+    bell = Bell(RedisSettings(url=SecretStr(own_redis.url)))
+    async with Redis.from_url(own_redis.url) as redis:
+        await redis.config_set("maxmemory", 1)
+    assert not await bell.ring(Speed.FAST, uuid4())
+    await bell.close()

@@ -1,0 +1,39 @@
+"""A strike is a row of the audit book, and it does not repeat what was said."""
+
+from uuid import uuid4
+
+from sqlalchemy import text
+
+from shared import moderation
+from shared.connections import Database
+from tests.shared.rows import Ruling
+
+
+async def test_an_action_is_written_down(database: Database) -> None:
+    async with database.begin() as session:
+        await moderation.audit(session, "mod:1", "suspend", "account:2", {"why": "spam"})
+        await moderation.audit(session, "mod:1", "lift", "account:2")
+        rows = await session.execute(
+            text("select actor, action, subject, detail from audit order by id")
+        )
+    assert [tuple(row) for row in rows] == [
+        ("mod:1", "suspend", "account:2", {"why": "spam"}),
+        ("mod:1", "lift", "account:2", {}),
+    ]
+
+
+async def test_a_strike_says_why_and_against_whom(database: Database) -> None:
+    account, job = uuid4(), uuid4()
+    verdict = Ruling(decision="block", category="violence", score=0.9, rule="blocklist:12")
+    async with database.begin() as session:
+        await moderation.strike(session, account, job, verdict)
+        await moderation.strike(session, account, None, verdict)
+        rows = list(
+            await session.execute(
+                text("select actor, action, subject, detail from audit order by id")
+            )
+        )
+    assert [tuple(row)[:3] for row in rows] == [("filter", "strike", f"account:{account}")] * 2
+    assert [row.detail["job"] for row in rows] == [str(job), None]
+    assert rows[0].detail["category"] == "violence"
+    assert rows[0].detail["rule"] == "blocklist:12"
