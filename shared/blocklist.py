@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shared.disguises import normalise, words_of
+from shared.disguises import spelled
 from shared.errors import Fault
 
 SEXUAL, MINOR = "sexual", "minor"
@@ -15,7 +15,7 @@ CATEGORIES = (SEXUAL, MINOR, "gore", "hate", "self_harm", "illegal")
 # `terms` (minors) score nothing alone; the hard rule reads them.
 SCORES = {"explicit": 1.0, "inside": 1.0, "strong": 1.0, "weak": 0.5, "terms": 0.0}
 LONGEST_PHRASE = 6
-HARMLESS = "harmless"
+HARMLESS, DECLINED = "harmless", "declined"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class Blocklist:
     terms: Mapping[str, Term]
     hashed: Mapping[str, Term]
     harmless: frozenset[str]
+    declined: frozenset[str]
     context: Mapping[str, frozenset[str]]
     reach: Mapping[str, int]  # first word of any phrase above -> words of the longest such phrase
     inside: tuple[str, ...]  # terms that are looked for inside longer words too
@@ -55,7 +56,7 @@ def read_blocklist(path: Path) -> Blocklist:
 
 
 def _blocklist(raw: Mapping[str, Any], digest: str) -> Blocklist:
-    stray = set(raw) - {*CATEGORIES, "block", "review", HARMLESS}
+    stray = set(raw) - {*CATEGORIES, "block", "review", HARMLESS, DECLINED}
     _require(not stray, f"unknown entries: {', '.join(sorted(stray))}")
     block, review = float(raw["block"]), float(raw["review"])
     _require(0 < review <= block <= 1, "0 < review <= block <= 1 must hold")
@@ -68,6 +69,7 @@ def _blocklist(raw: Mapping[str, Any], digest: str) -> Blocklist:
         terms=terms,
         hashed={word: Term(word, "hate", "explicit") for word in raw["hate"].get("hashed", [])},
         harmless=harmless,
+        declined=frozenset(map(_checked, raw[DECLINED])),
         context={category: _context(raw[category]) for category in CATEGORIES},
         reach=_reach([*terms, *harmless]),
         inside=tuple(word for word, term in terms.items() if term.strength == "inside"),
@@ -100,9 +102,10 @@ def _context(lists: Mapping[str, list[str]]) -> frozenset[str]:
 
 
 def _checked(phrase: str) -> str:
-    words = words_of(normalise(phrase))
-    _require(" ".join(words) == phrase != "", f"{phrase!r} would never match; write plain words")
-    _require(len(words) <= LONGEST_PHRASE, f"{phrase!r} is longer than {LONGEST_PHRASE} words")
+    _require(spelled(phrase) == phrase != "", f"{phrase!r} would never match; write plain words")
+    _require(
+        len(phrase.split()) <= LONGEST_PHRASE, f"{phrase!r} is longer than {LONGEST_PHRASE} words"
+    )
     return phrase
 
 

@@ -61,6 +61,11 @@ def normalise(text: str) -> str:
     return unicodedata.normalize("NFKC", mapped)
 
 
+def spelled(text: str) -> str:
+    """The plain reading as one line of words."""
+    return " ".join(words_of(normalise(text)))
+
+
 def words_of(text: str) -> tuple[str, ...]:
     return tuple(_WORD.findall(text.replace("'s", "").replace("’s", "")))
 

@@ -74,11 +74,11 @@ def _terms(reading: Reading, words: list[str], blocklist: Blocklist) -> Iterator
 
 def _reach(word: str, blocklist: Blocklist) -> int:
     """How many words a phrase that begins with this one may have; 0 where none begins so."""
-    return max(blocklist.reach.get(form, 0) for form in _singulars(word))
+    return max(blocklist.reach.get(form, 0) for form in singulars(word))
 
 
 def _listed(phrase: str, blocklist: Blocklist) -> Iterator[Term]:
-    for form in _singulars(phrase):
+    for form in singulars(phrase):
         if form in blocklist.terms:
             yield blocklist.terms[form]
             return
@@ -87,12 +87,12 @@ def _listed(phrase: str, blocklist: Blocklist) -> Iterator[Term]:
 def _slur(word: str, blocklist: Blocklist) -> Iterator[Term]:
     if len(word) < SHORTEST_SLUR:
         return
-    for form in _singulars(word):
+    for form in singulars(word):
         if hashlib.sha256(form.encode()).hexdigest() in blocklist.hashed:
             yield SLUR
 
 
-def _singulars(phrase: str) -> Iterator[str]:
+def singulars(phrase: str) -> Iterator[str]:
     yield phrase
     if phrase.endswith("s"):
         yield phrase[:-1]
@@ -141,12 +141,12 @@ def _without_harmless(words: tuple[str, ...], blocklist: Blocklist) -> list[str]
 def _harmless_length(words: tuple[str, ...], start: int, blocklist: Blocklist) -> int:
     for length in range(_reach(words[start], blocklist), 1, -1):
         phrase = " ".join(words[start : start + length])
-        if any(form in blocklist.harmless for form in _singulars(phrase)):
+        if any(form in blocklist.harmless for form in singulars(phrase)):
             return len(words[start : start + length])
     return 0
 
 
 def _lowered(words: Iterable[str], blocklist: Blocklist) -> frozenset[str]:
     """The categories whose context the prompt speaks of."""
-    forms = {form for word in words for form in _singulars(word)}
+    forms = {form for word in words for form in singulars(word)}
     return frozenset(category for category, context in blocklist.context.items() if forms & context)

@@ -7,8 +7,8 @@ from enum import StrEnum
 
 from shared.blocklist import MINOR, SEXUAL, Blocklist
 from shared.blocklist import read_blocklist as read_blocklist
-from shared.disguises import normalise
-from shared.lexicon import SLUR, Hit, find
+from shared.disguises import normalise, spelled
+from shared.lexicon import SLUR, Hit, find, singulars
 
 NONE = "none"
 FAILED = "screen_failed"
@@ -43,20 +43,24 @@ class PromptScreen:
         self._blocklist = blocklist
         self.policy = blocklist.policy
 
-    def screen(self, texts: Sequence[str]) -> Verdict:
-        """The gravest verdict on the texts one by one and together."""
+    def screen(self, texts: Sequence[str], *, negative: Sequence[str] = ()) -> Verdict:
+        """The gravest verdict on the texts one by one and together; `negative` is what --no names."""
         try:
-            return self._screen(tuple(texts))
+            return self._screen(tuple(texts), tuple(negative))
         except Exception as error:  # fail closed: no answer is a no
             rule = f"{FAILED}:{type(error).__name__}"
             return Verdict(Decision.BLOCK, NONE, 1.0, rule, self.policy, _digest(""))
 
-    def _screen(self, texts: tuple[str, ...]) -> Verdict:
-        whole = " ".join(texts)
-        judged = [self._judge(text) for text in dict.fromkeys((whole, *texts))]
-        digest = _digest(normalise(whole))
+    def _screen(self, texts: tuple[str, ...], negative: tuple[str, ...]) -> Verdict:
+        unwanted = [f"no {item}" for item in negative if not self._is_declined(item)]
+        whole = " ".join((*texts, *unwanted))
+        judged = [self._judge(text) for text in dict.fromkeys((whole, *texts, *unwanted))]
+        digest = _digest(normalise(" ".join((*texts, *(f"no {item}" for item in negative)))))
         category, score, rule = max(judged, key=lambda found: (found[0] == MINOR, found[1]))
         return Verdict(self._decide(score), category, score, rule, self.policy, digest)
+
+    def _is_declined(self, item: str) -> bool:
+        return any(form in self._blocklist.declined for form in singulars(spelled(item)))
 
     def _judge(self, text: str) -> tuple[str, float, str]:
         """(category, score, rule) of one text."""

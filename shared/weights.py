@@ -1,6 +1,7 @@
 """`::` splits a prompt's text into parts, each with an optional weight. Pure."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from shared.errors import Refusal
@@ -34,6 +35,15 @@ def read_texts(head: str) -> tuple[WeightedText, ...]:
         texts.append(_part(text, 1.0, position))
     _check_weights(texts)
     return tuple(texts)
+
+
+def wanted(texts: Iterable[WeightedText]) -> list[str]:
+    return [part.text for part in texts if part.weight >= 0]
+
+
+def unwanted(texts: Iterable[WeightedText]) -> list[str]:
+    """A part of negative weight pushes away, as --no does."""
+    return [part.text for part in texts if part.weight < 0]
 
 
 def _weight(piece: str, position: int) -> tuple[float, str]:

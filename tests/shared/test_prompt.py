@@ -11,6 +11,7 @@ from shared.errors import Refusal
 from shared.parameters import BY_NAME, PARAMETERS, Kind
 from shared.plans import Speed
 from shared.prompt import Prompt, WeightedText, format_prompt, parameter_help, parse, readable
+from shared.weights import unwanted, wanted
 
 
 def refusal(text: str, *, longest: int = 2000) -> Refusal:
@@ -95,6 +96,11 @@ def test_one_parameter(typed: str, field: str, value: object) -> None:
 )
 def test_weights(typed: str, expected: list[tuple[str, float]]) -> None:
     assert parts(typed) == expected
+
+
+def test_parts_of_negative_weight_are_unwanted() -> None:
+    texts = parse("tulips:: red::-.5 leaf::0").texts
+    assert (wanted(texts), unwanted(texts)) == (["tulips", "leaf"], ["red"])
 
 
 @pytest.mark.parametrize(

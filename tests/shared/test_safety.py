@@ -259,8 +259,25 @@ def test_a_harmless_phrase_may_not_be_made_of_two_parts() -> None:
     assert decision("naked", "mole rat") is Decision.BLOCK
 
 
-def test_the_negative_prompt_is_read_like_any_text() -> None:
-    assert decision("a woman on a bed", "no clothes") is Decision.BLOCK
+@pytest.mark.parametrize("item", ["clothes", "cl0thes", "clothing", "porn woman, naked woman"])
+def test_what_a_negative_prompt_leads_to_is_judged(item: str) -> None:
+    assert decision("a woman on a bed") is Decision.ALLOW
+    assert SCREEN.screen(["a woman on a bed"], negative=[item]).decision is Decision.BLOCK
+
+
+def test_to_ask_for_less_is_no_offence() -> None:
+    for negative in (["nudity", "blood", "Gore"], ["nude", "children"], ["swastikas"]):
+        assert SCREEN.screen(["a knight"], negative=negative).decision is Decision.ALLOW
+
+
+def test_the_hard_rule_reads_the_negative_prompt_too() -> None:
+    assert SCREEN.screen(["a child on a bed"], negative=["clothes"]).category == "minor"
+    assert SCREEN.screen(["a naked elf"], negative=["grown up child"]).category == "minor"
+
+
+def test_the_digest_covers_the_negative_prompt() -> None:
+    plain = SCREEN.screen(["a knight"]).sha256
+    assert plain != SCREEN.screen(["a knight"], negative=["blood"]).sha256
 
 
 @pytest.mark.parametrize(
