@@ -13,7 +13,8 @@ from bot.emulator.interactions import (
     Interactions,
 )
 from bot.emulator.optionvalues import to_options
-from bot.emulator.postings import Body, Upload, delete, draft, post, store
+from bot.emulator.postings import delete, draft, post
+from bot.emulator.uploads import Body, Upload, store
 from bot.emulator.world import Channel, Json, Message, World
 
 STRING_SELECT, LABEL = 3, 18

@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from bot.emulator.errors import ApiError
-from bot.emulator.postings import Body, Upload
+from bot.emulator.uploads import Body, Upload
 
 MAX_REQUEST_BYTES = 25 * 1024 * 1024
 FILE_FIELD = re.compile(r"files\[(\d+)\]")

@@ -13,7 +13,7 @@ from bot.emulator.bodies import as_object, read_body
 from bot.emulator.emulator import EMULATOR, Emulator
 from bot.emulator.errors import ApiError, invalid_body
 from bot.emulator.faults import Fault
-from bot.emulator.postings import Body, Upload
+from bot.emulator.uploads import Body, Upload
 
 API = "/api/v10"
 WITHOUT_BOT_TOKEN = ("/interactions/", "/webhooks/")

@@ -10,12 +10,12 @@ from bot.emulator.errors import ApiError
 from bot.emulator.postings import (
     EPHEMERAL,
     LOADING,
-    Body,
     draft,
     edit,
     post,
     publish,
 )
+from bot.emulator.uploads import Body
 from bot.emulator.world import DM, Channel, Event, Json, Message, World
 
 ACK_WITHIN_S = 3.0

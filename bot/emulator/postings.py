@@ -1,13 +1,12 @@
 """Writing, editing and deleting messages: what a body becomes once it is in a channel."""
 
-import hashlib
-import mimetypes
 import re
-import struct
-from dataclasses import dataclass, field
+from dataclasses import fields, replace
 
 from bot.emulator import payloads, people
 from bot.emulator.errors import ApiError
+from bot.emulator.media import shown_components, shown_embed, unfurled
+from bot.emulator.uploads import Body, store
 from bot.emulator.world import DM, Attachment, Channel, Event, Json, Message, World
 
 SUPPRESS_EMBEDS = 1 << 2
@@ -20,20 +19,6 @@ SETTABLE_FLAGS = SUPPRESS_EMBEDS | SILENT | VOICE | COMPONENTS_V2
 
 OLD_AFTER_S = 3600
 NONCE_MEMORY_S = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    filename: str
-    content: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """What a request carried: its JSON and its files by index."""
-
-    json: Json = field(default_factory=dict)
-    files: dict[int, Upload] = field(default_factory=dict)
 
 
 def post(world: World, draft: Message, body: Body) -> Message:
@@ -56,12 +41,13 @@ def publish(world: World, message: Message) -> Message:
 
 def edit(world: World, message: Message, body: Body) -> Message:
     """Change what the body names. The first edit of a "thinking" message is its arrival."""
-    arriving = bool(message.flags & LOADING)
-    message.flags &= ~LOADING
-    _fill(world, message, body)
-    require_substance(message)
-    if not arriving:
-        message.edited = world.clock.now()
+    changed = replace(message, flags=message.flags & ~LOADING)
+    _fill(world, changed, body)
+    require_substance(changed)
+    if not message.flags & LOADING:
+        changed.edited = world.clock.now()
+    for each in fields(Message):
+        setattr(message, each.name, getattr(changed, each.name))
     announce(world, "MESSAGE_UPDATE", message)
     return message
 
@@ -122,11 +108,12 @@ def _fill(world: World, message: Message, body: Body) -> None:
         message.attachments = _attach(world, message, body)
     if "content" in change:
         message.content = change["content"] or ""
+        message.unfurled = unfurled(world, message.content)
         _mention(world, message, change.get("allowed_mentions"))
     if "embeds" in change:
-        message.embeds = [_embed(world, message, e) for e in change["embeds"] or []]
+        message.embeds = [shown_embed(world, message, e) for e in change["embeds"] or []]
     if "components" in change:
-        message.components = _numbered(change["components"] or [])
+        message.components = shown_components(world, message, change["components"] or [])
     if change.get("flags") is not None:
         message.flags = (message.flags & ~SETTABLE_FLAGS) | (change["flags"] & SETTABLE_FLAGS)
 
@@ -143,96 +130,6 @@ def _attach(world: World, message: Message, body: Body) -> list[Attachment]:
         elif (upload := body.files.get(int(each["id"]))) is not None:
             attachments.append(store(world, message.channel_id, upload, each))
     return attachments
-
-
-def store(world: World, channel_id: str, upload: Upload, about: Json) -> Attachment:
-    """Keep a file at a CDN-like address."""
-    if len(upload.content) > world.rules.max_file_bytes:
-        raise ApiError(40005)
-    name = about.get("filename") or upload.filename
-    item = Attachment(
-        id=world.snowflakes.next(),
-        filename=re.sub(r"[^\w.\-]", "_", name),
-        content_type=mimetypes.guess_type(name)[0] or "application/octet-stream",
-        content=upload.content,
-        channel_id=channel_id,
-        description=about.get("description"),
-        size=picture_size(upload.content),
-    )
-    world.attachments[item.id] = item
-    return item
-
-
-def picture_size(content: bytes) -> tuple[int, int] | None:
-    """Width and height of a PNG, GIF or WebP, from its first bytes."""
-    if content[:8] == b"\x89PNG\r\n\x1a\n" and len(content) >= 24:
-        return struct.unpack(">II", content[16:24])
-    if content[:4] == b"GIF8" and len(content) >= 10:
-        return struct.unpack("<HH", content[6:10])
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP" and len(content) >= 30:
-        return _webp_size(content)
-    return None
-
-
-def _webp_size(content: bytes) -> tuple[int, int] | None:
-    kind = content[12:16]
-    if kind == b"VP8X":
-        return (
-            int.from_bytes(content[24:27], "little") + 1,
-            int.from_bytes(content[27:30], "little") + 1,
-        )
-    if kind == b"VP8L":
-        bits = int.from_bytes(content[21:25], "little")
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    width, height = struct.unpack("<HH", content[26:30])
-    return width & 0x3FFF, height & 0x3FFF
-
-
-def _embed(world: World, message: Message, embed: Json) -> Json:
-    shown = {"type": "rich", **embed}
-    for slot in ("image", "thumbnail"):
-        if (shown.get(slot) or {}).get("url"):
-            shown[slot] = _picture(world, message, shown[slot])
-    for slot in ("author", "footer"):
-        if url := (shown.get(slot) or {}).get("icon_url"):
-            proxied = _picture(world, message, {"url": url})
-            shown[slot] = shown[slot] | {
-                "icon_url": proxied["url"],
-                "proxy_icon_url": proxied["proxy_url"],
-            }
-    return shown
-
-
-def _picture(world: World, message: Message, picture: Json) -> Json:
-    url = str(picture["url"])
-    if url.startswith("attachment://"):
-        name = url.removeprefix("attachment://")
-        for item in message.attachments:
-            if item.filename == name:
-                found = payloads.attachment(item, world)
-                keys = ("url", "proxy_url", "width", "height")
-                return picture | {key: found[key] for key in keys if key in found}
-    return picture | {"url": url, "proxy_url": proxied(world, url)}
-
-
-def proxied(world: World, url: str) -> str:
-    """The address at which this server hands out a picture from elsewhere, as Discord does."""
-    key = hashlib.sha256(url.encode()).hexdigest()[:32]
-    world.media[key] = url
-    return f"{world.base_url}/media/{key}"
-
-
-def _numbered(components: list[Json]) -> list[Json]:
-    counter = iter(range(1, 1000))
-
-    def number(component: Json) -> Json:
-        numbered = {**component, "id": component.get("id") or next(counter)}
-        for slot in ("components", "items"):
-            if slot in numbered and slot == "components":
-                numbered[slot] = [number(child) for child in numbered[slot]]
-        return numbered
-
-    return [number(component) for component in components]
 
 
 def _mention(world: World, message: Message, allowed: Json | None) -> None:

@@ -58,6 +58,7 @@ class Message:
     type: int = 0
     content: str = ""
     embeds: list[Json] = field(default_factory=list)
+    unfurled: list[Json] = field(default_factory=list)
     components: list[Json] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
     flags: int = 0

@@ -147,6 +147,7 @@ async function refresh() {
     return;
   }
   if (mine !== store) return;
+  if (!document.body.classList.contains("ready") && matchMedia("(hover: hover)").matches) composer.focus();
   document.body.classList.add("ready");
   drawAround();
   redraw();
@@ -254,5 +255,10 @@ byId("shade").addEventListener("click", () => {
   if (matchMedia("(max-width: 1000px)").matches) showMembers(false);
 });
 document.addEventListener("visibilitychange", drawTitle);
+document.addEventListener("keydown", (event) => {
+  // Typing anywhere goes to the message box, as in Discord.
+  const idle = [document.body, byId("scroller")].includes(document.activeElement);
+  if (idle && event.key.length === 1 && event.key !== " " && !event.ctrlKey && !event.metaKey && !event.altKey) composer.focus();
+});
 setUpLightbox();
 connect();

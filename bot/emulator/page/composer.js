@@ -69,6 +69,11 @@ export class Composer {
     this.suggest();
   }
 
+  focus() {
+    if (this.entry) this.entry.start();
+    else this.area.focus();
+  }
+
   // Leave a command behind without taking the focus, as when the person changes.
   drop() {
     this.picker.hide();

@@ -112,6 +112,6 @@ function lines(text, see) {
 }
 
 export function plain(text, see) {
-  const holder = h("span", {}, inline(text.replace(/```\w*\n?|\n+/g, " "), see));
+  const holder = h("span", {}, inline(text.replace(/^(?:#{1,3}|-#|>|[-*]) +/gm, "").replace(/```\w*\n?|\n+/g, " "), see));
   return holder.textContent;
 }

@@ -14,7 +14,7 @@ export class Picture {
     this.alt = alt || "Picture";
     this.root.setAttribute("aria-label", `Open ${this.alt}`);
     this.image.alt = this.alt;
-    const next = local(proxy || url);
+    const next = local(url, proxy);
     if (next === this.url) return;
     this.url = next;
     if (!this.image.src && width && height) this.reserve(width, height);
@@ -45,11 +45,12 @@ export class Picture {
 
 const AVATARS = /cdn\.discordapp\.com\/(?:embed\/)?avatars\/(\d+)/;
 
+// Where this page finds a picture: through the server's proxy, whatever name the server goes by.
 // Avatars that a bot takes from Discord's CDN are drawn by us.
-export function local(url) {
+export function local(url, proxy = null) {
   const avatar = AVATARS.exec(url);
   if (avatar) return avatarOf(avatar[1]);
-  const path = /^https?:\/\/[^/]+(\/(?:cdn|media)\/.+)$/.exec(url);
+  const path = /^https?:\/\/[^/]+(\/(?:cdn|media)\/.+)$/.exec(proxy ?? url);
   return path ? path[1] : url;
 }
 

@@ -23,11 +23,14 @@ export class Embed {
   update({ embed }) {
     this.root.style.setProperty("--edge", colour(embed.color) ?? "var(--edge-plain)");
     const { author, title, url, description, fields, footer, timestamp } = embed;
-    const words = author || title || description || fields?.length ? { author, title, url, description, fields } : null;
+    const words = author?.name || title || description || fields?.length ? { author, title, url, description, fields } : null;
     this.words.show(words, (parts) => embedWords(parts, this.see));
     this.foot.show(footer || timestamp ? { footer, timestamp } : null, embedFoot);
-    showOrHide(this.thumbnail, embed.thumbnail, title);
-    showOrHide(this.picture, embed.image, title);
+    // A bare link to a picture is shown as the picture, large and without a frame.
+    const bare = embed.type === "image";
+    this.root.classList.toggle("bare", bare);
+    showOrHide(this.thumbnail, bare ? null : embed.thumbnail, title);
+    showOrHide(this.picture, bare ? embed.thumbnail : embed.image, title);
   }
 }
 
@@ -48,7 +51,7 @@ function embedWords({ author, title, url, description, fields }, see) {
   ];
 }
 
-const face = (author) => h("img", { src: local(author.proxy_icon_url ?? author.icon_url), alt: "", width: 24, height: 24 });
+const face = (author) => h("img", { src: local(author.icon_url, author.proxy_icon_url), alt: "", width: 24, height: 24 });
 
 function embedField({ name, value, inline: beside }, see) {
   return h("div", { class: beside ? "embed-field beside" : "embed-field" },

@@ -6,7 +6,9 @@ from bot.emulator import people
 from bot.emulator.clock import Clock
 from bot.emulator.errors import ApiError
 from bot.emulator.interactions import COMMAND, COMPONENT, Interaction, Interactions
-from bot.emulator.postings import LOADING, Body, Upload, draft, edit, picture_size, post
+from bot.emulator.media import unfurled
+from bot.emulator.postings import LOADING, draft, edit, post
+from bot.emulator.uploads import Body, Upload, picture_size
 from bot.emulator.world import Event, World
 
 FINN = people.FINN.id
@@ -206,3 +208,26 @@ def test_snowflakes_grow_while_the_clock_stands(desk: Desk) -> None:
 def test_the_clock_never_goes_back() -> None:
     with pytest.raises(ValueError, match="only moves forward"):
         Clock().advance(-1)
+
+
+def test_a_refused_edit_changes_nothing(desk: Desk) -> None:
+    made = draft(desk.world, desk.channel, people.APPLICATION_ID)
+    message = post(desk.world, made, Body({"content": "here"}))
+    with refusal(50006):
+        edit(desk.world, message, Body({"content": ""}))
+    assert (message.content, message.edited) == ("here", None)
+
+
+def test_bare_links_to_pictures_are_unfurled(desk: Desk) -> None:
+    text = "see https://a.b/c.png?x=1 and <https://a.b/d.png> and https://a.b/page [e](https://a.b/e.webp)"
+    shown = [embed["url"] for embed in unfurled(desk.world, text)]
+    assert shown == ["https://a.b/c.png?x=1", "https://a.b/e.webp"]
+
+
+def test_pictures_in_components_go_through_the_proxy(desk: Desk) -> None:
+    gallery = {"type": 12, "items": [{"media": {"url": "https://a.b/c.png"}}]}
+    made = draft(desk.world, desk.channel, people.APPLICATION_ID)
+    body = Body({"components": [{"type": 17, "components": [gallery]}], "flags": 1 << 15})
+    message = post(desk.world, made, body)
+    (item,) = message.components[0]["components"][0]["items"]
+    assert item["media"]["proxy_url"].startswith("/media/")
