@@ -9,9 +9,10 @@ import random
 import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from ipaddress import ip_address
 
 import aiohttp
 import discord
@@ -73,11 +74,13 @@ async def wired(settings: Settings) -> AsyncIterator[PictorBot]:
         seed = partial(secrets.randbelow, 2**32)
         desk = FrontDesk(database, bell, events, book, catalog, screen, draw_seed=seed)
         bot = PictorBot()
+        store = open_store(settings.storage)
+        linked = reaches(settings.discord.api_base, store.url("probe"))
         courier = Courier(
-            Mail(bot),
+            Mail(bot, store),
             database=database,
             events=events,
-            painter=Painter(open_store(settings.storage).url, partial(_title, catalog)),
+            painter=Painter(store.url, partial(_title, catalog), linked),
             interval_s=settings.discord.edit_interval_s,
         )
         examples = catalog.get(catalog.default).examples
@@ -87,6 +90,20 @@ async def wired(settings: Settings) -> AsyncIterator[PictorBot]:
         bot.install(courier, cogs, press=jobs.press)
         stack.push_async_callback(bot.close)
         yield bot
+
+
+def reaches(api_base: str, link: str) -> bool:
+    """Whether that Discord can fetch our pictures: the real one never reaches into a private net."""
+    return not _is_private(URL(link).host) or _is_private(URL(api_base).host)
+
+
+def _is_private(host: str | None) -> bool:
+    if not host or host == "localhost" or ("." not in host.strip("[]") and ":" not in host):
+        return True  # a name without a dot is a neighbour's
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        return host.endswith((".local", ".internal", ".localhost"))
 
 
 def _title(catalog: Catalog, name: str) -> str:
@@ -119,8 +136,8 @@ async def _run_until(stop: asyncio.Event, bot: PictorBot, token: str) -> int:
 
 async def _live(bot: PictorBot, token: str) -> int:
     try:
-        await _log_in(bot, token)
-        await bot.guard_logins()
+        await _outlast(partial(bot.login, token), again=bot.http.close)
+        await _outlast(bot.guard_logins)
         log.info("ready to connect as %s", bot.user)
         await bot.connect(reconnect=True)
     except discord.LoginFailure:
@@ -134,17 +151,20 @@ async def _live(bot: PictorBot, token: str) -> int:
     return STOPPED
 
 
-async def _log_in(bot: PictorBot, token: str) -> None:
+async def _outlast(
+    action: Callable[[], Awaitable[None]], *, again: Callable[[], Awaitable[None]] | None = None
+) -> None:
     """Waits for a Discord that is away, 5 s at first, never hammering."""
     wait = 5.0
     while True:
         try:
-            return await bot.login(token)
-        except (discord.LoginFailure, asyncio.CancelledError):
+            return await action()
+        except discord.LoginFailure:
             raise
         except (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError) as error:
             log.warning("Discord cannot be reached (%s); again in %.0f s", error, wait)
-            await bot.http.close()
+        if again is not None:
+            await again()
         await asyncio.sleep(wait * random.uniform(0.8, 1.2))
         wait = min(wait * 2, LONGEST_WAIT_S)
 

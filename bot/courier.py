@@ -148,7 +148,7 @@ class Courier:
 
     def hear(self, event: JobEvent) -> None:
         delivery = self._open.get(event.job_id)
-        if event.kind is EventKind.STATE or delivery is None:
+        if event.kind is EventKind.STATE:
             self.wake()
         if delivery is not None:
             delivery.hear(event)

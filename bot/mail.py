@@ -1,18 +1,22 @@
 """The ways a card reaches its person, and which way follows when one is shut."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
 import aiohttp
 import discord
 
-from bot.buttons import embed_of, view_of
 from bot.messages import Card
+from bot.parcels import Parcel, without_picture
+from shared.errors import Fault
 from shared.jobs import Job, Route
+from shared.storage import ObjectStore
+
+log = logging.getLogger(__name__)
 
 # An edit that starts just before Discord's 15 minutes end would be refused and counted against us.
 TOKEN_MARGIN = timedelta(minutes=1)
@@ -87,9 +91,10 @@ def nonce_of(job: Job) -> str:
 
 
 class Mail:
-    def __init__(self, client: discord.Client) -> None:
+    def __init__(self, client: discord.Client, store: ObjectStore) -> None:
         self._client = client
-        self._ways: dict[Way, Callable[[Card, Route, str], Awaitable[Route]]] = {
+        self._store = store
+        self._ways: dict[Way, Callable[[Parcel, Route], Awaitable[Route]]] = {
             Way.TOKEN: self._by_token,
             Way.EDIT: self._by_bot,
             Way.POST: self._post,
@@ -100,11 +105,12 @@ class Mail:
         self, card: Card, job: Job, route: Route, *, now: datetime, allowed: frozenset[Way]
     ) -> Route:
         """Returns the route that worked. Later: try again. Shut: no allowed way is left."""
+        parcel = await self._packed(card, nonce_of(job))
         way: Way | None = first_way(route, now)
         reason = "nothing tried"
         while way is not None and (way in allowed or not route.message_id):
             try:
-                return await self._attempt(way, card, route, nonce_of(job))
+                return await self._attempt(way, parcel, route)
             except discord.RateLimited as error:
                 if way is not Way.EDIT or not too_old(route, now):
                     raise Later("rate limited", error.retry_after) from error
@@ -116,36 +122,48 @@ class Mail:
                 way = next_way(way, error)
         raise Shut(reason)
 
-    async def _attempt(self, way: Way, card: Card, route: Route, nonce: str) -> Route:
+    async def _packed(self, card: Card, nonce: str) -> Parcel:
+        """A picture that is gone leaves a card without one; a store that is away is a Fault."""
+        if not card.upload:
+            return Parcel(card, nonce)
+        try:
+            return Parcel(card, nonce, await self._store.get(card.upload))
+        except Fault as fault:
+            if fault.retryable:
+                raise
+            log.error("the picture %s cannot be uploaded: %s", card.upload, fault)
+            return Parcel(without_picture(card), nonce)
+
+    async def _attempt(self, way: Way, parcel: Parcel, route: Route) -> Route:
         try:
             async with asyncio.timeout(CALL_TIMEOUT_S):
-                return await self._ways[way](card, route, nonce)
+                return await self._ways[way](parcel, route)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise Later(repr(error)) from error
 
-    async def _by_token(self, card: Card, route: Route, _nonce: str) -> Route:
+    async def _by_token(self, parcel: Parcel, route: Route) -> Route:
         assert route.application_id, "first_way checked"
         assert route.token, "first_way checked"
         webhook = discord.Webhook.partial(
             int(route.application_id), route.token, client=self._client
         )
-        await webhook.edit_message(int(route.message_id), **_edit_fields(card))
+        await webhook.edit_message(int(route.message_id), **parcel.to_edit())
         return route
 
-    async def _by_bot(self, card: Card, route: Route, _nonce: str) -> Route:
+    async def _by_bot(self, parcel: Parcel, route: Route) -> Route:
         channel = self._client.get_partial_messageable(int(route.channel_id))
         message = channel.get_partial_message(int(route.message_id))
-        await message.edit(**_edit_fields(card))
+        await message.edit(**parcel.to_edit())
         return replace(route, token=None)
 
-    async def _post(self, card: Card, route: Route, nonce: str) -> Route:
+    async def _post(self, parcel: Parcel, route: Route) -> Route:
         channel = self._client.get_partial_messageable(int(route.channel_id))
-        message = await channel.send(**_send_fields(card), nonce=nonce)
+        message = await channel.send(**parcel.to_send())
         return replace(route, message_id=str(message.id), token=None)
 
-    async def _direct(self, card: Card, route: Route, nonce: str) -> Route:
+    async def _direct(self, parcel: Parcel, route: Route) -> Route:
         channel = await self._client.create_dm(discord.Object(int(route.user_id)))
-        message = await channel.send(**_send_fields(card), nonce=nonce)
+        message = await channel.send(**parcel.to_send())
         return replace(
             route, channel_id=str(channel.id), message_id=str(message.id), guild_id=None, token=None
         )
@@ -156,17 +174,3 @@ def _retry_after(error: discord.HTTPException) -> float:
         return float(error.response.headers.get("Retry-After", 0))
     except ValueError:
         return 0.0
-
-
-def _edit_fields(card: Card) -> dict[str, Any]:
-    return {**_shared_fields(card), "view": view_of(card)}
-
-
-def _send_fields(card: Card) -> dict[str, Any]:
-    fields, view = _shared_fields(card), view_of(card)
-    return {**fields, "view": view} if view else fields
-
-
-def _shared_fields(card: Card) -> dict[str, Any]:
-    nobody = discord.AllowedMentions.none()  # names stand in the text and ring at nobody's
-    return {"content": card.content, "embed": embed_of(card), "allowed_mentions": nobody}

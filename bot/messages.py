@@ -15,6 +15,7 @@ from shared.plans import Speed
 CONTENT_LIMIT = 2_000  # Discord's, for a message's text
 PANEL_LIMIT = 4_096  # Discord's, for an embed's description
 BAR_CELLS = 14
+UPLOADED = "attachment://picture.webp"  # how an embed names a file of its own message
 UNCHARGED = "You were not charged."
 
 _SPECIAL = re.compile(r"([\\*_~`|<>\[\]]|:(?=//))")
@@ -58,6 +59,9 @@ class Knob:
     emoji: str = ""
 
 
+Rows = tuple[tuple[Knob, ...], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Panel:
     text: str
@@ -69,12 +73,16 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """Everything that one message shows. `final` is never followed by another card."""
+    """Everything that one message shows. `final` is never followed by another card.
+
+    `upload` is the storage key of a picture that travels with the message; the panel then shows UPLOADED.
+    """
 
     content: str = ""
     panel: Panel | None = None
-    rows: tuple[tuple[Knob, ...], ...] = ()
+    rows: Rows = ()
     final: bool = False
+    upload: str = ""
 
 
 class Picture(Protocol):
@@ -114,10 +122,14 @@ class News:
 
 @dataclass(frozen=True, slots=True)
 class Painter:
-    """`link` makes a storage key a URL, `title` names a checkpoint."""
+    """`link` makes a storage key a URL, `title` names a checkpoint.
+
+    Where Discord cannot reach our links (`linked` False), pictures are uploaded instead.
+    """
 
     link: Callable[[str], str]
     title: Callable[[str], str]
+    linked: bool = True
 
     def paint(
         self, job: Job, owner: str, *, news: News | None = None, pictures: Sequence[Picture] = ()
@@ -132,52 +144,55 @@ class Painter:
         return _waiting(job, owner, news)
 
     def _running(self, job: Job, owner: str, news: News) -> Card:
-        image = self.link(news.preview) if news.preview else ""
         status = f"({news.fraction:.0%}) ({job.speed})"
-        panel = Panel(text=progress_line(news), colour=Colour.RUNNING, image=image)
-        return Card(headline(job, owner, status), panel, ((_cancel(job),),))
+        panel = Panel(progress_line(news), Colour.RUNNING, image=self._image(news.preview))
+        card = Card(headline(job, owner, status), panel, ((_cancel(job),),))
+        return self._with_upload(card, news.preview)
 
     def _succeeded(self, job: Job, owner: str, pictures: Sequence[Picture]) -> Card:
-        shown = next((picture for picture in pictures if picture.kind == "grid"), None)
-        link = self.link(shown.key) if shown else ""
+        shown = next((picture.key for picture in pictures if picture.kind == "grid"), "")
         single = job.kind is JobKind.UPSCALE
-        rows = self._single_rows(job, pictures) if single else _grid_rows(job, link)
+        rows = self._single_rows(job, pictures) if single else self._grid_rows(job, shown)
         panel = Panel(
             text=self._facts(job),
             colour=Colour.DONE,
-            image=link,
+            image=self._image(shown),
             footer=_caption(job, single=single),
         )
-        return Card(headline(job, owner, f"({job.speed})"), panel, rows, final=True)
+        card = Card(headline(job, owner, f"({job.speed})"), panel, rows, final=True)
+        return self._with_upload(card, shown)
+
+    def _image(self, key: str) -> str:
+        if not key:
+            return ""
+        return self.link(key) if self.linked else UPLOADED
+
+    def _with_upload(self, card: Card, key: str) -> Card:
+        return card if self.linked else replace(card, upload=key)
 
     def _facts(self, job: Job) -> str:
-        facts = [f"seed {job.spec.seed}", self.title(job.spec.checkpoint)]
+        facts = [price(job), f"seed {job.spec.seed}", self.title(job.spec.checkpoint)]
         if job.finished_at:
             facts.insert(0, duration(job.finished_at - job.submitted_at))
-        facts.insert(1, price(job))
         return " · ".join(facts)
 
-    def _single_rows(self, job: Job, pictures: Sequence[Picture]) -> tuple[tuple[Knob, ...], ...]:
+    def _grid_rows(self, job: Job, shown: str) -> Rows:
+        count = range(min(job.spec.images, 4))
+        upscales = [Knob(f"U{i + 1}", custom_id(Action.UPSCALE, job.id, i)) for i in count]
+        varies = [Knob(f"V{i + 1}", custom_id(Action.VARY, job.id, i)) for i in count]
+        upscales.append(Knob("", custom_id(Action.REROLL, job.id), emoji="🔄"))
+        return tuple(upscales), (*varies, *self._open("Open", shown))
+
+    def _single_rows(self, job: Job, pictures: Sequence[Picture]) -> Rows:
         # The grid it was cut from holds the noise to vary; an enlarged picture holds none.
         source, index = job.parent_id or job.id, job.parent_index or 0
-        knobs = [
-            Knob("V1", custom_id(Action.VARY, source, index)),
-            Knob("", custom_id(Action.REROLL, source), emoji="🔄"),
-        ]
-        full = next((picture for picture in pictures if picture.kind == "image"), None)
-        if full:
-            knobs.append(Knob("Open full picture", self.link(full.key), Look.LINK))
-        return (tuple(knobs),)
+        full = next((picture.key for picture in pictures if picture.kind == "image"), "")
+        vary = Knob("V1", custom_id(Action.VARY, source, index))
+        reroll = Knob("", custom_id(Action.REROLL, source), emoji="🔄")
+        return ((vary, reroll, *self._open("Open full picture", full)),)
 
-
-def _grid_rows(job: Job, link: str) -> tuple[tuple[Knob, ...], ...]:
-    count = range(min(job.spec.images, 4))
-    upscales = [Knob(f"U{i + 1}", custom_id(Action.UPSCALE, job.id, i)) for i in count]
-    varies = [Knob(f"V{i + 1}", custom_id(Action.VARY, job.id, i)) for i in count]
-    upscales.append(Knob("", custom_id(Action.REROLL, job.id), emoji="🔄"))
-    if link:
-        varies.append(Knob("Open", link, Look.LINK))
-    return tuple(upscales), tuple(varies)
+    def _open(self, label: str, key: str) -> tuple[Knob, ...]:
+        return (Knob(label, self.link(key), Look.LINK),) if key and self.linked else ()
 
 
 def _waiting(job: Job, owner: str, news: News) -> Card:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -9,10 +10,12 @@ from bot.messages import Painter
 from shared.jobs import Job, JobKind, JobState
 from shared.plans import Speed
 from shared.spec import RenderSpec, WeightedText
+from shared.storage import LocalStore
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 JOB_ID = UUID("0123456789abcdef0123456789abcdef")
 PARENT_ID = UUID("fedcba9876543210fedcba9876543210")
+NOWHERE = LocalStore(Path("/nonexistent"), "https://cdn.example")
 PAINTER = Painter(lambda key: f"https://cdn.example/{key}", lambda _: "Postcards")
 
 

@@ -1,6 +1,7 @@
 import pytest
 from discord import app_commands
 
+from bot.__main__ import reaches
 from bot.client import PictorBot, told
 from bot.courier import Courier
 from bot.reception import Reception
@@ -57,3 +58,22 @@ def test_the_weightiest_role_decides_the_plan(roles: list[str], plan: str) -> No
     roles_of = {"Paid": "paid", "Pro": "pro", "Odd": "gone"}
     reception = Reception(read_plans(SHARED / "plans.toml"), roles_of, courier)
     assert reception.plan_of([*roles, "Odd"]) == plan
+
+
+@pytest.mark.parametrize(
+    ("api_base", "link", "reached"),
+    [
+        ("https://discord.com/api/v10", "https://cdn.example.org/a", True),
+        ("https://discord.com/api/v10", "https://8.8.8.8/a", True),
+        ("https://discord.com/api/v10", "http://127.0.0.1:8701/assets/a", False),
+        ("https://discord.com/api/v10", "http://localhost:8701/assets/a", False),
+        ("https://discord.com/api/v10", "http://192.168.1.4/assets/a", False),
+        ("https://discord.com/api/v10", "http://[::1]:8701/assets/a", False),
+        ("https://discord.com/api/v10", "http://minio:9000/pictor/a", False),
+        ("http://127.0.0.1:8700/api/v10", "http://127.0.0.1:8701/assets/a", True),
+    ],
+)
+def test_a_private_address_is_out_of_discords_reach(
+    api_base: str, link: str, reached: bool
+) -> None:
+    assert reaches(api_base, link) is reached

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
-from bot.courier import Courier
+from bot.courier import EDITS_PER_TICK, Courier
 from bot.emulator import people
 from bot.emulator.client import LocalDiscord
 from bot.mail import Mail
@@ -17,9 +19,10 @@ from shared.connections import Database, connect_redis
 from shared.events import EventKind, Events, JobEvent
 from shared.jobs import Job, Route
 from shared.plans import read_plans
+from shared.storage import LocalStore
 from tests.bot.clerk import Clerk
 from tests.bot.farmhand import Farmhand, progress
-from tests.bot.making import PAINTER
+from tests.bot.making import NOWHERE, PAINTER
 
 
 class Watch:
@@ -40,6 +43,7 @@ class Desk:
 
     def __init__(self, clerk: Clerk, database: Database, events: Events, farm: Farmhand) -> None:
         self.watch, self.farm = Watch(), farm
+        self.events = events
         self._parts = (clerk, database, events)
         self.courier = self.restart()
 
@@ -47,7 +51,7 @@ class Desk:
         """What a new process knows: the rows."""
         clerk, database, events = self._parts
         self.courier = Courier(
-            Mail(clerk),
+            Mail(clerk, NOWHERE),
             database=database,
             events=events,
             painter=PAINTER,
@@ -362,11 +366,9 @@ async def test_running_it_hears_events_and_reads_rows(
 async def test_without_redis_the_rows_suffice(
     clerk: Clerk, database: Database, farm: Farmhand, local: LocalDiscord, route: Route
 ) -> None:
-    from redis.asyncio import Redis
-
     silent = Events(Redis(host="127.0.0.1", port=1, socket_connect_timeout=0.2))
     courier = Courier(
-        Mail(clerk), database=database, events=silent, painter=PAINTER, interval_s=1.5
+        Mail(clerk, NOWHERE), database=database, events=silent, painter=PAINTER, interval_s=1.5
     )
     task = asyncio.create_task(courier.run())
     job = await farm.start((await farm.accept(route)).id)
@@ -376,8 +378,69 @@ async def test_without_redis_the_rows_suffice(
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_an_event_of_an_unknown_job_only_asks_for_a_look(desk: Desk) -> None:
-    from uuid import uuid4
+async def test_where_links_cannot_be_reached_pictures_are_uploaded(
+    desk: Desk, local: LocalDiscord, route: Route, clerk: Clerk, tmp_path: Path, database: Database
+) -> None:
+    store = LocalStore(tmp_path, "http://127.0.0.1:1")
+    courier = Courier(
+        Mail(clerk, store),
+        database=database,
+        events=desk.events,
+        painter=replace(PAINTER, linked=False),
+        interval_s=1.5,
+    )
+    job = await desk.farm.start((await desk.farm.accept(route)).id)
+    await store.put("preview.webp", b"half a boat", mime="image/webp")
+    await courier.reconcile()
+    courier.hear(JobEvent(job.id, EventKind.PREVIEW, key="preview.webp"))
+    courier.step()
+    await courier.settle()
+    [preview] = (await local.message(route.message_id))["attachments"]
+    assert await local.fetch(preview["url"]) == b"half a boat"
+    await desk.farm.succeed(job)
+    await store.put(f"{job.id}/1/grid.webp", b"four boats", mime="image/webp")
+    await courier.reconcile()
+    courier.step()
+    await courier.settle()
+    message = await local.message(route.message_id)
+    [picture] = message["attachments"]
+    assert await local.fetch(picture["url"]) == b"four boats"
+    assert picture["description"].startswith("Four pictures: 1 and 2 above")
+    assert message["embeds"][0]["image"]["url"] == picture["url"]
+    assert [len(row["components"]) for row in message["components"]] == [5, 4]
 
-    desk.courier.hear(JobEvent(uuid4(), EventKind.PROGRESS, step=1, steps=2))
-    await desk.turn()
+
+async def test_a_picture_that_is_gone_still_ends_the_message(
+    desk: Desk, local: LocalDiscord, route: Route, clerk: Clerk, tmp_path: Path, database: Database
+) -> None:
+    courier = Courier(
+        Mail(clerk, LocalStore(tmp_path, "http://127.0.0.1:1")),
+        database=database,
+        events=desk.events,
+        painter=replace(PAINTER, linked=False),
+        interval_s=1.5,
+    )
+    await desk.farm.succeed(await desk.farm.start((await desk.farm.accept(route)).id))
+    await courier.reconcile()
+    courier.step()
+    await courier.settle()
+    message = await local.message(route.message_id)
+    assert "seed 7" in message["embeds"][0]["description"]
+    assert message["attachments"] == []
+    assert await desk.farm.open_ids() == []
+
+
+async def test_ends_go_before_progress_and_all_of_it_in_measure(
+    desk: Desk, local: LocalDiscord, route: Route
+) -> None:
+    running = [
+        await desk.farm.start((await desk.farm.accept(route, f"boat {i}")).id) for i in (0, 1)
+    ]
+    for number in range(2, 7):
+        await desk.farm.accept(replace(route, message_id=""), f"boat {number}")
+    await desk.farm.succeed(running[1])
+    await desk.courier.reconcile()
+    before = len(await local.requests())
+    await desk.edit()
+    assert len(await local.requests()) - before == EDITS_PER_TICK
+    assert running[1].id not in await desk.farm.open_ids()

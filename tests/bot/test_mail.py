@@ -11,7 +11,7 @@ from bot.mail import Later, Mail, Shut, Way, nonce_of
 from bot.messages import Card
 from shared.jobs import JobState, Route
 from tests.bot.clerk import Clerk
-from tests.bot.making import JOB_ID, PAINTER, Shown, make_job
+from tests.bot.making import JOB_ID, NOWHERE, PAINTER, Shown, make_job
 
 ANY = frozenset(Way)
 GRID = (Shown("grid", 0, "grid.webp"),)
@@ -22,7 +22,9 @@ DONE = PAINTER.paint(JOB, people.FINN.id, pictures=GRID)
 async def deliver(
     clerk: Clerk, route: Route, card: Card = DONE, allowed: frozenset[Way] = ANY
 ) -> Route:
-    return await Mail(clerk).deliver(card, JOB, route, now=datetime.now(UTC), allowed=allowed)
+    return await Mail(clerk, NOWHERE).deliver(
+        card, JOB, route, now=datetime.now(UTC), allowed=allowed
+    )
 
 
 async def test_a_fresh_message_is_edited_by_its_token(
@@ -43,7 +45,7 @@ async def test_after_thirteen_minutes_the_bot_edits_itself(
 ) -> None:
     late = route.token_expires_at
     assert late
-    went = await Mail(clerk).deliver(
+    went = await Mail(clerk, NOWHERE).deliver(
         DONE, JOB, route, now=late - timedelta(seconds=59), allowed=ANY
     )
     assert went == replace(route, token=None)
@@ -113,7 +115,7 @@ async def test_a_message_too_old_to_edit_is_followed_by_a_new_one(
     await local.bend(old_edit_retry_after=60)
     await local.advance(3700)
     later = datetime.now(UTC) + timedelta(seconds=3700)
-    went = await Mail(clerk).deliver(DONE, JOB, route, now=later, allowed=ANY)
+    went = await Mail(clerk, NOWHERE).deliver(DONE, JOB, route, now=later, allowed=ANY)
     assert went.message_id != route.message_id
     assert sum(r["status"] == 429 for r in await local.requests()) == 1
 
