@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 FIRST_REST_S, LONGEST_REST_S = 0.1, 10.0
 STEADY_AFTER_S = 10.0
 ASK_AGAIN_S = 0.2
+EAR_POLL_S = 0.1  # an event wakes the leader in a millisecond; the ears take the bells down
 # Of our own doing, or of no effect on who runs next.
 _OLD_NEWS = frozenset({JobState.DISPATCHED.value, JobState.RUNNING.value})
 
@@ -111,7 +112,7 @@ class Dispatcher:
                 [func(pick, name=PICK)],
                 queue_name=QUEUES[speed],
                 redis_pool=pool,
-                **ARQ_DEFAULTS,
+                **(ARQ_DEFAULTS | {"poll_delay": EAR_POLL_S}),
             )
             try:
                 await worker.main()

@@ -14,7 +14,7 @@ from farm.scheduler import Running, Scheduler, Waiting
 from shared import jobstore, openjobs
 from shared.bell import Bell
 from shared.config import FarmSettings
-from shared.connections import Database
+from shared.connections import Database, Session
 from shared.events import EventKind, Events, JobEvent
 from shared.jobs import Job, JobState
 from shared.openjobs import Brief
@@ -51,7 +51,7 @@ class Leader:
         self._told: dict[UUID, Outlook] = {}
         self._scan_at = self._tell_at = 0.0
         self._ahead = 0.0  # the database's clock minus our monotonic one
-        self._aside: set[asyncio.Task[None]] = set()
+        self._aside: set[asyncio.Task[object]] = set()
 
     def rung(self, job_id: UUID) -> None:
         """Something happened to this job."""
@@ -75,8 +75,10 @@ class Leader:
 
     async def step(self) -> None:
         try:
-            await self._learn()
-            await self._dispatch(self._pick())
+            async with self._database.begin() as session:
+                await self._learn(session)
+                sent = await self._dispatch(session, self._pick())
+            self._ring(sent)
             self._ring_again()
             self._tell()
         except BaseException:
@@ -87,21 +89,27 @@ class Leader:
     async def close(self) -> None:
         await asyncio.gather(*self._aside, return_exceptions=True)
 
-    async def _learn(self) -> None:
+    async def _learn(self, session: Session) -> None:
         """The jobs that rang, or all of them when a scan is due, and the workers that are alive."""
+        if time.monotonic() >= self._scan_at:
+            await self._scan(session)
+        else:
+            ids, self._rung = self._rung, set()
+            for brief in await openjobs.look(session, ids) if ids else ():
+                self._apply(brief)
+        self._fleet = await read_fleet(session, silent_s=self._farm.worker_silent_s)
+
+    async def _scan(self, session: Session) -> None:
         began = time.monotonic()
-        scan = began >= self._scan_at
-        ids, self._rung = self._rung, set()
-        async with self._database.read() as session:
-            look = await openjobs.look(session, None if scan else ids)
-            self._fleet = await read_fleet(session, silent_s=self._farm.worker_silent_s)
-        self._ahead = look.now - time.monotonic()
-        for brief in look.briefs:
+        self._rung.clear()
+        now = await openjobs.clock(session)
+        self._ahead = now - time.monotonic()
+        briefs = await openjobs.look(session)
+        for brief in briefs:
             self._apply(brief)
-        if scan:
-            self._forget_others({brief.id for brief in look.briefs})
-            self._unclaimed = [brief for brief in look.briefs if _unheard(brief, now=look.now)]
-            self._scan_at = _rested(began, self._farm.scan_every_s)
+        self._forget_others({brief.id for brief in briefs})
+        self._unclaimed = [brief for brief in briefs if _unheard(brief, now=now)]
+        self._scan_at = _rested(began, self._farm.scan_every_s)
 
     def _apply(self, brief: Brief) -> None:
         if brief.state is JobState.WAITING:
@@ -156,34 +164,28 @@ class Leader:
             picks.append(Pick(waiting, worker.name))
         return picks
 
-    async def _dispatch(self, picks: list[Pick]) -> None:
-        if not picks:
-            return
-        async with self._database.begin() as session:
-            jobs = [
-                await jobstore.dispatched(session, pick.waiting.job_id, worker=pick.worker)
-                for pick in picks
-            ]
-        for pick, job in zip(picks, jobs, strict=True):
-            if (
-                job is None
-            ):  # somebody was first: a cancel, or a leader that has not noticed its loss
+    async def _dispatch(self, session: Session, picks: list[Pick]) -> list[Job]:
+        sent: list[Job] = []
+        for pick in picks:
+            job = await jobstore.dispatched(session, pick.waiting.job_id, worker=pick.worker)
+            if job is None:  # a cancel was first, or a leader that has not noticed its loss
                 self.rung(pick.waiting.job_id)
             else:
-                self._beside(self._ring(job, pick.worker))
+                sent.append(job)
+        return sent
 
-    async def _ring(self, job: Job, worker: str) -> None:
-        await self._bell.ring_worker(worker, job.id, job.attempt)
-        await self._events.publish(JobEvent(job.id, EventKind.STATE, state=job.state.value))
+    def _ring(self, sent: list[Job]) -> None:
+        for job in sent:
+            assert job.worker is not None
+            self._beside(self._bell.ring_worker(job.worker, job.id, job.attempt))
+        if sent:
+            self._beside(self._events.publish(*map(_sent_event, sent)))
 
     def _ring_again(self) -> None:
         unclaimed, self._unclaimed = self._unclaimed, []
         for brief in unclaimed:
             assert brief.worker is not None
-            self._beside(self._ring_once_more(brief.worker, brief))
-
-    async def _ring_once_more(self, worker: str, brief: Brief) -> None:
-        await self._bell.ring_worker(worker, brief.id, brief.attempt)
+            self._beside(self._bell.ring_worker(brief.worker, brief.id, brief.attempt))
 
     def _tell(self) -> None:
         """Place, ETA and reason to those for whom they changed, at most once a second."""
@@ -204,7 +206,7 @@ class Leader:
     def _now(self) -> float:
         return time.monotonic() + self._ahead
 
-    def _beside(self, work: Coroutine[Any, Any, None]) -> None:
+    def _beside(self, work: Coroutine[Any, Any, object]) -> None:
         """Redis may hang for its whole time limit; the next step must not wait for that."""
         task = asyncio.get_running_loop().create_task(work)
         self._aside.add(task)
@@ -230,6 +232,10 @@ def _is_news(outlook: Outlook, told: dict[UUID, Outlook]) -> bool:
     if before.eta_s is None or outlook.eta_s is None:
         return before.eta_s is not outlook.eta_s
     return abs(before.eta_s - outlook.eta_s) > max(2.0, 0.2 * before.eta_s)
+
+
+def _sent_event(job: Job) -> JobEvent:
+    return JobEvent(job.id, EventKind.STATE, state=job.state.value)
 
 
 def _waiting_event(outlook: Outlook) -> JobEvent:

@@ -33,19 +33,17 @@ class Brief:
     finished_at: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    now: float
-    briefs: list[Brief]
-
-
-async def look(session: Session, ids: Collection[UUID] | None = None) -> Look:
+async def look(session: Session, ids: Collection[UUID] | None = None) -> list[Brief]:
     """Every open job, oldest first; or these jobs in whatever state they are."""
     wanted = jobs.c.finished_at.is_(None) if ids is None else jobs.c.id.in_(ids)
-    now = await session.scalar(select(func.clock_timestamp()))
-    assert now is not None
     rows = await session.execute(_COLUMNS.where(wanted).order_by(jobs.c.submitted_at))
-    return Look(now=now.timestamp(), briefs=[_brief(row) for row in rows])
+    return [_brief(row) for row in rows]
+
+
+async def clock(session: Session) -> float:
+    """The moment that a Brief's are measured on."""
+    now: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    return now.timestamp()
 
 
 _COLUMNS = select(
