@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from farm.postcards.vocabulary import known_words
 from shared.catalog import SAMPLERS, Checkpoint, read_catalog, unknown_words
 from shared.config import ROOT, Settings
 from shared.errors import Fault, Refusal
@@ -46,6 +47,11 @@ def test_examples_use_only_words_the_checkpoint_knows(postcards: Checkpoint) -> 
         assert unknown_words(example.partition(" --")[0], postcards) == ()
 
 
+def test_the_words_file_is_what_training_used(postcards: Checkpoint) -> None:
+    stale = postcards.known_words ^ known_words()
+    assert not stale, "write farm.postcards.vocabulary.known_words() to words.txt anew"
+
+
 def test_unknown_words_come_in_order_and_once(postcards: Checkpoint) -> None:
     text = "A DRAGON and a red sailboat, a dragon with a wyvern in 8-bit"
     assert unknown_words(text, postcards) == ("dragon", "wyvern")
@@ -70,6 +76,7 @@ def test_an_unknown_checkpoint_names_the_nearest() -> None:
         ("native = 64 ", "native = 60 ", "60x60"),
         ("native = 64 ", "native = 0 ", "native"),
         ("native = 64 ", "nativ = 64 ", "nativ"),
+        ("steps = 12", "steps = 12\nstep = 9", "unknown fields: step"),
         ("steps = 12", "", "steps"),
         ("steps = 12", "steps = 0", "steps"),
         ("guidance = 4.0", "guidance = nan", "guidance"),
