@@ -37,6 +37,7 @@ class Emulator:
     actions: Actions
     feed: Feed
     description: Description | None
+    local_url: str = ""
     limits: RateLimits = field(default_factory=RateLimits)
     faults: Faults = field(default_factory=Faults)
     violations: list[dict[str, Any]] = field(default_factory=list)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -17,6 +18,7 @@ from bot.emulator.world import Channel, Json
 routes = web.RouteTableDef()
 ROOT = "/_emulator"
 COMPLETE_WITHIN_S = 3.0
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -26,8 +28,7 @@ async def playground_edge(request: web.Request, handler: Handler) -> web.StreamR
     """Refusals in words; and no page from elsewhere may act as our people."""
     if not request.path.startswith(ROOT):
         return await handler(request)
-    origin = request.headers.get("Origin")
-    if origin is not None and origin.split("://")[-1] != request.host:
+    if not _comes_from_home(request):
         return web.json_response({"error": "requests from other sites are refused"}, status=403)
     try:
         return await handler(request)
@@ -37,6 +38,16 @@ async def playground_edge(request: web.Request, handler: Handler) -> web.StreamR
         return web.json_response({"error": f"{error.args[0]} is missing"}, status=400)
     except (ValueError, TypeError) as error:
         return web.json_response({"error": str(error)}, status=400)
+
+
+def _comes_from_home(request: web.Request) -> bool:
+    """Sent by our own page, and to a name that is ours: a foreign name may be rebound to us."""
+    origin, options = request.headers.get("Origin"), emulator_of(request).options
+    if origin is not None and origin.partition("://")[2] != request.host:
+        return False
+    named = request.url.host
+    ours = (*LOOPBACK, urlsplit(options.public_url).hostname)
+    return options.host not in LOOPBACK or named in ours
 
 
 def emulator_of(request: web.Request) -> Emulator:

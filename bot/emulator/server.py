@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -13,6 +14,7 @@ from bot.emulator.edge import API, discord_edge
 from bot.emulator.emulator import EMULATOR, Emulator, Options, build
 
 SHUTDOWN_S = 1.0
+EVERY_INTERFACE = ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
 
 
 def create_app(emulator: Emulator) -> web.Application:
@@ -50,22 +52,25 @@ async def serve(options: Options, *, clock: Clock | None = None) -> AsyncIterato
     try:
         site = web.TCPSite(runner, options.host, options.port)
         await site.start()
-        host, port = runner.addresses[0][:2]
-        _settle_urls(
-            emulator, f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        )
+        _settle_urls(emulator, runner.addresses[0])
         yield emulator
     finally:
         await runner.cleanup()
 
 
-def _settle_urls(emulator: Emulator, url: str) -> None:
-    base = emulator.options.public_url.rstrip("/") or url
-    emulator.world.base_url = base
-    emulator.gateway.roster.url = "ws" + base.removeprefix("http") + "/gateway/"
+def _settle_urls(emulator: Emulator, address: Any) -> None:
+    host, port = address[:2]
+    if host in EVERY_INTERFACE:
+        host = "127.0.0.1"
+    emulator.local_url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    emulator.world.base_url = emulator.options.public_url.rstrip("/") or emulator.local_url
+    emulator.gateway.roster.url = "ws" + emulator.local_url.removeprefix("http") + "/gateway/"
 
 
 def addresses(emulator: Emulator) -> dict[str, str]:
-    """What a bot needs to connect."""
-    base = emulator.world.base_url
-    return {"url": base, "api": base + API, "gateway": emulator.gateway.roster.url}
+    """Where people find the page, and what a bot needs to connect."""
+    return {
+        "url": emulator.world.base_url,
+        "api": emulator.local_url + API,
+        "gateway": emulator.gateway.roster.url,
+    }

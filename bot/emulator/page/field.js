@@ -22,6 +22,12 @@ export class Field {
       inputmode: option.type === INTEGER ? "numeric" : option.type === NUMBER ? "decimal" : "text",
       enterkeyhint: "send", data: { option: option.name },
     });
+    // Browsers that do not know "plaintext-only" edit too; what is pasted is flattened either way.
+    if (this.input.contentEditable !== "plaintext-only") this.input.contentEditable = "true";
+    this.input.addEventListener("paste", (event) => {
+      event.preventDefault();
+      document.execCommand("insertText", false, event.clipboardData.getData("text/plain").replace(/\s+/g, " "));
+    });
     this.root = h("span", { class: "option" }, h("span", { class: "option-name" }, option.name), this.input);
     this.root.addEventListener("pointerdown", (event) => {
       if (event.target !== this.input) {

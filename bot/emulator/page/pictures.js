@@ -2,6 +2,9 @@
 
 import { h } from "./dom.js";
 
+const TRIES = 4;
+const RETRY_MS = 1500;
+
 export class Picture {
   constructor(onopen, className = "picture") {
     this.image = h("img", { alt: "", draggable: "false" });
@@ -26,13 +29,15 @@ export class Picture {
     this.image.setAttribute("height", height);
   }
 
-  async load(url) {
+  async load(url, tries = 1) {
     const loader = new Image();
     loader.src = url;
     try {
       await loader.decode();
     } catch {
-      if (url === this.url) this.root.classList.add("broken");
+      if (url !== this.url) return;
+      this.root.classList.add("broken");
+      if (tries < TRIES) setTimeout(() => url === this.url && this.load(url, tries + 1), tries * RETRY_MS);
       return;
     }
     if (url !== this.url) return;

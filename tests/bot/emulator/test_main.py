@@ -44,6 +44,17 @@ async def test_says_where_it_is_and_leaves_cleanly(how: signal.Signals) -> None:
     assert (process.returncode, complaints) == (0, b"")
 
 
+async def test_a_public_address_is_for_people_only() -> None:
+    process = await start("--public-url", "https://studio.example/")
+    assert process.stdout is not None
+    where = json.loads(await asyncio.wait_for(process.stdout.readline(), 20))
+    process.terminate()
+    await asyncio.wait_for(process.communicate(), 10)
+    assert where["url"] == "https://studio.example"
+    assert where["api"].startswith("http://127.0.0.1:")
+    assert where["gateway"].startswith("ws://127.0.0.1:")
+
+
 def test_a_missing_description_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--token", "t", "--openapi", "/nowhere.json"]) == 2
     assert "cannot read Discord's description /nowhere.json" in capsys.readouterr().err

@@ -170,8 +170,14 @@ async def test_the_log_of_requests(rest: Rest) -> None:
 async def test_other_sites_may_not_act_here(rest: Rest) -> None:
     url = f"{rest.local.url}/_emulator/messages"
     wish = {"user": FINN.id, "content": "forged"}
-    for origin, status in (("http://evil.example", 403), (rest.local.url, 200)):
-        async with rest.session.post(url, json=wish, headers={"Origin": origin}) as answer:
+    rebound = {"Host": "evil.example:80", "Origin": "http://evil.example:80"}
+    for headers, status in (
+        ({"Origin": "http://evil.example"}, 403),
+        (rebound, 403),
+        ({"Origin": rest.local.url}, 200),
+        ({}, 200),
+    ):
+        async with rest.session.post(url, json=wish, headers=headers) as answer:
             assert answer.status == status
 
 

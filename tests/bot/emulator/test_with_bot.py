@@ -1,12 +1,14 @@
 """discord.py, unchanged, talks to the local Discord over real sockets."""
 
+import asyncio
 import io
 
+import aiohttp
 import discord
 import pytest
 
 from bot.emulator.client import LocalDiscord, Refused
-from bot.emulator.people import FINN, MONA, PAULA
+from bot.emulator.people import FINN, MODERATORS_CHANNEL_ID, MONA, PAULA
 from tests.bot.emulator.conftest import channel_of, eventually, running
 from tests.bot.emulator.robot import PIXEL, Robot
 
@@ -83,6 +85,28 @@ async def test_ephemeral_is_for_one_and_out_of_the_bot_tokens_reach(
     assert caught.value.code == 10008
     await local.delete_message(FINN, message["id"])
     assert await local.messages(FINN) == []
+
+
+async def test_the_page_hears_only_what_its_person_may(local: LocalDiscord, robot: Robot) -> None:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(f"{local.url}/_emulator/events?user={PAULA.id}") as feed,
+    ):
+        assert (await feed.receive_json(timeout=5))["event"] == "HELLO"
+        await local.slash(FINN, "whisper")
+        await local.wait_message(lambda m: m["content"] == "psst", 5)
+        await local.say(MONA, "for moderators", MODERATORS_CHANNEL_ID)
+        await local.say(FINN, "for all")
+        heard = await feed.receive_json(timeout=5)
+        assert (heard["event"], heard["data"]["content"]) == ("MESSAGE_CREATE", "for all")
+
+
+async def test_a_silent_bot_completes_nothing(local: LocalDiscord, robot: Robot) -> None:
+    await robot.close()
+    asking = asyncio.create_task(local.autocomplete(FINN, "paint", "colour", colour="r"))
+    await asyncio.sleep(0.05)
+    await local.advance(3.1)
+    assert await asyncio.wait_for(asking, 2) == []
 
 
 async def test_attachments_and_embeds_are_served(local: LocalDiscord, robot: Robot) -> None:
