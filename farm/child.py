@@ -83,6 +83,7 @@ class Talk:
     def __init__(self, child: "Child", job_id: str, attempt: int) -> None:
         self.job_id = job_id
         self.attempt = attempt
+        self.surrendered = False  # its lease is to run out: no heartbeat may renew it
         self._child = child
         self._inbox: asyncio.Queue[ToParent | None] = asyncio.Queue()
         self._interruption: Exception | None = None

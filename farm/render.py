@@ -18,13 +18,13 @@ from farm.engine.messages import (
     Inspect,
     Inspected,
     Loading,
-    Picture,
     Preview,
     Render,
     Rendered,
     Stepped,
     ToParent,
 )
+from farm.previews import Previews
 from shared import jobstore
 from shared.errors import Fault
 from shared.events import EventKind, JobEvent
@@ -32,6 +32,7 @@ from shared.jobs import Job
 from shared.plans import Speed
 from shared.safety import Decision
 from shared.spec import Source
+from shared.telemetry import about_job
 
 log = logging.getLogger(__name__)
 
@@ -55,11 +56,14 @@ class Walk:
         self._bench = bench
         self._leaving = leaving
         self._told_at = float("-inf")
-        self._preview: asyncio.Task[None] | None = None
-        self._preview_keys: list[str] = []
+        self._previews = Previews(job, bench)
 
     async def run(self) -> None:
         """Never raises: every way this can end is an ending of the job."""
+        with about_job(self.job.id):
+            await self._run()
+
+    async def _run(self) -> None:
         try:
             await self._walk()
             await self.talk.drop(forget=True)
@@ -76,11 +80,12 @@ class Walk:
             await self._try(self._faulted(UNEXPECTED))
         finally:
             self.talk.leave()
-            await self._clear_previews()
+            await self._previews.close()
 
     async def _walk(self) -> None:
         drawn = await self._draw()
         self.talk.leave()
+        self._previews.stop()
         if delivery.all_allowed(drawn.pictures, drawn.findings):
             await self._deliver(drawn)
         else:
@@ -145,7 +150,7 @@ class Walk:
             case Stepped():
                 await self._progress(message)
             case Preview():
-                self._offer(message)
+                self._previews.offer(message)
             case Failed():
                 raise Fault(message.code, message.sentence, retryable=message.retryable)
             case GivenBack():
@@ -167,32 +172,13 @@ class Walk:
         event = JobEvent(self.job.id, EventKind.PROGRESS, **fields)  # type: ignore[arg-type]
         await self._bench.events.publish(event)
 
-    def _offer(self, preview: Preview) -> None:
-        """One preview at a time, beside the job: a slow store must not slow the picture."""
-        if self._preview is None or self._preview.done():
-            self._preview = asyncio.create_task(self._show(preview))
-
-    async def _show(self, preview: Preview) -> None:
-        """Shown only if every picture of it may be: a grid with a hole says too much."""
-        if not delivery.all_allowed(preview.pictures, preview.findings):
-            return
-        try:
-            parcel = await delivery.pack_preview(self.job, preview.pictures)
-            self._preview_keys.append(parcel.key)
-            await self._publish([parcel], preview.pictures, preview.findings)
-        except Fault:
-            return  # a preview that could not be stored is only a preview
-        await self._bench.events.publish(
-            JobEvent(self.job.id, EventKind.PREVIEW, step=preview.step, key=parcel.key)
-        )
-
     async def _deliver(self, drawn: Drawn) -> None:
         """Objects first, the row second: a row never names a file that is not there."""
         await self._check_ownership()
         began = time.monotonic()
         parcels = await delivery.pack(self.job, drawn.pictures)
         try:
-            await self._stored(lambda: self._publish(parcels, drawn.pictures, drawn.findings))
+            await self._stored(lambda: self._publish(parcels, drawn))
             await self._check_ownership()
             timings = {**drawn.timings, "deliver": round((time.monotonic() - began) * 1e3)}
             drawn = replace(drawn, timings=timings)
@@ -201,13 +187,9 @@ class Walk:
             await delivery.withdraw(self._bench.store, [parcel.key for parcel in parcels])
             raise
 
-    async def _publish(
-        self,
-        parcels: Sequence[delivery.Parcel],
-        drawn: Sequence[Picture],
-        findings: Sequence[Finding],
-    ) -> None:
-        await delivery.publish(self._bench.store, parcels, passed=findings, drawn=drawn)
+    async def _publish(self, parcels: Sequence[delivery.Parcel], drawn: Drawn) -> None:
+        store, passed = self._bench.store, drawn.findings
+        await delivery.publish(store, parcels, passed=passed, drawn=drawn.pictures)
 
     async def _check_ownership(self) -> None:
         self.talk.check()
@@ -235,7 +217,11 @@ class Walk:
         if self._leaving():
             await endings.given_back(self._bench, self.job)
         else:
-            await endings.surrendered(self._bench, self.job)
+            await self._surrender()
+
+    async def _surrender(self) -> None:
+        self.talk.surrendered = True
+        await endings.surrendered(self._bench, self.job)
 
     async def _faulted(self, fault: Fault) -> None:
         """What may pass with another try is one more crash; the rest fails here and is refunded."""
@@ -243,7 +229,7 @@ class Walk:
         retry = fault.retryable and (fault is not UNEXPECTED or self.job.crashes == 0)
         await self.talk.drop(forget=not retry)
         if retry:
-            await endings.surrendered(self._bench, self.job)
+            await self._surrender()
         else:
             await endings.failed(self._bench, self.job, fault)
 
@@ -266,11 +252,6 @@ class Walk:
             await self._let_go()
         except Exception:
             log.exception("Job %s could not be ended here; its lease will run out.", self.job.id)
-
-    async def _clear_previews(self) -> None:
-        if self._preview is not None:
-            await asyncio.wait([self._preview])
-        await delivery.withdraw(self._bench.store, self._preview_keys)
 
 
 UNEXPECTED = Fault("unexpected", "Something unexpected went wrong in the farm.", retryable=True)

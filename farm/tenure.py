@@ -38,7 +38,7 @@ class Tenure:
 
     async def take(self, job_id: UUID, attempt: int) -> None:
         """Claim, hand over, return at once. A lost race is somebody else's job."""
-        if self._leaving or not self.sole or self._child.ready is None:
+        if self._may_not_claim():
             return
         async with self.bench.database.begin() as session:
             job = await jobstore.running(
@@ -55,6 +55,9 @@ class Tenure:
         else:
             await self._start(job)
 
+    def _may_not_claim(self) -> bool:
+        return self._leaving or not self.sole or self._child.ready is None
+
     async def look(self) -> None:
         """What the dispatcher gave us in Postgres, whether or not it rang."""
         async with self.bench.database.read() as session:
@@ -66,7 +69,8 @@ class Tenure:
         """We are alive, and these jobs are still ours; what is no longer ours stops now."""
         if self._gone or not (self._known or self._child.ready):
             return
-        mine = {running.job.id: running.job.attempt for running in self._running.values()}
+        kept = (one for one in self._running.values() if not one.talk.surrendered)
+        mine = {one.job.id: one.job.attempt for one in kept}
         async with self.bench.database.begin() as session:
             if self.sole:
                 await self._report(session)

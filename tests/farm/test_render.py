@@ -388,6 +388,28 @@ async def test_a_store_that_comes_back_in_time_costs_only_time(stage: Stage, qui
     assert len(stage.files()) == 5
 
 
+async def test_a_store_that_said_no_and_stored_it_all_the_same(stage: Stage, quick: None) -> None:
+    class Liar(KeepingStore):
+        async def put(self, key: str, data: bytes, *, mime: str) -> None:
+            await self.inner.put(key, data, mime=mime)
+            if self.failures:
+                self.failures -= 1
+                raise Fault("storage_down", "The answer was lost.", retryable=True)
+
+    stage.bench = replace(stage.bench, store=Liar(stage.bench.store, failures=3))
+    job = await stage.run(await stage.workshop.claimed())
+    assert job.state is JobState.SUCCEEDED
+    assert len(stage.files()) == 5
+
+
+async def test_what_lies_under_our_key_must_be_ours(stage: Stage) -> None:
+    job = await stage.workshop.claimed()
+    parcels = await delivery.pack(job, FOUR)
+    await stage.bench.store.put(parcels[0].key, b"something else", mime="image/webp")
+    with pytest.raises(Fault, match="already"):
+        await delivery.publish(stage.bench.store, parcels, passed=GOOD, drawn=FOUR)
+
+
 async def test_a_store_that_stays_away_fails_the_job_and_refunds_it(
     stage: Stage, quick: None
 ) -> None:

@@ -192,6 +192,17 @@ async def test_a_beat_keeps_the_lease(stage: Stage) -> None:
     assert await stage.workshop.rescue() == []
 
 
+async def test_a_beat_does_not_renew_what_was_surrendered(stage: Stage) -> None:
+    """The engine failed; until the walk is over, the job is still in hand but no longer kept."""
+    job = await stage.workshop.dispatched()
+    await stage.tenure.take(job.id, 1)
+    await expire(stage, job)
+    (running,) = stage.tenure._running.values()
+    running.talk.surrendered = True
+    await stage.tenure.beat()
+    assert [row.id for row in await stage.workshop.rescue()] == [job.id]
+
+
 async def test_a_beat_drops_what_is_lost(stage: Stage) -> None:
     kept, lost = await stage.workshop.dispatched(), await stage.workshop.dispatched()
     await stage.tenure.look()

@@ -4,23 +4,24 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
 from farm import worker as worker_module
-from farm.engine.messages import Drain, Drop, Render
+from farm.engine.client import EngineClient
+from farm.engine.messages import Drain, Drop, Render, ToChild, ToParent
 from farm.worker import run_worker
 from shared import jobstore, workers
-from shared.bell import Bell, gpu_queue
+from shared.bell import Bell, arq_pool, gpu_queue
 from shared.config import Settings
 from shared.connections import Database, connect_redis
 from shared.errors import Fault
 from shared.events import EventKind, Events, JobEvent
 from shared.jobs import Job, JobState
-from tests.farm.workshop import WORKER, ScriptedEngine, Workshop, rendered
+from tests.farm.workshop import WORKER, Script, ScriptedEngine, Workshop, rendered
 
 
 class Engines:
@@ -38,7 +39,7 @@ class Engines:
 @pytest.fixture
 def engines(monkeypatch: pytest.MonkeyPatch) -> Engines:
     engines = Engines()
-    monkeypatch.setattr(worker_module.EngineClient, "start", engines.start)
+    monkeypatch.setattr(EngineClient, "start", engines.start)
     return engines
 
 
@@ -112,7 +113,6 @@ async def test_redis_may_be_away_and_the_bell_is_heard_again(
             raise ConnectionError("Redis is away")
         return await arq_pool(redis)
 
-    arq_pool = worker_module.arq_pool
     monkeypatch.setattr(worker_module, "arq_pool", pool)
     monkeypatch.setattr(worker_module, "FIRST_PAUSE_S", 0.05)
     async with working(settings):
@@ -133,7 +133,7 @@ async def test_a_wiped_redis_does_not_stop_a_worker(
     redis: Redis = connect_redis(settings.redis)
     async with working(settings):
         await redis.flushall()
-        await redis.client_kill_filter(_type="normal", skipme=True)  # type: ignore[no-untyped-call]
+        await redis.client_kill_filter(_type="normal", skipme=True)
         job = await workshop.dispatched()
         await ends(workshop, job, JobState.SUCCEEDED)
     await redis.aclose()
@@ -173,12 +173,21 @@ async def test_a_cancel_event_stops_the_engine(
     await redis.aclose()
 
 
+def ends_on_drain(engine: ScriptedEngine) -> Script:
+    def script(message: ToChild) -> Iterable[ToParent]:
+        if isinstance(message, Drain):
+            engine.die()
+        return ()
+
+    return script
+
+
 async def test_sigterm_drains_and_ends(
     settings: Settings, engines: Engines, workshop: Workshop
 ) -> None:
     async with working(settings) as task:
         engine = engines.born[0]
-        engine.script = lambda m: engine.die() or () if isinstance(m, Drain) else ()
+        engine.script = ends_on_drain(engine)
         job = await workshop.dispatched()
         await engine.heard(Render)
         os.kill(os.getpid(), signal.SIGTERM)
@@ -222,7 +231,7 @@ async def test_a_child_that_cannot_run_here_ends_the_worker_in_words(
         unfit.die()
         return unfit
 
-    monkeypatch.setattr(worker_module.EngineClient, "start", start)
+    monkeypatch.setattr(EngineClient, "start", start)
     with pytest.raises(Fault, match="cannot run here"):
         async with asyncio.timeout(10):
             await run_worker(settings)

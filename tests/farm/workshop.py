@@ -53,7 +53,10 @@ class Workshop:
         return cls(database, account)
 
     async def dispatched(self, *, worker: str = WORKER, **changes: Any) -> Job:
-        """A job with its hold, sent to `worker`."""
+        return await self.dispatch((await self.waiting(**changes)).id, worker=worker)
+
+    async def waiting(self, **changes: Any) -> Job:
+        """A job with its hold, as the desk would have accepted it."""
         spec = replace(SPEC, **changes)
         kind = JobKind.IMAGINE
         estimate = estimate_ms(spec, POSTCARDS)
@@ -71,7 +74,7 @@ class Workshop:
             )
             held = hold_ms(estimate, job.speed, BOOK)
             await ledger.hold(session, self.account.id, job.id, held)
-        return await self.dispatch(job.id, worker=worker)
+        return job
 
     async def dispatch(self, job_id: UUID, *, worker: str = WORKER) -> Job:
         async with self.database.begin() as session:
