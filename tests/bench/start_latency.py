@@ -71,7 +71,6 @@ def _table(times: dict[str, list[float]]) -> dict[str, float]:
 
 async def _measure(servers: EmbeddedServers, *, n: int, seed: int) -> dict[str, list[float]]:
     settings = Settings(
-        _env_file=None,
         database=DatabaseSettings(url=SecretStr(servers.database_url)),
         redis=RedisSettings(url=SecretStr(servers.redis_url)),
     )

@@ -155,7 +155,7 @@ async def test_redis_wiped_again_and_again_loses_nobody(
     accounts = [await an_account(database) for _ in range(5)]
     async with a_gpu(database, "gpu", slots=3) as done, dispatching(settings, database):
         jobs = []
-        for number in range(40):
+        for number in range(24):
             job = await a_job(database, accounts[number % 5], speed=list(Speed)[number % 3])
             await bell.ring(job.speed, job.id)
             jobs.append(job)
@@ -200,6 +200,24 @@ async def test_without_redis_the_scan_goes_on_and_the_bell_comes_back(
     server.stop()
 
 
+async def test_a_frozen_redis_holds_nobody_up(
+    settings: Settings, database: Database, tmp_path: Path, address: Path
+) -> None:
+    own = RedisSettings(url=SecretStr(f"unix://{address}"), socket_timeout_s=2.0)
+    mine = settings.model_copy(update={"redis": own})
+    account_id = await an_account(database)
+    server = a_redis(tmp_path / "redis", address)
+    async with a_gpu(database, "gpu", slots=1) as done, dispatching(mine, database):
+        os.kill(server.pid, signal.SIGSTOP)
+        jobs = [await a_job(database, account_id) for _ in range(4)]
+        try:
+            # one slot: a step for each job, and none of them waits for Redis
+            await until(lambda: _has(done, *jobs), within_s=7.0)
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
+    server.stop()
+
+
 async def test_a_part_that_fails_begins_again() -> None:
     begun = 0
 
@@ -241,7 +259,7 @@ async def test_who_loses_the_lock_stops_at_once_and_leads_again_later(
 ) -> None:
     rival = Leadership(settings.database)
     async with dispatching(settings, database) as dispatcher:
-        await _cut_leaders(database)
+        await _cut(database, "application_name = 'pictor leadership'")
         async with asyncio.timeout(3.0):
             while not await rival.won():
                 await asyncio.sleep(0.01)
@@ -254,15 +272,27 @@ async def test_who_loses_the_lock_stops_at_once_and_leads_again_later(
         await dispatched(database, job, within_s=3.0)
 
 
+async def test_postgres_drops_every_connection_and_it_goes_on(
+    settings: Settings, database: Database
+) -> None:
+    await a_worker(database, slots=4)
+    account_id = await an_account(database)
+    async with dispatching(settings, database) as dispatcher:
+        await dispatched(database, await a_job(database, account_id))
+        await _cut(database, "true")
+        await until(lambda: _leads(dispatcher, False), within_s=2.0, every_s=0.001)
+        await dispatched(database, await a_job(database, account_id), within_s=6.0)
+
+
 async def _leads(dispatcher: Dispatcher, expected: bool) -> bool:
     return dispatcher.leads.is_set() is expected
 
 
-async def _cut_leaders(database: Database) -> None:
+async def _cut(database: Database, which: str) -> None:
     await execute(
         database,
         "select pg_terminate_backend(pid) from pg_stat_activity"
-        " where application_name = 'pictor leadership' and datname = current_database()",
+        f" where datname = current_database() and pid <> pg_backend_pid() and {which}",
     )
 
 
