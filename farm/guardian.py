@@ -74,6 +74,7 @@ def _ended(pid: int) -> bool:
 
 def _stop(server: "subprocess.Popen[bytes]", stop_signal: int, grace: float) -> None:
     server.send_signal(stop_signal)
+    server.send_signal(signal.SIGCONT)  # a frozen one would hear nothing
     try:
         server.wait(grace)
     except subprocess.TimeoutExpired:

@@ -5,7 +5,7 @@ What is accepted is one transaction: account, job, hold, verdict and route. The 
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -36,6 +36,7 @@ from shared.spec import (
     vary_spec,
 )
 from shared.telemetry import JOBS_CANCELLED, JOBS_REFUSED, JOBS_SUBMITTED, SUBMIT_SECONDS
+from shared.weights import WeightedText
 
 
 class FrontDesk:
@@ -149,7 +150,7 @@ class FrontDesk:
         text = readable(submission.text).strip()
         prompt = parse(submission.text, longest=plan.max_prompt)
         checkpoint = self._catalog.get(self._catalog.default)
-        verdict = await self._screened(person, [text.text for text in prompt.texts])
+        verdict = await self._screened(person, prompt.texts, prompt.negative)
         seed = self._draw_seed()
         copies = range(prompt.repeat)
         specs = tuple(
@@ -182,7 +183,8 @@ class FrontDesk:
         route: Route | None,
     ) -> Receipt:
         limits.check_steps(spec.steps, self._book.plan(person.plan))
-        verdict = await self._screened(person, [text.text for text in spec.texts])
+        negative = tuple(part for part in spec.negative.split(", ") if part)
+        verdict = await self._screened(person, spec.texts, negative)
         return await self._accept(
             Order(
                 person=person,
@@ -209,7 +211,7 @@ class FrontDesk:
             account = await self._account(session, person)
             limits.check_standing(account.standing)
             job = limits.check_own(await jobstore.load(session, job_id), account.id)
-        limits.check_drawn(job)
+            limits.check_drawn(job)
         return job
 
     async def _source(self, parent: Job, index: int) -> Source:
@@ -220,15 +222,17 @@ class FrontDesk:
                 return Source(asset.key, asset.sha256)
         raise limits.no_such_picture(parent)
 
-    async def _screened(self, person: Person, texts: list[str]) -> Verdict:
-        """Chunks are judged one by one and together: a word may not hide across a `::`."""
-        verdict = self._screen.screen([" ".join(texts), *texts])
+    async def _screened(
+        self, person: Person, texts: Sequence[WeightedText], negative: Sequence[str]
+    ) -> Verdict:
+        """A no is written down in a transaction of its own: the refusal undoes everything else."""
+        verdict = self._screen.screen([text.text for text in texts], negative=negative)
         if verdict.decision is Decision.ALLOW:
             return verdict
         async with self._database.begin() as session:
             account = await self._account(session, person)
             await jobstore.add_verdict(session, None, "prompt", verdict, account_id=account.id)
-            if verdict.decision is Decision.BLOCK:
+            if verdict.decision is Decision.BLOCK and not verdict.failed:
                 await moderation.strike(session, account.id, None, verdict)
         raise Refusal("prompt_blocked", sentence_for(verdict), field="prompt")
 
