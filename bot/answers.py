@@ -3,16 +3,8 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from bot.messages import (
-    PANEL_LIMIT,
-    UNCHARGED,
-    Card,
-    Colour,
-    Panel,
-    duration,
-    gpu_time,
-    quote,
-)
+from bot.cards import PANEL_LIMIT, Card, Colour, Panel
+from bot.messages import UNCHARGED, duration, gpu_time, quote
 from shared.errors import Fault, Refusal
 from shared.jobs import Job, JobState
 from shared.orders import Info

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import discord
 
-from bot.messages import Action, Card, Knob, Look
+from bot.cards import Action, Card, Knob, Look
 
 _STYLES = {
     Look.PLAIN: discord.ButtonStyle.secondary,

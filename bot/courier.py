@@ -9,19 +9,20 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from redis.exceptions import RedisError
 
+from bot.delivery import Delivery
 from bot.mail import Later, Mail, Shut, Way, first_way, too_old
-from bot.messages import Card, News, Painter
+from bot.messages import Painter
 from shared import jobstore
 from shared.connections import Database
 from shared.errors import Fault
 from shared.events import EventKind, Events, JobEvent
-from shared.jobs import Job, JobState, Route
+from shared.jobs import Job, Route
 
 log = logging.getLogger(__name__)
 
@@ -36,42 +37,6 @@ ANY_WAY = frozenset(Way)
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
-
-
-@dataclass(slots=True, eq=False)
-class Delivery:
-    """One open message. What is kept here may be lost: the rows bring all of it back but `news`."""
-
-    job: Job
-    route: Route
-    due: datetime
-    news: News = field(default_factory=News)
-    shown: Card | None = None
-    tries: int = 0
-    muted: bool = False
-    stale: bool = True
-
-    def learn(self, job: Job) -> None:
-        """Never backwards: a row read before a newer one must not undo it."""
-        if self.job.state.terminal or job.attempt < self.job.attempt:
-            return
-        again = job.attempt != self.job.attempt and self.job.state is JobState.RUNNING
-        moved = job.state != self.job.state or again
-        if again or (moved and job.state is JobState.WAITING):
-            self.news = News()  # what an earlier attempt had reached
-        if job.state.terminal:
-            self.tries = 0  # the end is tried at once, however progress fared
-        self.stale = self.stale or moved
-        self.job = job
-
-    def hear(self, event: JobEvent) -> None:
-        news = self.news.heard(event)
-        self.stale = self.stale or news != self.news
-        self.news = news
-
-    @property
-    def ended(self) -> bool:
-        return self.job.state.terminal
 
 
 class Courier:

@@ -10,7 +10,7 @@ from enum import StrEnum
 import aiohttp
 import discord
 
-from bot.messages import Card
+from bot.cards import Card
 from bot.parcels import Parcel, without_picture
 from shared.errors import Fault
 from shared.jobs import Job, Route

@@ -4,85 +4,31 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from enum import IntEnum, StrEnum
 from typing import Protocol
-from uuid import UUID
 
+from bot.cards import (
+    CONTENT_LIMIT,
+    UPLOADED,
+    Action,
+    Card,
+    Colour,
+    Knob,
+    Look,
+    Panel,
+    Rows,
+    custom_id,
+)
 from shared.events import EventKind, JobEvent
 from shared.jobs import Job, JobKind, JobState
 from shared.plans import Speed
 
-CONTENT_LIMIT = 2_000  # Discord's, for a message's text
-PANEL_LIMIT = 4_096  # Discord's, for an embed's description
 BAR_CELLS = 14
-UPLOADED = "attachment://picture.webp"  # how an embed names a file of its own message
 UNCHARGED = "You were not charged."
 
 _SPECIAL = re.compile(r"([\\*_~`|<>\[\]]|:(?=//))")
 _UNIT = re.compile(r"\\[^\\]|\\\\|[^\\]")  # a sign with its escape, never half of it
 # Control and direction marks would let a prompt redraw the line around it.
 _INVISIBLE = re.compile(r"[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+|\s+")
-
-
-class Colour(IntEnum):
-    WAITING = 0x4E5058
-    RUNNING = 0x5865F2
-    DONE = 0x3BA55D
-    STOPPED = 0xFEE75C
-    FAILED = 0xED4245
-
-
-class Look(StrEnum):
-    PLAIN = "secondary"
-    DANGER = "danger"
-    LINK = "link"
-
-
-class Action(StrEnum):
-    UPSCALE = "upscale"
-    VARY = "vary"
-    REROLL = "reroll"
-    CANCEL = "cancel"
-
-
-def custom_id(action: Action, job_id: UUID, index: int = 0) -> str:
-    return f"pictor:1:{action}:{job_id.hex}:{index}"
-
-
-@dataclass(frozen=True, slots=True)
-class Knob:
-    """One button: either it carries a custom id, or it opens a link."""
-
-    label: str = ""
-    target: str = ""
-    look: Look = Look.PLAIN
-    emoji: str = ""
-
-
-Rows = tuple[tuple[Knob, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Panel:
-    text: str
-    colour: Colour
-    title: str = ""
-    image: str = ""
-    footer: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """Everything that one message shows. `final` is never followed by another card.
-
-    `upload` is the storage key of a picture that travels with the message; the panel then shows UPLOADED.
-    """
-
-    content: str = ""
-    panel: Panel | None = None
-    rows: Rows = ()
-    final: bool = False
-    upload: str = ""
 
 
 class Picture(Protocol):

@@ -7,7 +7,7 @@ from typing import Any
 import discord
 
 from bot.buttons import embed_of, view_of
-from bot.messages import UPLOADED, Card
+from bot.cards import UPLOADED, Card
 
 ALTERNATIVE_LIMIT = 1_024  # Discord's, for the words that say what a file shows
 

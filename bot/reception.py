@@ -11,8 +11,8 @@ from discord import app_commands
 
 from bot.answers import fault_card, notice_card, outdated_card, refusal_card
 from bot.buttons import embed_of
+from bot.cards import Card
 from bot.courier import Courier
-from bot.messages import Card
 from shared.errors import Fault, Refusal
 from shared.jobs import Route
 from shared.orders import Person, Receipt

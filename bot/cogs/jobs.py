@@ -8,8 +8,8 @@ from discord.ext import commands
 
 from bot.answers import cancelled_card, choice_label, queue_card
 from bot.buttons import Press
+from bot.cards import Action
 from bot.courier import Courier
-from bot.messages import Action
 from bot.reception import Interaction, Reception, open_private, open_public, tell
 from shared.admission import FrontDesk, Person, Receipt
 from shared.errors import Fault, Refusal

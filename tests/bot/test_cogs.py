@@ -11,10 +11,11 @@ import pytest
 from pydantic import SecretStr
 
 from bot.__main__ import wired
+from bot.cards import Action, custom_id
 from bot.client import PictorBot
 from bot.emulator import people
 from bot.emulator.client import LocalDiscord
-from bot.messages import Action, custom_id
+from shared import accounts, ledger
 from shared.config import DatabaseSettings, DiscordSettings, RedisSettings, Settings
 from shared.connections import Database, connect_redis
 from shared.errors import Fault
@@ -385,3 +386,43 @@ async def test_logins_are_guarded(house: House) -> None:
     await house.local.bend(identify_total=50)
     with pytest.raises(Fault, match="logins"):
         await house.bot.guard_logins()
+
+
+async def test_a_server_not_yet_known_costs_nobody_their_plan(house: House) -> None:
+    assert (await house.imagine("a red boat", people.PAULA)).plan == "paid"
+    guild = house.bot.get_guild(int(people.GUILD_ID))
+    assert guild
+    guild._roles.clear()  # as between a connection and its GUILD_CREATE
+    assert (await house.imagine("a blue boat", people.PAULA)).plan == "paid"
+    asked = [entry["path"] for entry in await house.local.requests()]
+    assert f"/guilds/{people.GUILD_ID}/roles" in asked
+
+
+async def test_two_bots_hear_it_and_one_job_comes_of_it(
+    house: House, house_settings: Settings
+) -> None:
+    async with wired(house_settings) as twin, connected(twin, house.local):
+        await twin.wait_until_ready()
+        job = await house.imagine()
+        await house.see(job, "(Waiting to start)")
+        await house.finish(job)
+    assert len(await house.local.messages(people.FINN)) == 1
+    callbacks = [r for r in await house.local.requests() if r["path"].endswith("/callback")]
+    assert sorted(entry["status"] for entry in callbacks) == [200, 400]
+
+
+async def test_a_frozen_database_still_gets_an_answer(
+    house: House, house_settings: Settings, database: Database
+) -> None:
+    await house.imagine()  # the account is there, so the next one meets its lock
+    impatient = house_settings.database.model_copy(update={"lock_timeout_ms": 200})
+    await house.stop()
+    await house.start(house_settings.model_copy(update={"database": impatient}))
+    async with database.begin() as session:
+        account = await accounts.by_discord(session, people.FINN.id)
+        assert account
+        await ledger.balance(session, account.id, lock=True)
+        opened = await house.local.slash(people.FINN, "imagine", prompt=BOAT)
+        told = text_of(await house.told(opened))
+    assert "try again" in told
+    assert len(await house.farm.open_ids()) == 1

@@ -14,8 +14,9 @@ from bot.courier import EDITS_PER_TICK, Courier
 from bot.emulator import people
 from bot.emulator.client import LocalDiscord
 from bot.mail import Mail
+from shared import jobstore
 from shared.config import Settings
-from shared.connections import Database, connect_redis
+from shared.connections import Database, Session, connect_redis
 from shared.events import EventKind, Events, JobEvent
 from shared.jobs import Job, Route
 from shared.plans import read_plans
@@ -433,14 +434,46 @@ async def test_a_picture_that_is_gone_still_ends_the_message(
 async def test_ends_go_before_progress_and_all_of_it_in_measure(
     desk: Desk, local: LocalDiscord, route: Route
 ) -> None:
-    running = [
-        await desk.farm.start((await desk.farm.accept(route, f"boat {i}")).id) for i in (0, 1)
-    ]
-    for number in range(2, 7):
+    for number in range(6):
         await desk.farm.accept(replace(route, message_id=""), f"boat {number}")
-    await desk.farm.succeed(running[1])
+    newest = await desk.farm.accept(route, "boat 6")
+    await desk.farm.succeed(await desk.farm.start(newest.id))
     await desk.courier.reconcile()
     before = len(await local.requests())
     await desk.edit()
     assert len(await local.requests()) - before == EDITS_PER_TICK
-    assert running[1].id not in await desk.farm.open_ids()
+    assert newest.id not in await desk.farm.open_ids()
+
+
+async def test_an_end_does_not_wait_for_progress_that_failed(
+    desk: Desk, local: LocalDiscord, route: Route
+) -> None:
+    job = await desk.farm.start((await desk.farm.accept(route)).id)
+    await local.add_fault("drop", "/webhooks/", times=1)
+    await desk.turn()  # progress failed and is put off
+    await desk.farm.succeed(job)
+    await desk.turn()
+    assert (await local.message(route.message_id))["embeds"][0]["image"]
+
+
+async def test_rows_read_before_the_end_bring_nothing_back(
+    desk: Desk, local: LocalDiscord, route: Route, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await desk.farm.start((await desk.farm.accept(route)).id)
+    await desk.farm.succeed(job)
+    await desk.courier.reconcile()
+    read, gate = jobstore.open_deliveries, asyncio.Event()
+
+    async def slowly(session: Session) -> list[tuple[Job, Route]]:
+        rows = await read(session)
+        await gate.wait()
+        return rows
+
+    monkeypatch.setattr(jobstore, "open_deliveries", slowly)
+    looking = asyncio.create_task(desk.courier.reconcile())
+    await asyncio.sleep(0.1)
+    await desk.edit()
+    gate.set()
+    await looking
+    await desk.edit()
+    assert len(await edits(local)) == 1

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bot.cards import Card
 from bot.emulator import people
 from bot.emulator.client import LocalDiscord
 from bot.mail import Later, Mail, Shut, Way, nonce_of
-from bot.messages import Card
 from shared.jobs import JobState, Route
 from tests.bot.clerk import Clerk
 from tests.bot.making import JOB_ID, NOWHERE, PAINTER, Shown, make_job

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from pydantic import SecretStr
 
+from bot.__main__ import main, serve
 from bot.emulator.client import LocalDiscord
-from shared.config import ROOT
+from shared.config import ROOT, DiscordSettings, Settings
 
 MEMORY_LIMIT_MB = 200
 Process = asyncio.subprocess.Process
@@ -52,23 +54,50 @@ async def ended(process: Process, seconds: float = 20) -> tuple[int | None, str]
 
 
 REFUSED = [
-    pytest.param({"PICTOR_DISCORD__TOKEN": None}, "PICTOR_DISCORD__TOKEN is not set", id="missing"),
-    pytest.param({"PICTOR_DISCORD__TOKEN": "x.y.z"}, "does not accept", id="wrong token"),
-    pytest.param({"PICTOR_DATABASE__URL": None}, "PICTOR_DATABASE__URL", id="no database"),
-    pytest.param({"PICTOR_LOG_LEVEL": "LOUD"}, "log_level", id="wrong level"),
+    pytest.param({"token": None}, "PICTOR_DISCORD__TOKEN is not set", 2, id="no token"),
+    pytest.param({"token": SecretStr("x.y.z")}, "does not accept", 2, id="wrong token"),
+    pytest.param({}, "99 of 99 logins are left", 3, id="logins spent"),
 ]
 
 
-@pytest.mark.parametrize(("changes", "sentence"), REFUSED)
-async def test_wrong_settings_end_in_a_sentence(
-    environment: dict[str, str], tmp_path: Path, changes: dict[str, str | None], sentence: str
+@pytest.mark.parametrize(("changes", "sentence", "code"), REFUSED)
+async def test_a_start_that_cannot_be_ends_in_a_sentence(
+    settings: Settings,
+    pointed: DiscordSettings,
+    local: LocalDiscord,
+    capsys: pytest.CaptureFixture[str],
+    changes: dict[str, SecretStr | None],
+    sentence: str,
+    code: int,
 ) -> None:
-    changed = {k: v for k, v in (environment | changes).items() if v is not None}
-    async with started(changed, tmp_path) as process:
-        code, said = await ended(process)
-    assert code == 2
-    assert sentence in said
-    assert "Traceback" not in said
+    await local.bend(identify_total=99)
+    known = {"token": SecretStr(local.token)} | changes
+    discord = pointed.model_copy(update=known)
+    assert await serve(settings.model_copy(update={"discord": discord})) == code
+    assert sentence in capsys.readouterr().err
+
+
+WRONG = [
+    pytest.param({"PICTOR_LOG_LEVEL": "LOUD"}, "log_level", id="level"),
+    pytest.param({"PICTOR_DISCORD__TOKEN": "x"}, "PICTOR_DATABASE__URL", id="no database"),
+]
+
+
+@pytest.mark.parametrize(("environment", "sentence"), WRONG)
+def test_wrong_settings_end_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    environment: dict[str, str],
+    sentence: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("bot.__main__.configure_logging", lambda level: None)
+    monkeypatch.delenv("PICTOR_DATABASE__URL", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert main() == 2
+    assert sentence in capsys.readouterr().err
 
 
 async def test_it_runs_small_and_stops_when_told(
@@ -104,13 +133,3 @@ async def read_until(process: Process, words: str) -> str:
     while words not in (line := (await process.stderr.readline()).decode()):
         assert line, "the process ended without the words"
     return line
-
-
-async def test_it_does_not_spend_the_last_logins(
-    environment: dict[str, str], tmp_path: Path, local: LocalDiscord
-) -> None:
-    await local.bend(identify_total=99)
-    async with started(environment, tmp_path) as process:
-        code, said = await ended(process)
-    assert code == 3
-    assert "99 of 99 logins are left" in said

@@ -6,18 +6,8 @@ from hypothesis import strategies as st
 
 from bot.answers import fault_card, queue_card, refusal_card
 from bot.buttons import TEMPLATE, embed_of, read_press, view_of
-from bot.messages import (
-    CONTENT_LIMIT,
-    Action,
-    Card,
-    Look,
-    News,
-    custom_id,
-    duration,
-    gpu_time,
-    headline,
-    quote,
-)
+from bot.cards import CONTENT_LIMIT, Action, Card, Look, custom_id
+from bot.messages import News, duration, gpu_time, headline, quote
 from shared.errors import Fault, Refusal
 from shared.events import EventKind, JobEvent
 from shared.jobs import JobKind, JobState
