@@ -1,7 +1,7 @@
 """Follow one job from a terminal: a bar while it waits and draws, the row when it has ended."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from uuid import UUID
 
@@ -49,7 +49,7 @@ def _show(progress: Progress, bar: TaskID, event: JobEvent) -> None:
         progress.update(bar, description=f"waiting ({event.reason})")
 
 
-async def _events_of(redis: "Redis", job_id: UUID) -> AsyncIterator[JobEvent | None]:
+async def _events_of(redis: "Redis", job_id: UUID) -> AsyncGenerator[JobEvent | None]:
     """This job's events, and None now and then: time to look at the row, which is the truth."""
     heard: asyncio.Queue[JobEvent] = asyncio.Queue()
     listening = asyncio.create_task(_listen(redis, job_id, heard))

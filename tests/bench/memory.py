@@ -28,7 +28,7 @@ async def _measure(folder: Path) -> dict[str, float]:
     stack = Stack(folder)
     try:
         url = await start_all(stack, port=0)
-        async with LocalDiscord(url) as discord:
+        async with LocalDiscord.connect(url) as discord:
             await discord.slash(PAULA, "imagine", prompt=PROMPT)
             await discord.wait_message(_is_final, timeout=120)
         parts = {name: _family_mb(part.pid) for name, part in stack.parts.items()}

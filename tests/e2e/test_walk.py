@@ -8,6 +8,7 @@ import io
 import os
 import random
 import signal
+from functools import partial
 
 import numpy as np
 import pytest
@@ -101,10 +102,13 @@ async def refusals_are_for_the_asker_alone(town: Town) -> None:
         "x" * 6000: "2,000",
     }.items():
         await town.discord.slash(FINN, "imagine", prompt=prompt)
-        answer = await town.discord.wait_message(
-            lambda seen, words=words: bool(seen["flags"] & 64) and words in told(seen), user=FINN
-        )
+        answer = await town.discord.wait_message(partial(is_private, words=words), user=FINN)
         assert answer["id"] not in {seen["id"] for seen in await town.discord.messages(PRIYA)}
+
+
+def is_private(message: Json, *, words: str) -> bool:
+    """Ephemeral, as Discord marks it, and saying `words`."""
+    return bool(message["flags"] & 64) and words in told(message)
 
 
 async def answer_to(town: Town, message: Json, label: str) -> Json:
