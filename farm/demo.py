@@ -30,7 +30,7 @@ WITHIN_S = 90.0  # a cold disk and two busy cores; 10 s is usual
 
 async def run_demo(*, folder: Path, port: int) -> int:
     """Starts everything, prints one URL when all is healthy, and stops everything on Ctrl-C."""
-    console, began = Console(highlight=False), time.monotonic()
+    console, began = Console(highlight=False, soft_wrap=True), time.monotonic()
     stack, stop = Stack(folder), _stop_event()
     console.print(
         "Starting Pictor: Postgres, Redis, a local Discord, bot, dispatcher, worker, api ..."
