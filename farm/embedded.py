@@ -40,14 +40,15 @@ class Server:
     url: str
     log: Path
     pid: int
+    sockets: Path
     guardian: "subprocess.Popen[bytes]" = field(repr=False)
 
     def stop(self) -> None:
         """Closing the pipe is the whole message; the guardian does the rest."""
-        for pipe in (self.guardian.stdin, self.guardian.stdout):
-            if pipe is not None:
-                pipe.close()
-        self.guardian.wait(START_TIMEOUT_S)
+        _hang_up(self.guardian)
+        shutil.rmtree(
+            self.sockets, ignore_errors=True
+        )  # were the guardian killed, it is still here
 
 
 class EmbeddedServers:
@@ -112,13 +113,15 @@ def _forget(folder: Path) -> None:
 def postgres_server(folder: Path, *, durable: bool = True) -> Server:
     """Data lies in `folder` (made on first use). Not `durable`: faster, and gone with the server."""
     folder = _make_folder(folder)
-    programs, sockets, owner = _postgres_programs(), _socket_folder(), _postgres_owner()
+    programs, owner = _postgres_programs(), _postgres_owner()
     if owner is not None:
         os.chown(folder, *owner)
-        os.chown(sockets, *owner)
     log = folder.parent / f"{folder.name}.log"
     if not (folder / "PG_VERSION").exists():
         _create_cluster(programs, folder, owner)
+    sockets = _socket_folder()
+    if owner is not None:
+        os.chown(sockets, *owner)
     settings = (*_POSTGRES, f"unix_socket_directories={sockets}", *(() if durable else _FORGETFUL))
     options = [f"--signal={_FAST_SHUTDOWN if durable else _IMMEDIATE_SHUTDOWN}", "--grace=20"]
     options += [f"--remove={gone}" for gone in ([sockets] if durable else [sockets, folder])]
@@ -129,7 +132,7 @@ def postgres_server(folder: Path, *, durable: bool = True) -> Server:
         log=log,
     )
     url = f"postgresql+asyncpg://postgres@/postgres?host={sockets}"
-    server = Server("Postgres", url, log, pid, guardian)
+    server = Server("Postgres", url, log, pid, sockets, guardian)
     return _ready(server, lambda: _postgres_is_ready(folder, pid))
 
 
@@ -147,7 +150,7 @@ def redis_server(folder: Path) -> Server:
         owner=None,
         log=log,
     )
-    server = Server("Redis", f"unix://{path}", log, pid, guardian)
+    server = Server("Redis", f"unix://{path}", log, pid, sockets, guardian)
     return _ready(server, lambda: _redis_answers(path))
 
 
@@ -209,12 +212,20 @@ def _create_cluster(programs: Path, folder: Path, owner: tuple[int, int] | None)
     command += ["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"]
     command += ["--set=max_connections=100", "--set=shared_buffers=64MB"]
     log = folder.parent / f"{folder.name}.log"
-    guardian, pid = _guard([], command, owner=owner, log=log)
-    done = Server("initdb", "", log, pid, guardian)
-    guardian.wait(START_TIMEOUT_S)
-    done.stop()
+    guardian, _ = _guard([], command, owner=owner, log=log)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        guardian.wait(START_TIMEOUT_S)
+    _hang_up(guardian)
     if guardian.returncode != 0:
         raise _not_started("Postgres", log)
+
+
+def _hang_up(guardian: "subprocess.Popen[bytes]") -> None:
+    """Closes the pipe, and waits until the guardian has ended what it guards."""
+    for pipe in (guardian.stdin, guardian.stdout):
+        if pipe is not None:
+            pipe.close()
+    guardian.wait(START_TIMEOUT_S)
 
 
 def _guard(

@@ -53,6 +53,15 @@ def fast_folder() -> str | None:
     return None
 
 
+@pytest.fixture
+def fast_path() -> Iterator[Path]:
+    """As tmp_path, in memory where there is enough: for a test that starts a Postgres of its own."""
+    with tempfile.TemporaryDirectory(
+        prefix="pictor-tests-", dir=fast_folder(), ignore_cleanup_errors=True
+    ) as folder:
+        yield Path(folder)
+
+
 @pytest.fixture(scope="session")
 def servers() -> Iterator[TestServers]:
     with (

@@ -60,8 +60,8 @@ async def ask(url: str, query: str) -> object:
     return value
 
 
-async def test_they_answer_and_keep_what_they_should(tmp_path: Path) -> None:
-    with EmbeddedServers(tmp_path) as servers:
+async def test_they_answer_and_keep_what_they_should(fast_path: Path) -> None:
+    with EmbeddedServers(fast_path) as servers:
         assert await ask(servers.database_url, "select current_user") == "postgres"
         assert await ask(servers.database_url, "show listen_addresses") == ""
         await ask(servers.database_url, "create table kept (id int)")
@@ -71,38 +71,38 @@ async def test_they_answer_and_keep_what_they_should(tmp_path: Path) -> None:
             assert client.config_get("appendonly")["appendonly"] == "no"
     assert is_gone(servers.postgres.pid)
     assert is_gone(servers.redis.pid)
-    with EmbeddedServers(tmp_path) as again:
+    with EmbeddedServers(fast_path) as again:
         assert await ask(again.database_url, "select count(*) from kept") == 0
         with redis.Redis.from_url(again.redis_url) as client:
             assert client.get("gone") is None
 
 
-def test_a_deep_folder_serves_as_well_as_a_short_one(tmp_path: Path) -> None:
+def test_a_deep_folder_serves_as_well_as_a_short_one(fast_path: Path) -> None:
     """A socket's path may hold 107 bytes; a home may be deeper, and closed to other users."""
-    deep = tmp_path / ("a" * 90) / ("b" * 90)
+    deep = fast_path / ("a" * 90) / ("b" * 90)
     deep.mkdir(parents=True)
-    (tmp_path / ("a" * 90)).chmod(0o700)
+    (fast_path / ("a" * 90)).chmod(0o700)
     with EmbeddedServers(deep, durable=False) as servers:
         socket = Path(servers.redis_url.removeprefix("unix://"))
         assert len(str(socket)) < 100
         assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
     assert not socket.parent.exists()
-    assert stat.S_IMODE((tmp_path / ("a" * 90)).stat().st_mode) == 0o700
+    assert stat.S_IMODE((fast_path / ("a" * 90)).stat().st_mode) == 0o700
 
 
-def test_a_second_start_on_the_same_folder_says_so(tmp_path: Path) -> None:
-    server = postgres_server(tmp_path / "postgres")
+def test_a_second_start_on_the_same_folder_says_so(fast_path: Path) -> None:
+    server = postgres_server(fast_path / "postgres")
     with pytest.raises(Fault) as fault:
-        postgres_server(tmp_path / "postgres")
+        postgres_server(fast_path / "postgres")
     assert fault.value.code == "already_running"
-    assert str(tmp_path) in fault.value.sentence
+    assert str(fast_path) in fault.value.sentence
     server.stop()
     server.stop()
-    postgres_server(tmp_path / "postgres").stop()
+    postgres_server(fast_path / "postgres").stop()
 
 
-def test_a_server_that_cannot_start_shows_its_log(tmp_path: Path) -> None:
-    data = tmp_path / "postgres"
+def test_a_server_that_cannot_start_shows_its_log(fast_path: Path) -> None:
+    data = fast_path / "postgres"
     data.mkdir()
     (data / "PG_VERSION").write_text("9\n")
     with pytest.raises(Fault, match="Postgres did not start") as fault:
@@ -111,20 +111,20 @@ def test_a_server_that_cannot_start_shows_its_log(tmp_path: Path) -> None:
 
 
 def test_no_program_is_a_fault_that_names_the_way_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fast_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("farm.embedded._package_folder", lambda name: None)
-    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PATH", str(fast_path))
     with pytest.raises(Fault, match=r"pictor\[demo\].*PICTOR_DATABASE__URL"):
-        postgres_server(tmp_path / "postgres")
+        postgres_server(fast_path / "postgres")
     with pytest.raises(Fault, match=r"pictor\[demo\].*PICTOR_REDIS__URL"):
-        redis_server(tmp_path / "redis")
+        redis_server(fast_path / "redis")
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_no_server_outlives_its_owner(tmp_path: Path, number: signal.Signals) -> None:
+def test_no_server_outlives_its_owner(fast_path: Path, number: signal.Signals) -> None:
     owner = subprocess.Popen(
-        [sys.executable, "-c", OWNER, str(tmp_path)],
+        [sys.executable, "-c", OWNER, str(fast_path)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -140,15 +140,15 @@ def test_no_server_outlives_its_owner(tmp_path: Path, number: signal.Signals) ->
     wait_until(lambda: not Path(socket).parent.exists())
 
 
-def test_no_server_outlives_its_guardian(tmp_path: Path) -> None:
-    server = redis_server(tmp_path / "redis")
+def test_no_server_outlives_its_guardian(fast_path: Path) -> None:
+    server = redis_server(fast_path / "redis")
     server.guardian.kill()
     wait_until(lambda: is_gone(server.pid))
     server.stop()
 
 
-def test_a_frozen_server_stops_too(tmp_path: Path) -> None:
-    server = redis_server(tmp_path / "redis")
+def test_a_frozen_server_stops_too(fast_path: Path) -> None:
+    server = redis_server(fast_path / "redis")
     os.kill(server.pid, signal.SIGSTOP)
     began = time.monotonic()
     server.stop()
@@ -156,9 +156,9 @@ def test_a_frozen_server_stops_too(tmp_path: Path) -> None:
     assert is_gone(server.pid)
 
 
-def test_what_was_started_by_folder_stops_by_folder(tmp_path: Path) -> None:
-    assert start_postgres(tmp_path / "postgres", durable=False).startswith("postgresql+asyncpg://")
-    assert start_redis(tmp_path / "redis").startswith("unix://")
-    stop_redis(tmp_path / "redis")
-    stop_postgres(tmp_path / "postgres")
-    stop_postgres(tmp_path / "postgres")
+def test_what_was_started_by_folder_stops_by_folder(fast_path: Path) -> None:
+    assert start_postgres(fast_path / "postgres", durable=False).startswith("postgresql+asyncpg://")
+    assert start_redis(fast_path / "redis").startswith("unix://")
+    stop_redis(fast_path / "redis")
+    stop_postgres(fast_path / "postgres")
+    stop_postgres(fast_path / "postgres")

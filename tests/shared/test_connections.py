@@ -23,9 +23,9 @@ INSERT = "insert into accounts (discord_id, name) values ('1', 'ada')"
 
 
 @pytest.fixture
-async def own_postgres(tmp_path: Path) -> AsyncIterator[Server]:
+async def own_postgres(fast_path: Path) -> AsyncIterator[Server]:
     """One that a test may freeze and stop."""
-    server = await asyncio.to_thread(postgres_server, tmp_path / "postgres", durable=False)
+    server = await asyncio.to_thread(postgres_server, fast_path / "postgres", durable=False)
     yield server
     with suppress(ProcessLookupError):
         os.kill(server.pid, signal.SIGCONT)
