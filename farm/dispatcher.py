@@ -26,6 +26,7 @@ from shared.events import EventKind, Events
 from shared.jobs import JobState
 from shared.leadership import Leadership
 from shared.plans import PlanBook, Speed, read_plans
+from shared.telemetry import configure_logging
 
 log = logging.getLogger(__name__)
 
@@ -131,6 +132,7 @@ class Dispatcher:
 
 async def run_dispatcher(settings: Settings) -> None:
     """Until SIGTERM or SIGINT; then the lock is handed on and everything is closed."""
+    configure_logging(settings.log_level)
     async with AsyncExitStack() as stack:
         database = Database.connect(settings.database)
         stack.push_async_callback(database.close)

@@ -32,7 +32,7 @@ from shared.catalog import read_catalog
 from shared.config import ROOT, DatabaseSettings, RedisSettings, Settings
 from shared.connections import Database, connect_redis
 from shared.events import Events
-from shared.leadership import leader_is_up
+from shared.leadership import is_led
 from shared.plans import read_plans
 from shared.safety import PromptScreen, read_blocklist
 
@@ -222,7 +222,7 @@ async def _dispatcher(settings: Settings, database: Database) -> AsyncIterator[N
 
 async def _leads(database: Database) -> bool:
     async with database.read() as session:
-        return await leader_is_up(session)
+        return await is_led(session)
 
 
 if __name__ == "__main__":

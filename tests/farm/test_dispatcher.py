@@ -21,7 +21,7 @@ from shared.config import ROOT, FarmSettings, RedisSettings, Settings
 from shared.connections import Database, connect_redis
 from shared.events import EventKind, Events, JobEvent
 from shared.jobs import Job, JobState
-from shared.leadership import Leadership, leader_is_up
+from shared.leadership import Leadership, is_led
 from shared.plans import Speed
 from tests.farm.rows import a_job, a_worker, an_account, end, execute, see, the_book
 
@@ -318,7 +318,7 @@ async def a_process(settings: Settings) -> AsyncIterator[asyncio.subprocess.Proc
 
 async def _someone_leads(database: Database) -> bool:
     async with database.read() as session:
-        return await leader_is_up(session)
+        return await is_led(session)
 
 
 async def test_a_stand_by_takes_over_from_a_killed_leader(

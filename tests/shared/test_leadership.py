@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from shared.config import DatabaseSettings, Settings
 from shared.connections import Database
-from shared.leadership import Leadership, leader_is_up
+from shared.leadership import Leadership, is_led
 
 CUT = text(
     "select pg_terminate_backend(pid) from pg_stat_activity"
@@ -26,7 +26,7 @@ async def candidate(settings: Settings) -> AsyncIterator[Leadership]:
 
 async def _up(database: Database) -> bool:
     async with database.read() as session:
-        return await leader_is_up(session)
+        return await is_led(session)
 
 
 async def test_one_wins_and_the_next_takes_over(settings: Settings, database: Database) -> None:
@@ -62,6 +62,17 @@ async def test_a_leader_keeps_leading_while_asked(settings: Settings) -> None:
         await asyncio.sleep(0.2)
         assert not losing.done()
         losing.cancel()
+
+
+async def test_a_leader_that_falls_silent_is_put_out(settings: Settings) -> None:
+    """Frozen, or behind a dead cable: its connection lives, its lock does not."""
+    async with candidate(settings) as frozen, candidate(settings) as second:
+        assert await frozen.won()
+        async with asyncio.timeout(5.0):
+            while not await second.won():
+                await asyncio.sleep(0.1)
+        await frozen.lost()
+        assert not await frozen.won()
 
 
 async def test_without_a_database_nobody_leads() -> None:
