@@ -129,14 +129,20 @@ const HEARD = {
   CHANNEL_DELETE: () => refresh(),
 };
 
-function hear({ event, data }) {
-  HEARD[event]?.(data);
+function hear(packet) {
+  if (store.backlog && packet.event !== "HELLO") {
+    store.backlog.push(packet);
+    return;
+  }
+  HEARD[packet.event]?.(packet.data);
   redraw();
 }
 
 // Everything anew from the server: at the start, after a lost connection, when channels change.
+// What is heard meanwhile is older or newer than the answer, so it is told again afterwards.
 async function refresh() {
   const mine = store;
+  mine.backlog ??= [];
   try {
     const world = await api.state(mine.me);
     if (mine.boot !== null && mine.boot !== world.boot) mine.interactions.clear();
@@ -145,6 +151,10 @@ async function refresh() {
   } catch (error) {
     if (mine === store) toast(error.message);
     return;
+  } finally {
+    const missed = mine.backlog ?? [];
+    mine.backlog = null;
+    if (mine === store) missed.forEach(hear);
   }
   if (mine !== store) return;
   if (!document.body.classList.contains("ready") && matchMedia("(hover: hover)").matches) composer.focus();

@@ -5,7 +5,7 @@ export class Store {
     Object.assign(this, {
       me, people: [], roles: [], channels: [], commands: [], guild: null, online: false, boot: null,
       channel: null, messages: new Map(), interactions: new Map(), clicks: new Map(), failures: new Map(),
-      typing: new Map(), unread: new Set(), unseen: 0,
+      typing: new Map(), unread: new Set(), unseen: 0, backlog: null,
     });
   }
 

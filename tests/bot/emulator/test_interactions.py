@@ -219,7 +219,7 @@ def test_a_refused_edit_changes_nothing(desk: Desk) -> None:
 
 
 def test_bare_links_to_pictures_are_unfurled(desk: Desk) -> None:
-    text = "see https://a.b/c.png?x=1 and <https://a.b/d.png> and https://a.b/page [e](https://a.b/e.webp)"
+    text = "see https://a.b/c.png?x=1 and <https://a.b/d.png> <https://a.b/f.png?x=1> and https://a.b/page [e](https://a.b/e.webp)"
     shown = [embed["url"] for embed in unfurled(desk.world, text)]
     assert shown == ["https://a.b/c.png?x=1", "https://a.b/e.webp"]
 

@@ -39,6 +39,13 @@ def test_the_bot_as_a_whole() -> None:
     assert limits.take(*CREATE, "one more", now=1.0).allowed
 
 
+def test_webhooks_do_not_count_for_the_bot_as_a_whole() -> None:
+    limits = RateLimits()
+    for n in range(GLOBAL_PER_SECOND):
+        assert limits.take(*HOOK, f"token {n}", now=0.0).allowed
+    assert limits.take(*CREATE, "c1", now=0.0).allowed
+
+
 def test_a_webhook_token_has_one_bucket_for_all_its_routes() -> None:
     limits = RateLimits()
     routes = [HOOK, HOOK_EDIT, HOOK_EDIT, HOOK_EDIT, HOOK]

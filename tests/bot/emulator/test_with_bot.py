@@ -83,6 +83,8 @@ async def test_ephemeral_is_for_one_and_out_of_the_bot_tokens_reach(
     with pytest.raises(discord.NotFound) as caught:
         await channel_of(robot).get_partial_message(int(message["id"])).edit(content="loud")
     assert caught.value.code == 10008
+    with pytest.raises(Refused, match="cannot see that message"):
+        await local.delete_message(MONA, message["id"])
     await local.delete_message(FINN, message["id"])
     assert await local.messages(FINN) == []
 
