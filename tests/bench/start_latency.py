@@ -189,6 +189,8 @@ async def _running(worker: Worker) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        worker.allow_pick_jobs = False  # arq leaves a pipeline open when it is cancelled in one
+        await asyncio.sleep(0.1)
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
