@@ -39,7 +39,7 @@ class Actions:
         return [c for c in by_name.values() if _may_use(c, granted)]
 
     def slash(
-        self, person: str, channel: Channel, words: str, options: dict[str, Any]
+        self, person: str, channel: Channel, words: str, *, options: dict[str, Any]
     ) -> Interaction:
         """`words` is the command's path, such as "settings speed"."""
         data = self._command_data(person, words, options, focused=None)
@@ -49,7 +49,7 @@ class Actions:
         return interaction
 
     def complete(
-        self, person: str, channel: Channel, words: str, options: dict[str, Any], *, focused: str
+        self, person: str, channel: Channel, words: str, *, options: dict[str, Any], focused: str
     ) -> Interaction:
         data = self._command_data(person, words, options, focused=focused)
         interaction = self.desk.open(person, channel, kind=AUTOCOMPLETE, data=data)
@@ -65,7 +65,7 @@ class Actions:
         )
         if command is None:
             raise ValueError(f"there is no command /{name} for this person")
-        chosen, resolved = to_options(self.world, command, path, options, focused=focused)
+        chosen, resolved = to_options(self.world, command, path, values=options, focused=focused)
         data: Json = {"id": command["id"], "name": name, "type": 1, "options": chosen}
         if resolved:
             data["resolved"] = resolved
@@ -74,7 +74,7 @@ class Actions:
         return data
 
     def click(
-        self, person: str, message_id: str, custom_id: str, values: list[str] | None
+        self, person: str, message_id: str, custom_id: str, *, values: list[str] | None
     ) -> Interaction:
         """Press a button, or choose `values` in a select."""
         message = self._visible(person, message_id)
@@ -141,7 +141,7 @@ class Actions:
         delete(self.world, message)
 
     def upload(self, channel: Channel, name: str, content: bytes) -> Json:
-        stored = store(self.world, channel.id, Upload(name, content), {})
+        stored = store(self.world, channel.id, Upload(name, content))
         return payloads.attachment(stored, self.world)
 
     def direct(self, person: str) -> Channel:

@@ -56,7 +56,7 @@ def _check_component(component: Json, path: Path) -> Iterator[Problem]:
         yield from _check_button(component, path)
     elif kind in SELECTS:
         yield from _check_custom_id(component, path)
-        yield from _too_long(component, "placeholder", 150, path)
+        yield from _too_long(component, "placeholder", path, most=150)
         if kind == STRING_SELECT:
             yield from _check_options(component, path)
 
@@ -72,7 +72,7 @@ def _check_row(row: Json, path: Path) -> Iterator[Problem]:
 
 def _check_button(button: Json, path: Path) -> Iterator[Problem]:
     style = button.get("style")
-    yield from _too_long(button, "label", 80, path)
+    yield from _too_long(button, "label", path, most=80)
     if style == PREMIUM:
         return
     if style == LINK:
@@ -92,7 +92,7 @@ def _check_custom_id(component: Json, path: Path) -> Iterator[Problem]:
         sentence = "A custom id is required"
         yield Problem((*path, "custom_id"), "COMPONENT_CUSTOM_ID_REQUIRED", sentence)
     else:
-        yield from _too_long(component, "custom_id", 100, path)
+        yield from _too_long(component, "custom_id", path, most=100)
 
 
 def _check_options(select: Json, path: Path) -> Iterator[Problem]:
@@ -103,14 +103,14 @@ def _check_options(select: Json, path: Path) -> Iterator[Problem]:
     for index, option in enumerate(options):
         place = (*path, "options", index)
         for key in ("label", "value", "description"):
-            yield from _too_long(option, key, 100, place)
+            yield from _too_long(option, key, place, most=100)
         if values[option.get("value")] > 1:
             sentence = "The specified option value is already used"
             yield Problem((*place, "value"), "SELECT_COMPONENT_OPTION_VALUE_DUPLICATED", sentence)
 
 
 def check_modal(modal: Json, path: Path) -> Iterator[Problem]:
-    yield from _too_long(modal, "title", 45, path)
+    yield from _too_long(modal, "title", path, most=45)
     yield from _check_custom_id(modal, path)
     components = modal.get("components") or []
     if not 1 <= len(components) <= 5:
@@ -119,13 +119,13 @@ def check_modal(modal: Json, path: Path) -> Iterator[Problem]:
     for component, place in walk(components, (*path, "components")):
         if component.get("type") == TEXT_INPUT:
             yield from _check_custom_id(component, place)
-            yield from _too_long(component, "label", 45, place)
-            yield from _too_long(component, "placeholder", 100, place)
-            yield from _too_long(component, "value", 4000, place)
+            yield from _too_long(component, "label", place, most=45)
+            yield from _too_long(component, "placeholder", place, most=100)
+            yield from _too_long(component, "value", place, most=4000)
     yield from _check_unique(components, (*path, "components"))
 
 
-def _too_long(component: Json, key: str, most: int, path: Path) -> Iterator[Problem]:
+def _too_long(component: Json, key: str, path: Path, *, most: int) -> Iterator[Problem]:
     if len(str(component.get(key) or "")) > most:
         sentence = f"Must be {most} or fewer in length."
         yield Problem((*path, key), "BASE_TYPE_MAX_LENGTH", sentence)

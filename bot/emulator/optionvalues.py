@@ -20,8 +20,8 @@ def to_options(
     world: World,
     command: Json,
     path: list[str],
-    values: dict[str, Any],
     *,
+    values: dict[str, Any],
     focused: str | None,
 ) -> tuple[list[Json], Json]:
     """The nested options and what they resolve to."""

@@ -147,7 +147,9 @@ async def upload(request: web.Request) -> web.Response:
 async def slash(request: web.Request) -> web.Response:
     emulator, wish = emulator_of(request), await wish_of(request)
     person, channel = _place(emulator.actions, wish)
-    opened = emulator.actions.slash(person, channel, wish["command"], wish.get("options") or {})
+    opened = emulator.actions.slash(
+        person, channel, wish["command"], options=wish.get("options") or {}
+    )
     return _opened(emulator, opened)
 
 
@@ -157,7 +159,7 @@ async def autocomplete(request: web.Request) -> web.Response:
     person, channel = _place(emulator.actions, wish)
     options: dict[str, Any] = wish.get("options") or {}
     opened = emulator.actions.complete(
-        person, channel, wish["command"], options, focused=wish["focused"]
+        person, channel, wish["command"], options=options, focused=wish["focused"]
     )
     choices = await _choices(emulator, opened)
     return web.json_response({"choices": choices or [], "answered": choices is not None})
@@ -183,7 +185,10 @@ async def _choices(emulator: Emulator, opened: Interaction) -> list[Json] | None
 async def click(request: web.Request) -> web.Response:
     emulator, wish = emulator_of(request), await wish_of(request)
     opened = emulator.actions.click(
-        str(wish["user"]), str(wish["message_id"]), str(wish["custom_id"]), wish.get("values")
+        str(wish["user"]),
+        str(wish["message_id"]),
+        str(wish["custom_id"]),
+        values=wish.get("values"),
     )
     return _opened(emulator, opened)
 

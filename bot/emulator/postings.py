@@ -128,7 +128,7 @@ def _attach(world: World, message: Message, body: Body) -> list[Attachment]:
         if str(each["id"]) in kept:
             attachments.append(kept[str(each["id"])])
         elif (upload := body.files.get(int(each["id"]))) is not None:
-            attachments.append(store(world, message.channel_id, upload, each))
+            attachments.append(store(world, message.channel_id, upload, about=each))
     return attachments
 
 

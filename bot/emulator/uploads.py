@@ -23,10 +23,13 @@ class Body:
     files: dict[int, Upload] = field(default_factory=dict)
 
 
-def store(world: World, channel_id: str, upload: Upload, about: Json) -> Attachment:
+def store(
+    world: World, channel_id: str, upload: Upload, *, about: Json | None = None
+) -> Attachment:
     """Keep a file at a CDN-like address."""
     if len(upload.content) > world.rules.max_file_bytes:
         raise ApiError(40005)
+    about = about or {}
     name = about.get("filename") or upload.filename
     item = Attachment(
         id=world.snowflakes.next(),
