@@ -218,7 +218,11 @@ async def rescued(session: Session, *, max_crashes: int) -> list[Job]:
     """
     past = (
         select(jobs.c.id)
-        .where(jobs.c.state.in_(_SENT), jobs.c.lease_until < _now())
+        .where(
+            jobs.c.finished_at.is_(None),  # lets the partial index of open jobs serve
+            jobs.c.state.in_(_SENT),
+            jobs.c.lease_until < _now(),
+        )
         .with_for_update(skip_locked=True)
     )
     crashed = jobs.c.state == JobState.RUNNING

@@ -45,7 +45,11 @@ async def live_workers(session: Session, silent_s: float) -> list[WorkerRow]:
     """Those seen in the last `silent_s` seconds, by name."""
     busy = (
         select(func.count())
-        .where(jobs.c.worker == workers.c.name, jobs.c.state.in_(("dispatched", "running")))
+        .where(
+            jobs.c.finished_at.is_(None),  # lets the partial index of open jobs serve
+            jobs.c.worker == workers.c.name,
+            jobs.c.state.in_(("dispatched", "running")),
+        )
         .scalar_subquery()
     )
     patience = func.make_interval(0, 0, 0, 0, 0, 0, literal(float(silent_s)))
