@@ -6,6 +6,7 @@ worker and this attempt. Otherwise it is OwnershipLost, and nothing was written.
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -26,6 +27,8 @@ from shared.jobs import Job, JobState
 from shared.plans import PlanBook
 from shared.safety import Decision
 from shared.storage import ObjectStore
+
+log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 EXPIRED_LEASE_S = 0.001
@@ -190,6 +193,7 @@ async def _end(
     except OwnershipLost:
         if not await _ended_before(bench, job, state):
             raise
+    log.info("Attempt %d of job %s ends here: %s.", job.attempt, job.id, state.value)
     await bench.events.publish(JobEvent(job.id, EventKind.STATE, state=state.value))
 
 

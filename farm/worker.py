@@ -27,6 +27,7 @@ from shared.events import Events
 from shared.leadership import Leadership
 from shared.plans import read_plans
 from shared.storage import open_store
+from shared.telemetry import configure_logging
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ CLOSE_S = 3.0
 
 async def run_worker(settings: Settings) -> None:
     """Until SIGTERM or SIGINT; returns within 25 s of it with every job given back or finished."""
+    configure_logging(settings.log_level)
     stop = _stop_signal()
     async with _opened(settings) as bench, _sole(settings) as lock:
         await _first(stop.wait(), _win(lock, settings.worker.name))

@@ -40,6 +40,8 @@ class Engines:
 def engines(monkeypatch: pytest.MonkeyPatch) -> Engines:
     engines = Engines()
     monkeypatch.setattr(EngineClient, "start", engines.start)
+    # pytest's own handlers stay: ours would outlive the stream they write to.
+    monkeypatch.setattr(worker_module, "configure_logging", lambda _: None)
     return engines
 
 
