@@ -9,6 +9,7 @@ from fastapi.responses import FileResponse, JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from redis.asyncio import Redis
 
+from farm.api.metrics import farm_metrics
 from shared.connections import Database
 from shared.errors import Fault
 from shared.storage import LocalStore, ObjectStore
@@ -23,7 +24,9 @@ ASSET_HEADERS = {
 MIME = {".png": "image/png", ".webp": "image/webp"}
 
 
-def create_app(*, database: Database, redis: Redis, store: ObjectStore) -> FastAPI:
+def create_app(
+    *, database: Database, redis: Redis, store: ObjectStore, silent_s: float = 15.0
+) -> FastAPI:
     app = FastAPI(title="Pictor", docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.get("/assets/{key:path}")
@@ -38,7 +41,8 @@ def create_app(*, database: Database, redis: Redis, store: ObjectStore) -> FastA
 
     @app.get("/metrics")
     async def metrics() -> Response:
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+        text = await farm_metrics(database, silent_s=silent_s)
+        return Response(generate_latest() + text, media_type=CONTENT_TYPE_LATEST)
 
     return app
 

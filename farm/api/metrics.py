@@ -1,0 +1,31 @@
+"""What Prometheus may know of the farm, read from Postgres at each scrape: no process counts for another."""
+
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+
+from shared.connections import Database
+from shared.joblists import queue_counts
+from shared.jobs import JobState
+from shared.plans import Speed
+from shared.workers import live_workers
+
+OPEN = (JobState.WAITING, JobState.DISPATCHED, JobState.RUNNING)
+
+
+async def farm_metrics(database: Database, *, silent_s: float) -> bytes:
+    """Open jobs by state and speed, workers, slots and how many are busy; Prometheus text."""
+    async with database.read() as session:
+        counts = await queue_counts(session)
+        workers = await live_workers(session, silent_s)
+    registry = CollectorRegistry()
+    jobs = Gauge("pictor_jobs_open", "Jobs not ended", ["state", "speed"], registry=registry)
+    for state in OPEN:
+        for speed in Speed:
+            jobs.labels(state.value, speed.value).set(counts.get((state, speed), 0))
+    _gauge(registry, "pictor_workers", "Workers seen lately", len(workers))
+    _gauge(registry, "pictor_slots", "Jobs that fit at once", sum(w.slots for w in workers))
+    _gauge(registry, "pictor_slots_busy", "Slots in use", sum(w.busy for w in workers))
+    return generate_latest(registry)
+
+
+def _gauge(registry: CollectorRegistry, name: str, words: str, value: int) -> None:
+    Gauge(name, words, registry=registry).set(value)

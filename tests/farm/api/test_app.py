@@ -1,0 +1,93 @@
+"""The local image origin: pictures for ever, nothing else, and an honest health page."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from farm.api.app import create_app
+from shared.config import Settings, StorageSettings
+from shared.connections import Database, connect_redis
+from shared.storage import LocalStore, ObjectStore, open_store
+from shared.workers import heartbeat
+
+KEY = "11111111/1/0123456789abcdef-grid.webp"
+
+
+@dataclass
+class Origin:
+    client: httpx.AsyncClient
+    store: ObjectStore
+    database: Database
+
+
+@pytest.fixture
+async def origin(settings: Settings, database: Database) -> AsyncIterator[Origin]:
+    redis, store = connect_redis(settings.redis), open_store(settings.storage)
+    app = create_app(database=database, redis=redis, store=store)
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://origin") as client:
+        yield Origin(client, store, database)
+    await redis.aclose()
+
+
+async def test_a_picture_may_be_kept_for_ever_and_is_nothing_but_a_picture(origin: Origin) -> None:
+    await origin.store.put(KEY, b"a picture", mime="image/webp")
+    answer = await origin.client.get(f"/assets/{KEY}")
+    assert (answer.status_code, answer.content) == (200, b"a picture")
+    assert answer.headers["content-type"] == "image/webp"
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["etag"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "nothing/1/here.webp",
+        "../../secret.txt",
+        "%2e%2e/%2e%2e/secret.txt",
+        "..%2f..%2fsecret.txt",
+        "/etc/passwd",
+        "%00",
+        "",
+    ],
+)
+async def test_what_is_no_picture_is_not_found(origin: Origin, path: str, tmp_path: Path) -> None:
+    (tmp_path / "secret.txt").write_text("secret")
+    answer = await origin.client.get(f"/assets/{path}")
+    assert answer.status_code == 404
+    assert "secret" not in answer.text
+
+
+async def test_with_an_object_store_this_host_serves_no_pictures(
+    settings: Settings, database: Database
+) -> None:
+    store = open_store(StorageSettings(kind="s3", endpoint_url="http://127.0.0.1:9"))
+    app = create_app(database=database, redis=connect_redis(settings.redis), store=store)
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://origin") as client:
+        assert (await client.get(f"/assets/{KEY}")).status_code == 404
+
+
+async def test_health_names_what_is_down(origin: Origin, tmp_path: Path) -> None:
+    well = await origin.client.get("/healthz")
+    assert (well.status_code, set(well.json().values())) == (200, {"ok"})
+    assert isinstance(origin.store, LocalStore)
+    (tmp_path / "assets").rename(tmp_path / "gone")
+    (tmp_path / "assets").write_text("a file where the folder was")
+    ill = await origin.client.get("/healthz")
+    assert ill.status_code == 503
+    assert ill.json() == {"postgres": "ok", "redis": "ok", "storage": "down"}
+
+
+async def test_metrics_are_prometheus_text(origin: Origin) -> None:
+    answer = await origin.client.get("/metrics")
+    assert answer.status_code == 200
+    async with origin.database.begin() as session:
+        await heartbeat(session, "one", "cpu", 4, ["postcards"], draining=False)
+    told = (await origin.client.get("/metrics")).text
+    assert 'pictor_jobs_open{speed="turbo",state="waiting"} 0.0' in told
+    assert "pictor_slots 4.0" in told
