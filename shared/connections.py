@@ -10,7 +10,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from shared.config import DatabaseSettings, RedisSettings
 from shared.errors import Fault
@@ -48,10 +48,11 @@ class Database:
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Session]:
         """Faults `database_down` and `database_busy` are retryable; broken constraints pass through."""
-        async with self._connection() as connection:
-            session = AsyncSession(connection, expire_on_commit=False)
-            async with session, session.begin():
-                yield session
+        with _faults():
+            async with self._engine.connect() as connection:
+                session = AsyncSession(connection, expire_on_commit=False)
+                async with session, session.begin():
+                    yield session
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Session]:
@@ -74,17 +75,6 @@ class Database:
 
     async def close(self) -> None:
         await self._engine.dispose()
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[AsyncConnection]:
-        with _faults():
-            async with self._engine.connect() as connection:
-                try:
-                    yield connection
-                except (TimeoutError, ConnectionError):
-                    # The server does not answer: a polite ROLLBACK would wait for it once more.
-                    await connection.invalidate()
-                    raise
 
 
 def database_url(settings: DatabaseSettings) -> str:

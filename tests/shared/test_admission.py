@@ -372,6 +372,22 @@ async def test_who_may_not_draw_is_told_so(
     assert await rows(database) == before
 
 
+async def test_who_is_banned_meanwhile_is_not_accepted(
+    desk: FrontDesk, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first look is for the right sentence; the one in the transaction is for the rule."""
+    [job] = (await desk.submit(submission())).jobs
+    looked = desk._check_standing
+
+    async def look_then_ban(person: Person) -> None:
+        await looked(person)
+        async with database.begin() as session:
+            await accounts.set_standing(session, job.account_id, Standing.BANNED)
+
+    monkeypatch.setattr(desk, "_check_standing", look_then_ban)
+    assert (await refusal(desk.submit(submission()))).code == "account_banned"
+
+
 async def test_a_blocked_prompt_leaves_a_verdict_and_a_strike(
     desk: FrontDesk, database: Database
 ) -> None:

@@ -171,6 +171,27 @@ async def test_a_frozen_redis_holds_nobody_beyond_the_limit(own_redis: Server) -
     await bell.close()
 
 
+async def test_the_limit_is_for_the_whole_ring_not_for_each_answer_of_redis() -> None:
+    answers = {b"PING": b"+PONG\r\n", b"EXISTS": b":0\r\n"}
+
+    async def answer_slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while commands := await reader.read(4096):
+            await asyncio.sleep(0.2)
+            known = (answer for name, answer in answers.items() if name in commands)
+            writer.write(next(known, b"+OK\r\n") * (commands.count(b"\r\n*") + 1))
+        writer.close()
+
+    server = await asyncio.start_server(answer_slowly, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    url = SecretStr(f"redis://127.0.0.1:{port}")
+    bell = Bell(RedisSettings(url=url, socket_timeout_s=0.3))
+    began = time.monotonic()
+    assert not await bell.ring(Speed.FAST, uuid4())
+    assert time.monotonic() - began < 0.6
+    await bell.close()
+    server.close()
+
+
 async def test_a_full_redis_is_only_a_no(own_redis: Server) -> None:
     bell = Bell(RedisSettings(url=SecretStr(own_redis.url)))
     async with Redis.from_url(own_redis.url) as redis:

@@ -85,6 +85,13 @@ async def test_only_one_dispatcher_wins(database: Database) -> None:
     assert sum(job is not None for job in won) == 1
 
 
+async def test_a_job_is_claimed_once(session: Session, job: Job) -> None:
+    running = await bring_to(session, job, JobState.RUNNING)
+    again = await jobstore.running(session, job.id, attempt=1, worker="w1", lease_s=99)
+    assert again is None
+    assert await jobstore.load(session, job.id) == running
+
+
 @pytest.mark.parametrize(("attempt", "worker"), [(2, "w1"), (0, "w1"), (1, "w2")])
 async def test_who_lost_the_job_changes_nothing(
     session: Session, job: Job, attempt: int, worker: str
@@ -208,6 +215,21 @@ async def test_two_rescuers_share_nothing(database: Database) -> None:
     assert all(job.crashes == 1 for batch in rescued for job in batch)
 
 
+async def test_rescue_does_not_wait_for_a_worker_that_is_just_committing(
+    database: Database,
+) -> None:
+    async with database.begin() as session:
+        account = await make_account(session)
+        jobs = [await make_job(session, account) for _ in range(2)]
+        for job in jobs:
+            await expire(session, await bring_to(session, job, JobState.RUNNING))
+    async with database.begin() as committing:
+        await end(committing, jobs[0].id, JobState.FAILED)
+        async with asyncio.timeout(1), database.begin() as session:
+            rescued = await jobstore.rescued(session, max_crashes=5)
+    assert [job.id for job in rescued] == [jobs[1].id]
+
+
 async def test_lists(session: Session) -> None:
     account = await make_account(session)
     jobs = [await make_job(session, account, speed=speed) for speed in Speed]
@@ -250,7 +272,13 @@ async def test_assets_need_a_passed_verdict_of_the_same_job(session: Session, jo
         await jobstore.add_verdict(session, job.id, "prompt", Ruling()),
         999_999,
     ]
-    file: dict[str, Any] = {"sha256": "0" * 64, "size": 9, "width": 64, "height": 64, "mime": "image/png"}
+    file: dict[str, Any] = {
+        "sha256": "0" * 64,
+        "size": 9,
+        "width": 64,
+        "height": 64,
+        "mime": "image/png",
+    }
     for index, verdict in enumerate(wrong):
         with pytest.raises(IntegrityError, match="fk_assets_verdict"):
             async with session.begin_nested():
