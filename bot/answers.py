@@ -62,9 +62,14 @@ def info_card(info: Info) -> Card:
         ("Running", f"{info.running} of {plan.max_running}"),
         ("Waiting", f"{info.waiting} of {plan.max_waiting}"),
         ("Finished", finished(info.counts)),
-        ("Limits", f"{plan.step_budget} steps, --repeat up to {plan.max_repeat}"),
+        ("Limits", _limits(plan)),
     )
     return _private("\n".join(f"**{name}** {value}" for name, value in lines), title="Your account")
+
+
+def _limits(plan: Plan) -> str:
+    steps = f"{plan.step_budget} steps a picture"
+    return steps if plan.max_repeat <= 1 else f"{steps}, --repeat up to {plan.max_repeat}"
 
 
 def finished(counts: Mapping[str, int]) -> str:

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from bot.delivery import Delivery
 from bot.mail import Later, Mail, Shut, Way, first_way, too_old
-from bot.messages import Painter
+from bot.messages import News, Painter
 from shared import jobstore
 from shared.connections import Database
 from shared.errors import Fault
@@ -31,6 +31,7 @@ TICK_S = 0.1
 EDITS_PER_TICK = 4  # 40 a second: under Discord's 50, with room for answers
 MAX_WAIT_S = 60.0
 FIRST_EDIT_S = 10.0
+EARLY_NEWS = 256
 REPAINTING = frozenset({Way.TOKEN, Way.EDIT})  # progress never opens a new message
 ANY_WAY = frozenset(Way)
 
@@ -58,6 +59,7 @@ class Courier:
         self._now = now
         self._open: dict[UUID, Delivery] = {}
         self._editing: dict[UUID, asyncio.Task[None]] = {}
+        self._early: dict[UUID, News] = {}
         self._closed: set[UUID] = set()  # ended while a reconcile was reading
         self._firsts: dict[UUID, asyncio.Event] = {}
         self._ask = asyncio.Event()  # set when the rows are worth a look before their time
@@ -112,11 +114,18 @@ class Courier:
         await asyncio.sleep(TICK_S)
 
     def hear(self, event: JobEvent) -> None:
-        delivery = self._open.get(event.job_id)
         if event.kind is EventKind.STATE:
             self.wake()
-        if delivery is not None:
+        elif delivery := self._open.get(event.job_id):
             delivery.hear(event)
+        else:
+            self._keep(event)
+
+    def _keep(self, event: JobEvent) -> None:
+        """News may outrun the row. Of jobs that are nobody's message here it is forgotten again."""
+        self._early[event.job_id] = self._early.pop(event.job_id, News()).heard(event)
+        if len(self._early) > EARLY_NEWS:
+            del self._early[next(iter(self._early))]
 
     async def reconcile(self) -> None:
         """One query brings every open message's job and route."""
@@ -135,7 +144,8 @@ class Courier:
             return
         delivery = self._open.get(job.id)
         if delivery is None:
-            self._open[job.id] = Delivery(job, route, self._now())
+            news = self._early.pop(job.id, News())
+            self._open[job.id] = Delivery(job, route, self._now(), news)
         else:
             delivery.learn(job)
 

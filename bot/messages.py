@@ -218,7 +218,7 @@ def _patience(job: Job) -> str:
 def progress_line(news: News) -> str:
     """A slim bar, then step of steps, speed and time left where they are known."""
     filled = round(news.fraction * BAR_CELLS)
-    bar = "`" + "▰" * filled + "▱" * (BAR_CELLS - filled) + "`"
+    bar = "`" + "━" * filled + "╌" * (BAR_CELLS - filled) + "`"
     event = news.progress
     if event is None or event.steps <= 0:
         return f"{bar} warming up"

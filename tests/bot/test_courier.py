@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from redis.asyncio import Redis
 
-from bot.courier import EDITS_PER_TICK, Courier
+from bot.courier import EARLY_NEWS, EDITS_PER_TICK, Courier
 from bot.emulator import people
 from bot.emulator.client import LocalDiscord
 from bot.mail import Mail
@@ -479,3 +480,16 @@ async def test_rows_read_before_the_end_bring_nothing_back(
     await looking
     await desk.edit()
     assert len(await edits(local)) == 1
+
+
+async def test_news_that_outruns_the_row_is_kept_but_not_for_ever(
+    desk: Desk, local: LocalDiscord, route: Route
+) -> None:
+    job = await desk.farm.accept(route)
+    desk.courier.hear(JobEvent(job.id, EventKind.WAITING, position=3, eta_s=9.0))
+    await desk.turn()
+    told = (await local.message(route.message_id))["embeds"][0]["description"]
+    assert told == "Position 3 · about 9 s left"
+    for _ in range(EARLY_NEWS + 10):
+        desk.courier.hear(JobEvent(uuid4(), EventKind.PROGRESS, step=1, steps=2))
+    assert len(desk.courier._early) == EARLY_NEWS

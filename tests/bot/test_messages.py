@@ -47,7 +47,7 @@ def test_progress_shows_percent_bar_speed_eta_and_preview() -> None:
     news = News().heard(HALF).heard(JobEvent(JOB_ID, EventKind.PREVIEW, key="p.webp"))
     card = PAINTER.paint(make_job(JobState.RUNNING), "42", news=news)
     assert card.content.endswith("(42%) (fast)")
-    assert text_of(card) == "`▰▰▰▰▰▰▱▱▱▱▱▱▱▱` step 5 of 12 · 9.8 it/s · about 1 s left"
+    assert text_of(card) == "`━━━━━━╌╌╌╌╌╌╌╌` step 5 of 12 · 9.8 it/s · about 1 s left"
     assert card.panel
     assert card.panel.image == "https://cdn.example/p.webp"
 
