@@ -30,6 +30,7 @@ class EngineJob:
     loaded: Loaded
     conditioning: Conditioning
     trajectories: list[Trajectory]
+    identity: Identity
     arrived: int
     load_ms: float = 0.0
     gpu_ms: float = 0.0
@@ -59,7 +60,8 @@ class EngineJob:
         ]
         for one in trajectories:
             one.latents = one.latents.to(family.device, family.dtype)
-        job = cls(render, spec, loaded, conditioning, trajectories, arrived)
+        identity = _identity(render, spec, loaded)
+        job = cls(render, spec, loaded, conditioning, trajectories, identity, arrived)
         job.place(trajectories)
         return job
 
@@ -95,16 +97,6 @@ class EngineJob:
 
     # --- snapshots ---------------------------------------------------------------------------
 
-    @property
-    def identity(self) -> Identity:
-        return Identity(
-            job_id=self.id,
-            spec=self.spec.sha256(),
-            weights=self.loaded.sha256,
-            dtype=str(self.loaded.family.dtype),
-            libraries=snapshots.libraries(),
-        )
-
     def snapshot(self) -> Snapshot:
         """Cheap: it only refers to tensors, which are never changed in place."""
         tensors: dict[str, Tensor] = {}
@@ -136,6 +128,16 @@ def _read(render: Render) -> RenderSpec:
     if not (1 <= spec.images <= MOST_IMAGES and 1 <= spec.steps <= MOST_STEPS):
         raise Fault("bad_spec", f"{spec.images} images of {spec.steps} steps cannot be rendered.")
     return spec
+
+
+def _identity(render: Render, spec: RenderSpec, loaded: Loaded) -> Identity:
+    return Identity(
+        job_id=render.job_id,
+        spec=spec.sha256(),
+        weights=loaded.sha256,
+        dtype=str(loaded.family.dtype),
+        libraries=snapshots.libraries(),
+    )
 
 
 def _save(one: Trajectory, tensors: dict[str, Tensor]) -> dict[str, object]:

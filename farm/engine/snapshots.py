@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,7 @@ class Unusable(Exception):
         self.kind = kind
 
 
+@cache
 def libraries() -> str:
     """The same state means the same next step only in the same code."""
     return " ".join(f"{name}=={version(name)}" for name in ("torch", "diffusers", "pictor"))
