@@ -100,6 +100,11 @@ class Talk:
         assert message is not None
         return message
 
+    @property
+    def behind(self) -> bool:
+        """More has been said than was heard."""
+        return not self._inbox.empty()
+
     def check(self) -> None:
         if self._interruption is not None:
             raise self._interruption

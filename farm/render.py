@@ -56,6 +56,7 @@ class Walk:
         self._bench = bench
         self._leaving = leaving
         self._told_at = float("-inf")
+        self._slow_to_tell = False  # Redis hangs: a picture must not wait for its progress bar
         self._previews = Previews(job, bench)
 
     async def run(self) -> None:
@@ -159,14 +160,17 @@ class Walk:
                 log.warning("Job %s: %s was not expected.", self.job.id, type(message).__name__)
 
     async def _progress(self, at: Stepped) -> None:
-        """Coalesced; the first step and the last are always told."""
+        """Coalesced; the first step and the last are told, unless telling is what holds us up."""
         now = time.monotonic()
+        if self._slow_to_tell and self.talk.behind:
+            return
         if 1 < at.step < at.steps and now - self._told_at < PROGRESS_EVERY_S:
             return
         self._told_at = now
         rate = at.steps_per_s
         eta_s = (at.steps - at.step) / rate if rate > 0 else None
         await self._tell(step=at.step, steps=at.steps, steps_per_s=rate, eta_s=eta_s)
+        self._slow_to_tell = time.monotonic() - now > PROGRESS_EVERY_S
 
     async def _tell(self, **fields: object) -> None:
         event = JobEvent(self.job.id, EventKind.PROGRESS, **fields)  # type: ignore[arg-type]

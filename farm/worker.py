@@ -88,7 +88,7 @@ def _loops(
         _keep(lock, tenure),
         _repeat(tenure.beat, lambda: child.changed_within(settings.worker.heartbeat_s)),
         _repeat(tenure.look, lambda: asyncio.sleep(LOOK_EVERY_S)),
-        _supervised(lambda: _hear(tenure)),
+        _hear(tenure),
         _supervised(lambda: _listen(tenure, settings)),
     )
     return [asyncio.create_task(loop) for loop in loops]
@@ -148,9 +148,11 @@ async def _supervised(action: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _hear(tenure: Tenure) -> None:
-    async with tenure.bench.events.subscribe() as stream:
-        async for event in stream:
-            await tenure.heed(event)
+    """What an event missed, the next heartbeat finds."""
+    async for event in tenure.bench.events.follow():
+        if event is not None:
+            with contextlib.suppress(Fault):
+                await tenure.heed(event)
 
 
 async def _listen(tenure: Tenure, settings: Settings) -> None:

@@ -211,6 +211,26 @@ async def test_progress_is_told_with_an_eta_and_not_too_often(stage: Stage) -> N
     assert (told[1].steps, told[1].steps_per_s, told[1].eta_s) == (12, 4.0, 2.75)
 
 
+async def test_a_redis_that_hangs_does_not_hold_a_picture_up(stage: Stage) -> None:
+    """Two dozen steps, each told in 0.3 s, would take seven seconds."""
+
+    class Slow(Heard):
+        async def publish(self, *events: JobEvent) -> None:
+            await asyncio.sleep(0.3)
+            await super().publish(*events)
+
+    def script(message: ToChild) -> Iterable[ToParent]:
+        if isinstance(message, Render):
+            yield from (Stepped(message.job_id, step, 24, 4.0) for step in (1, *[24] * 24))
+            yield rendered(message)
+
+    slow = Slow()
+    stage.engine.script, stage.bench = script, replace(stage.bench, events=slow)  # type: ignore[arg-type]
+    job = await stage.run(await stage.workshop.claimed())
+    assert job.state is JobState.SUCCEEDED
+    assert len(slow.of(EventKind.PROGRESS)) <= 2
+
+
 async def test_the_engine_is_asked_with_rank_and_settings(stage: Stage) -> None:
     job = await stage.workshop.claimed()
     await stage.run(job)
