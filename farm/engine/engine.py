@@ -3,13 +3,13 @@
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 
 import torch
 
 from farm.engine import batching, rows
-from farm.engine.batching import Candidate
+from farm.engine.batch import Runnable, candidate, estimates, jobs_of, rendered, rows_of
 from farm.engine.failures import explain, is_out_of_memory
 from farm.engine.inspection import Inspections
 from farm.engine.job import EngineJob
@@ -23,12 +23,11 @@ from farm.engine.messages import (
     Picture,
     Preview,
     Render,
-    Rendered,
     ToParent,
 )
 from farm.engine.pixels import pictures_of
 from farm.engine.pool import Pool
-from farm.engine.rows import Denoised, Layout, Row
+from farm.engine.rows import Denoised, Layout
 from farm.engine.snapshots import SnapshotWriter
 from shared.errors import Fault
 
@@ -36,7 +35,6 @@ log = logging.getLogger(__name__)
 
 TELL_EVERY_S = 0.1  # a person reads no faster
 
-Runnable = tuple[EngineJob, Row]
 Send = Callable[[ToParent], None]
 
 
@@ -90,7 +88,7 @@ class Engine:
             for row in job.rows
             if not row.trajectory.finished
         ]
-        chosen = set(batching.choose([_candidate(*one) for one in runnable], rows=self.rows))
+        chosen = set(batching.choose([candidate(*one) for one in runnable], rows=self.rows))
         self.pressed = len(chosen) < len(runnable)
         for place, (_, row) in enumerate(runnable):
             row.trajectory.parked = 0 if place in chosen else row.trajectory.parked + 1
@@ -106,14 +104,14 @@ class Engine:
             yield from self._denoise_halves(batch, problem)
         else:
             self.counts["forwards"] += 1
-            self.counts["rows"] += _rows(batch)
+            self.counts["rows"] += rows_of(batch)
             yield batch, denoised
 
     def _denoise_halves(
         self, batch: list[Runnable], problem: Exception
     ) -> Iterator[tuple[list[Runnable], Denoised]]:
         if is_out_of_memory(problem):
-            self.rows = max(1, min(self.rows, _rows(batch)) // 2)
+            self.rows = max(1, min(self.rows, rows_of(batch)) // 2)
             log.warning("Out of memory: from now on %d rows in a forward.", self.rows)
         if len(batch) == 1:
             self._fail(batch[0][0], problem)
@@ -139,7 +137,7 @@ class Engine:
                 row.trajectory.advance(denoised.predictions[place : place + 1])
             except Exception as problem:
                 self._fail(job, problem)
-        for job in _jobs(batch):
+        for job in jobs_of(batch):
             if self._runs(job):
                 self._report(job, batch, denoised)
 
@@ -147,8 +145,8 @@ class Engine:
         """Each row pays its share of the step, so that the shares add up to the loop's time."""
         now = self.clock()
         for job, row in batch:
-            job.gpu_ms += took_ms * row.conditioning.rows / _rows(batch)
-        for job in _jobs(batch):
+            job.gpu_ms += took_ms * row.conditioning.rows / rows_of(batch)
+        for job in jobs_of(batch):
             job.ran(now, took_ms)
 
     def _retire(self) -> None:
@@ -182,7 +180,7 @@ class Engine:
         def deliver(findings: list[Finding], filter_ms: int) -> None:
             if self.inspecting.get(job.id) is job:
                 del self.inspecting[job.id]
-                self.send(_rendered(job, pictures, findings, filter_ms))
+                self.send(rendered(job, pictures, findings, filter_ms))
                 self.snapshots.forget(job.id)
 
         self.inspections.ask(job.spec.checkpoint, pictures, deliver)
@@ -209,7 +207,7 @@ class Engine:
         if self.pressed or job.previewing or len(places) != len(job.trajectories):
             return
         try:
-            pixels = job.loaded.family.decode(_estimates(job, places, denoised))
+            pixels = job.loaded.family.decode(estimates(job, places, denoised))
         except Exception:
             log.warning("No preview of job %s at step %d.", job.id, job.step, exc_info=True)
             return
@@ -309,46 +307,3 @@ class Engine:
         self.send(
             Failed(render.job_id, render.attempt, failure.code, failure.sentence, failure.retryable)
         )
-
-
-def _candidate(job: EngineJob, row: Row) -> Candidate:
-    return Candidate(
-        key=job.key,
-        rank=job.render.rank,
-        arrived=job.arrived,
-        rows=row.conditioning.rows,
-        parked=row.trajectory.parked,
-    )
-
-
-def _rows(batch: Iterable[Runnable]) -> int:
-    return sum(row.conditioning.rows for _, row in batch)
-
-
-def _jobs(batch: Iterable[Runnable]) -> list[EngineJob]:
-    return list(dict.fromkeys(job for job, _ in batch))
-
-
-def _estimates(job: EngineJob, places: list[int], denoised: Denoised) -> torch.Tensor:
-    return job.loaded.family.estimate(
-        denoised.seen[places],
-        denoised.predictions[places],
-        [denoised.moments[place] for place in places],
-    )
-
-
-def _rendered(
-    job: EngineJob, pictures: list[Picture], findings: list[Finding], filter_ms: int
-) -> Rendered:
-    return Rendered(
-        job_id=job.id,
-        attempt=job.render.attempt,
-        pictures=pictures,
-        findings=findings,
-        gpu_ms=max(1, round(job.gpu_ms)),
-        load_ms=round(job.load_ms),
-        denoise_ms=round(job.denoise_ms),
-        decode_ms=round(job.decode_ms),
-        filter_ms=filter_ms,
-        resumed_from=job.resumed_from,
-    )

@@ -1,0 +1,55 @@
+"""The trajectories of one forward with their jobs, and what is read off them."""
+
+from collections.abc import Iterable
+
+import torch
+
+from farm.engine.batching import Candidate
+from farm.engine.job import EngineJob
+from farm.engine.messages import Finding, Picture, Rendered
+from farm.engine.rows import Denoised, Row
+
+Runnable = tuple[EngineJob, Row]
+
+
+def candidate(job: EngineJob, row: Row) -> Candidate:
+    return Candidate(
+        key=job.key,
+        rank=job.render.rank,
+        arrived=job.arrived,
+        rows=row.conditioning.rows,
+        parked=row.trajectory.parked,
+    )
+
+
+def rows_of(batch: Iterable[Runnable]) -> int:
+    return sum(row.conditioning.rows for _, row in batch)
+
+
+def jobs_of(batch: Iterable[Runnable]) -> list[EngineJob]:
+    return list(dict.fromkeys(job for job, _ in batch))
+
+
+def estimates(job: EngineJob, places: list[int], denoised: Denoised) -> torch.Tensor:
+    return job.loaded.family.estimate(
+        denoised.seen[places],
+        denoised.predictions[places],
+        [denoised.moments[place] for place in places],
+    )
+
+
+def rendered(
+    job: EngineJob, pictures: list[Picture], findings: list[Finding], filter_ms: int
+) -> Rendered:
+    return Rendered(
+        job_id=job.id,
+        attempt=job.render.attempt,
+        pictures=pictures,
+        findings=findings,
+        gpu_ms=max(1, round(job.gpu_ms)),
+        load_ms=round(job.load_ms),
+        denoise_ms=round(job.denoise_ms),
+        decode_ms=round(job.decode_ms),
+        filter_ms=filter_ms,
+        resumed_from=job.resumed_from,
+    )
