@@ -12,6 +12,8 @@ from shared.errors import Fault
 
 STOP_S = 25  # what a worker may take to snapshot and give its jobs back
 HEALTHY_EVERY_S = 0.1
+# A core for everybody else: torch's threads wait for each other, so one busy neighbour slows them all.
+THREADS = max(1, (os.cpu_count() or 1) - 1)
 _GUARDIAN = Path(__file__).with_name("guardian.py")
 
 
@@ -56,6 +58,7 @@ class Stack:
         self.environment |= {
             "PICTOR_DATABASE__URL": self.servers.database_url,
             "PICTOR_REDIS__URL": self.servers.redis_url,
+            "PICTOR_WORKER__THREADS": str(THREADS),
         }
 
     async def start(

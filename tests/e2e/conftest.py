@@ -19,7 +19,7 @@ QUICK = {
     "PICTOR_WORKER__LEASE_S": "3",
     "PICTOR_WORKER__HEARTBEAT_S": "0.5",
     "PICTOR_FARM__WORKER_SILENT_S": "3",
-    "PICTOR_WORKER__THREADS": "2",
+    "PICTOR_WORKER__THREADS": "1",
 }
 OPENAPI = Path(__file__).parents[3] / "shared" / "discord" / "openapi.json"
 
