@@ -175,12 +175,17 @@ async def test_the_limit_is_for_the_whole_ring_not_for_each_answer_of_redis() ->
     answers = {b"PING": b"+PONG\r\n", b"EXISTS": b":0\r\n"}
 
     async def answer_slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while commands := await reader.read(4096):
-            await asyncio.sleep(0.2)
-            known = (answer for name, answer in answers.items() if name in commands)
-            writer.write(next(known, b"+OK\r\n") * (commands.count(b"\r\n*") + 1))
+        with suppress(ConnectionError):
+            while commands := await reader.read(4096):
+                await asyncio.sleep(0.2)
+                known = (answer for name, answer in answers.items() if name in commands)
+                writer.write(next(known, b"+OK\r\n") * (commands.count(b"\r\n*") + 1))
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+        hung_up.set()
 
+    hung_up = asyncio.Event()
     server = await asyncio.start_server(answer_slowly, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     url = SecretStr(f"redis://127.0.0.1:{port}")
@@ -189,7 +194,10 @@ async def test_the_limit_is_for_the_whole_ring_not_for_each_answer_of_redis() ->
     assert not await bell.ring(Speed.FAST, uuid4())
     assert time.monotonic() - began < 0.6
     await bell.close()
+    async with asyncio.timeout(5):
+        await hung_up.wait()
     server.close()
+    await server.wait_closed()
 
 
 async def test_a_full_redis_is_only_a_no(own_redis: Server) -> None:
