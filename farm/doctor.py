@@ -24,6 +24,7 @@ from shared.storage import open_store
 
 MAX_SKEW = timedelta(seconds=2)
 TIMEOUT_S = 8.0
+EXAMPLE = "change-me"  # what .env.example has in the place of each secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +186,24 @@ async def _clock(settings: Settings) -> Check:
     return Check("clock", ok=True, words=f"within {skew.total_seconds() * 1000:.0f} ms of Postgres")
 
 
+async def _secrets(settings: Settings) -> Check:
+    """An example's password is nobody's secret."""
+    told = {
+        "PICTOR_DATABASE__URL": settings.database.url,
+        "PICTOR_REDIS__URL": settings.redis.url,
+        "PICTOR_DISCORD__TOKEN": settings.discord.token,
+        "PICTOR_STORAGE__ACCESS_KEY": settings.storage.access_key,
+        "PICTOR_STORAGE__SECRET_KEY": settings.storage.secret_key,
+    }
+    left = [
+        name for name, secret in told.items() if secret and EXAMPLE in secret.get_secret_value()
+    ]
+    if left:
+        words = f"still as in the example: {', '.join(left)}"
+        return Check("secrets", ok=False, words=words, fix=FIXES["secrets"])
+    return Check("secrets", ok=True, words="none is an example's")
+
+
 CHECKS: dict[str, Callable[[Settings], Awaitable[Check]]] = {
     "postgres": _postgres,
     "redis": _redis,
@@ -193,6 +212,7 @@ CHECKS: dict[str, Callable[[Settings], Awaitable[Check]]] = {
     "gpu": _gpu,
     "models": _models,
     "clock": _clock,
+    "secrets": _secrets,
 }
 
 FIXES = {
@@ -204,6 +224,7 @@ FIXES = {
     " PICTOR_DISCORD__TOKEN, and check that this host reaches discord.com.",
     "gpu": "Install the NVIDIA driver, or set PICTOR_WORKER__DEVICE to a device that exists (cpu works).",
     "models": "A model file is missing or changed. Restore the folder named above, or correct the catalog.",
+    "secrets": "Choose a password of your own for each, in the servers and in .env.",
     "clock": "Let this host keep time (chrony or systemd-timesyncd): signatures and Discord's rules need it.",
 }
 

@@ -100,6 +100,8 @@ class Walk:
     async def _render(self) -> Drawn:
         await self.talk.say(self._order())
         rendered = await self._hear(Rendered)
+        if rendered.resumed_from:
+            log.info("Job %s was resumed at step %d.", self.job.id, rendered.resumed_from)
         return Drawn(
             rendered.pictures, _known(rendered.findings), rendered.gpu_ms, self._timings(rendered)
         )

@@ -135,3 +135,11 @@ async def test_the_clock_is_compared_with_the_database(settings: Settings) -> No
 async def test_an_unknown_check_is_named(settings: Settings) -> None:
     with pytest.raises(Fault, match="moon"):
         await examine(settings, only=("moon",), quiet=True, as_json=False)
+
+
+async def test_an_example_s_password_is_refused(settings: Settings) -> None:
+    example = RedisSettings(url=SecretStr("redis://:change-me@redis:6379/0"))
+    found = await check("secrets", settings.model_copy(update={"redis": example}))
+    assert not found.ok
+    assert "PICTOR_REDIS__URL" in found.words
+    assert "change-me" not in found.words
