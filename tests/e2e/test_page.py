@@ -70,5 +70,4 @@ async def type_imagine(page: Page, prompt: str) -> None:
     await page.keyboard.press("Tab")
     await expect(page.locator(".option-input")).to_be_focused()
     await page.keyboard.type(prompt)
-    await page.keyboard.press("Escape")  # closes the examples, keeps the words
     await page.keyboard.press("Enter")
