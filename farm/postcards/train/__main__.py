@@ -5,6 +5,7 @@ import itertools
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -42,15 +43,21 @@ class Workshop:
     def denoiser(self) -> None:
         run_team(self.plan.denoiser(), folder=self.work, stage="denoiser")
 
+    def refinement(self) -> None:
+        more = self.plan.refinement(self.work / "denoiser")
+        run_team(more, folder=self.work, stage="refinement")
+
     def decoder(self) -> None:
         run_team(self.plan.decoder(self.work / "vae"), folder=self.work, stage="decoder")
 
-    def base(self) -> None:
-        assemble(self.work, self.work / "decoder", self.weights / "base")
+    def polish(self) -> None:
+        run_team(self.plan.polish(self.work / "decoder"), folder=self.work, stage="polish")
 
-    def loras(self) -> None:
-        for style in STYLES:
-            self.plan.lora(style)(self.weights / "base", self.weights / f"lora-{style}")
+    def base(self) -> None:
+        assemble(self.work / "refinement", self.work / "polish", self.weights / "base")
+
+    def lora(self, style: str) -> None:
+        self.plan.lora(style)(self.weights / "base", self.weights / f"lora-{style}")
 
     def controlnet(self) -> None:
         self.plan.controlnet()(self.weights / "base", self.work, self.weights / "controlnet-edges")
@@ -66,9 +73,11 @@ class Workshop:
             "vae": self.vae,
             "data": self.data,
             "denoiser": self.denoiser,
+            "refinement": self.refinement,
             "decoder": self.decoder,
+            "polish": self.polish,
             "base": self.base,
-            "loras": self.loras,
+            **{f"lora-{style}": partial(self.lora, style) for style in STYLES},
             "controlnet": self.controlnet,
             "judge": self.judge,
         }

@@ -34,8 +34,14 @@ class Plan:
     def decoder(self, source: Path) -> VaeTraining:
         return VaeTraining(**self._mixed("decoder"), source=source)
 
+    def polish(self, source: Path) -> VaeTraining:
+        return VaeTraining(**self._mixed("polish"), source=source)
+
     def denoiser(self) -> DenoiserTraining:
         return DenoiserTraining(**self._timed("denoiser"))
+
+    def refinement(self, source: Path) -> DenoiserTraining:
+        return DenoiserTraining(**self._timed("refinement"), source=source)
 
     def rendering(self) -> Rendering:
         return Rendering(**self.sections["rendering"])

@@ -143,21 +143,26 @@ class DenoiserTraining:
     rate: float
     batch: int
     seed: int
+    descent: float
+    """The last share of the budget, in which the rate falls straight to nothing."""
+    source: Path | None = None
+    """Trained parts to go on from."""
 
     def __call__(self, member: Member) -> None:
         torch.manual_seed(self.seed)
-        lesson = _Lesson(Feed(member.folder, seed=self.seed, batch=self.batch), member.rank)
+        feed = Feed(member.folder, seed=self.seed, batch=self.batch)
+        lesson = _Lesson(feed, member.rank, source=self.source)
         trained = [*lesson.unet.parameters(), *lesson.text.parameters()]
         optimizer = torch.optim.AdamW(trained, self.rate, betas=(0.9, 0.98), weight_decay=1e-2)
         loop = Loop(member, self.budget, self.seed, rate=self._rate, keep=_keep)
         loop.run(trained, optimizer, lesson.learn)
         if member.leads:
-            lesson.unet.eval().save_pretrained(member.folder / "unet")
-            lesson.text.eval().save_pretrained(member.folder / "text_encoder")
+            lesson.unet.eval().save_pretrained(member.folder / member.stage / "unet")
+            lesson.text.eval().save_pretrained(member.folder / member.stage / "text_encoder")
 
     def _rate(self, step: int, share: float) -> float:
-        """A short warm-up, a plateau, and a straight way down over the last 40 percent."""
-        return self.rate * min(1.0, (step + 1) / 150) * min(1.0, max(0.01, (1 - share) / 0.4))
+        falling = min(1.0, max(0.01, (1 - share) / self.descent))
+        return self.rate * min(1.0, (step + 1) / 150) * falling
 
 
 def _keep(step: int) -> float:
@@ -165,12 +170,17 @@ def _keep(step: int) -> float:
 
 
 class _Lesson:
-    def __init__(self, feed: Feed, rank: int) -> None:
+    def __init__(self, feed: Feed, rank: int, *, source: Path | None) -> None:
         self._feed, self._rank = feed, rank
         self._noising = Noising()
         self._tokenizer = words.build()
-        self.unet = build_unet().to(memory_format=torch.channels_last).train()
-        self.text = build_text_encoder(self._tokenizer).train()
+        if source is None:
+            unet, self.text = build_unet(), build_text_encoder(self._tokenizer)
+        else:
+            unet = UNet2DConditionModel.from_pretrained(source / "unet")
+            self.text = CLIPTextModel.from_pretrained(source / "text_encoder")
+        self.unet = unet.to(memory_format=torch.channels_last).train()
+        self.text.train()
 
     def learn(self, step: int) -> float:
         """The mean squared error of the velocity."""

@@ -26,7 +26,7 @@ from farm.postcards.world import (
     sample,
 )
 
-STRAYS, STYLED, SAMPLES = 20, 8, 8
+STRAYS, STYLED, SAMPLES = 14, 6, 6
 IGNORED = -100
 
 
