@@ -88,8 +88,10 @@ def test_a_png_carries_its_recipe() -> None:
     assert info["parameters"].splitlines() == [
         "a red sailboat --no rain",
         "Negative prompt: rain",
-        "Steps: 12, Sampler: dpm++2m-karras, CFG scale: 4, "
-        "Seed: 9, Model: postcards, Size: 96x64, Scale: 8",
+        (
+            "Steps: 12, Sampler: dpm++2m-karras, CFG scale: 4, "
+            "Seed: 9, Model: postcards, Size: 96x64, Scale: 8"
+        ),
     ]
 
 
