@@ -1,5 +1,6 @@
 """Opens the postcard pipeline and draws with it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ def open_pipeline(folder: Path) -> StableDiffusionPipeline:
 
 def draw(
     pipeline: StableDiffusionPipeline,
-    captions: list[str],
+    captions: Sequence[str],
     *,
     first_seed: int = 1000,
     size: tuple[int, int] = (64, 64),
@@ -35,7 +36,7 @@ def draw(
     settings |= {"width": size[0], "height": size[1], "output_type": "np", **options}
     drawn: list[NDArray[np.float32]] = []
     for start in range(0, len(captions), BATCH):
-        part = captions[start : start + BATCH]
+        part = list(captions[start : start + BATCH])
         chances = [torch.Generator().manual_seed(first_seed + start + i) for i in range(len(part))]
         drawn += list(pipeline(part, generator=chances, **settings).images)
     return (np.stack(drawn) * 255).round().astype(np.uint8)

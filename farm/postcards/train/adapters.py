@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline
-from diffusers.utils import convert_state_dict_to_diffusers
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -47,7 +46,7 @@ class AdapterTraining:
             LoraConfig(r=self.rank, lora_alpha=self.rank, target_modules=TARGETS)
         )
         self._train(pipeline, latents, scenes, rng=rng)
-        layers = convert_state_dict_to_diffusers(get_peft_model_state_dict(pipeline.unet))
+        layers = get_peft_model_state_dict(pipeline.unet)
         halves = {name: tensor.half() for name, tensor in layers.items()}
         StableDiffusionPipeline.save_lora_weights(target, unet_lora_layers=halves)
         seal(target)
