@@ -94,7 +94,8 @@ class Judge:
 
 
 def _to_tensor(pixels: Pixels) -> torch.Tensor:
-    tensor = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
+    # A copy: the pixels may lie in a message that nobody may write to.
+    tensor = torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2)
     return tensor.float() / 127.5 - 1
 
 
