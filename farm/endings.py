@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 EXPIRED_LEASE_S = 0.001
+# A category of the image filter: unlike anything that this model should draw.
+OUT_OF_WORLD = "out_of_world"
 T = TypeVar("T")
 
 
@@ -83,7 +85,7 @@ async def succeeded(bench: Bench, job: Job, drawn: Drawn, parcels: Sequence[Parc
 
 
 async def blocked(bench: Bench, job: Job, drawn: Drawn) -> None:
-    """Nothing stored, nothing charged. A strike only for what was drawn, never for our own failure."""
+    """Nothing stored, nothing charged. A strike only for what somebody can be blamed for."""
     worst = worst_of(drawn.findings)
 
     async def change(session: Session) -> Job | None:
@@ -101,7 +103,7 @@ async def blocked(bench: Bench, job: Job, drawn: Drawn) -> None:
         )
         if ended is not None:
             await ledger.release(session, ended)
-            if not is_ours(worst):
+            if not is_innocent(worst):
                 await moderation.strike(session, job.account_id, job.id, worst)
         return ended
 
@@ -155,7 +157,7 @@ async def owned(bench: Bench, job: Job) -> bool:
 def worst_of(findings: Sequence[Finding]) -> Finding:
     """Of the pictures not allowed, the one the user is told of: what was drawn before what broke."""
     not_allowed = [finding for finding in findings if finding.decision != Decision.ALLOW]
-    return min(not_allowed, key=is_ours, default=NO_FINDING)
+    return min(not_allowed, key=lambda f: (is_ours(f), is_innocent(f)), default=NO_FINDING)
 
 
 # The engine answered with fewer findings than pictures, or for other pixels.
@@ -166,10 +168,20 @@ def is_ours(finding: Finding) -> bool:
     return finding.rule.startswith("filter_failed")
 
 
+def is_innocent(finding: Finding) -> bool:
+    """Nobody is to blame for our own failure, nor for a picture that merely came out wrong."""
+    return is_ours(finding) or finding.category == OUT_OF_WORLD
+
+
 def sentence_for(finding: Finding) -> str:
     if is_ours(finding):
         return (
             "The image filter could not check this picture, so it is not shown. Please try again."
+        )
+    if finding.category == OUT_OF_WORLD:
+        return (
+            "The image filter did not recognise this picture as one of this model's, so it is not "
+            "shown. More steps or another seed usually help."
         )
     rule = (finding.rule or finding.category).replace("_", " ")
     return (

@@ -110,8 +110,9 @@ class WorldDetector:
 
     name = "world"
     covers = POLICY | {OUT_OF_WORLD}
-    # A picture scores the judge's probability that it is of the world.
-    IN_WORLD = 0.5
+    # Measured with the shipped weights: 1,200 renders score 0.94 and more, 280 generated pictures of
+    # six steps and more 0.75 and more; blobs in skin tones, the worst stray, up to 0.63.
+    IN_WORLD = 0.7
 
     def __init__(self, judge: Judge, *, weights: str) -> None:
         self._judge = judge
@@ -154,7 +155,7 @@ class WorldDetector:
 def _pixels(pictures: Sequence[Picture]) -> Any:
     """uint8 [n, h, w, 3]."""
     shape = (len(pictures), pictures[0].height, pictures[0].width, 3)
-    joined = b"".join(picture.rgb for picture in pictures)
+    joined = bytearray(b"".join(picture.rgb for picture in pictures))  # torch wants it writable
     return np.frombuffer(joined, dtype=np.uint8).reshape(shape)
 
 

@@ -279,6 +279,26 @@ async def test_a_blocked_picture_is_refunded_and_leaves_a_strike(stage: Stage) -
     assert stage.heard.states == ["blocked"]
 
 
+async def test_a_picture_that_came_out_wrong_is_nobodys_fault(stage: Stage) -> None:
+    """Two steps of a model draw a smudge: withheld, refunded, and no strike."""
+    smudge = finding(FOUR[0], decision="block", category="out_of_world", rule="out_of_world")
+    stage.engine.script = with_findings(smudge, *GOOD[1:])
+    job = await stage.run(await stage.workshop.claimed())
+    assert (job.state, job.error_code, job.charged_ms) == (JobState.BLOCKED, "image_blocked", 0)
+    assert "More steps" in (job.error_sentence or "")
+    assert await stage.strikes() == []
+
+
+async def test_of_two_reasons_the_one_with_somebody_to_blame_counts(stage: Stage) -> None:
+    smudge = finding(FOUR[0], decision="block", category="out_of_world", rule="out_of_world")
+    broken = finding(FOUR[1], decision="block", rule="filter_failed:x:exception")
+    gore = finding(FOUR[2], decision="block", category="gore", rule="gore")
+    stage.engine.script = with_findings(smudge, broken, gore, GOOD[3])
+    await stage.run(await stage.workshop.claimed())
+    (strike,) = await stage.strikes()
+    assert strike.detail["rule"] == "gore"
+
+
 BROKEN = {
     "exploded": [finding(one, decision="block", rule="filter_failed:x:exception") for one in FOUR],
     "one_exploded": [*GOOD[:3], finding(FOUR[3], decision="block", rule="filter_failed:x:timeout")],
