@@ -17,6 +17,8 @@ SIGHTS = tuple(extra for extra in EXTRAS if extra != "birds")
 MOST_BIRDS = 3
 HEADS = (len(SUBJECTS), len(COLOUR_NAMES), len(GROUNDS), len(TIMES), len(SIGHTS), MOST_BIRDS + 1, 1)
 CHUNK = 64
+CAUTION = 2.0
+"""Logits that a picture must have to spare: half-way between the model's pictures and strays."""
 
 Pixels = NDArray[np.uint8]
 
@@ -84,7 +86,8 @@ class Judge:
 
     def in_world_score(self, pixels: Pixels) -> list[float]:
         """0..1 for each picture of uint8 [n, h, w, 3]: how surely it lies in the postcards' world."""
-        scores: list[float] = self._answers(pixels)[-1][:, 0].sigmoid().tolist()
+        margins = self._answers(pixels)[-1][:, 0] - CAUTION
+        scores: list[float] = margins.sigmoid().tolist()
         return scores
 
     @torch.inference_mode()

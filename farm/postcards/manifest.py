@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 from shared.errors import Fault
@@ -30,6 +31,12 @@ def write(folder: Path) -> dict[str, str]:
     target.write_text(text + "\n")
     target.chmod(0o644)
     return digests
+
+
+def main(arguments: list[str]) -> None:
+    """Lists the folders named: `python -m farm.postcards.manifest FOLDER ...`."""
+    for argument in arguments:
+        print(f"{argument}: {len(write(Path(argument)))} files listed")
 
 
 def _read(folder: Path) -> dict[str, str]:
@@ -61,3 +68,7 @@ def _compare(folder: Path, path: str, *, wanted: str | None, got: str | None) ->
 
 def _fault(problem: str) -> Fault:
     return Fault("weights_altered", f"{problem} Restore the folder from the repository.")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import ControlNetModel, UNet2DConditionModel
+from diffusers import ControlNetModel, StableDiffusionPipeline, UNet2DConditionModel
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -16,7 +16,7 @@ from farm.postcards.pipelines import open_pipeline
 from farm.postcards.train.assemble import seal
 from farm.postcards.train.dataset import Shelf
 from farm.postcards.train.denoiser import Noising, tokens
-from farm.postcards.world import SIZES
+from farm.postcards.world import SIZES, Scene
 
 COPIED = ("conv_in", "time_proj", "time_embedding", "down_blocks", "mid_block")
 EMPTY = 0.4
@@ -49,45 +49,70 @@ class ControlTraining:
     seed: int
 
     def __call__(self, base: Path, data: Path, target: Path) -> None:
-        rng = random.Random(self.seed)
         torch.manual_seed(self.seed)
-        pipeline = open_pipeline(base)
-        unet = pipeline.unet.requires_grad_(False)
-        control = build(unet).train()
+        lesson = _Lesson(open_pipeline(base), Shelf(data, SIZES[0]), random.Random(self.seed))
+        control = lesson.control
         optimizer = torch.optim.AdamW(control.parameters(), self.rate, weight_decay=1e-2)
-        shelf, noising = Shelf(data, SIZES[0]), Noising()
-        pictures, latents, scenes = shelf.pictures(), shelf.latents(), shelf.scenes()
         for step in range(self.steps):
             optimizer.param_groups[0]["lr"] = self.rate * _pace(step, self.steps)
-            picked = sorted(rng.randrange(len(scenes)) for _ in range(self.batch))
-            clean = torch.from_numpy(latents[picked].astype(np.float32))
-            edges = torch.from_numpy(edge_map(pictures[picked])).float()[:, None]
-            captions = [
-                "" if rng.random() < EMPTY else training_caption(scenes[i], rng) for i in picked
-            ]
-            noisy, steps, velocity = noising.mix(clean)
-            with torch.no_grad():
-                context = pipeline.text_encoder(tokens(pipeline.tokenizer, captions))[0]
-            with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
-                down, middle = control(
-                    noisy, steps, context, edges.repeat(1, 3, 1, 1), return_dict=False
-                )
-                guess = unet(
-                    noisy,
-                    steps,
-                    context,
-                    down_block_additional_residuals=down,
-                    mid_block_additional_residual=middle,
-                ).sample
-            loss = noising.loss(guess, velocity, steps)
-            loss.backward()
+            loss = lesson.learn(self.batch)
             nn.utils.clip_grad_norm_(control.parameters(), 1.0)
             optimizer.step()
             optimizer.zero_grad()
             if step % 50 == 49:
-                print(f"controlnet {step + 1}/{self.steps} loss {loss.item():.4f}", flush=True)
+                print(f"controlnet {step + 1}/{self.steps} loss {loss:.4f}", flush=True)
         control.eval().half().save_pretrained(target)
         seal(target)
+
+
+class _Lesson:
+    def __init__(self, pipeline: StableDiffusionPipeline, shelf: Shelf, rng: random.Random) -> None:
+        self._pipeline, self._rng, self._noising = pipeline, rng, Noising()
+        self._unet = pipeline.unet.requires_grad_(False)
+        self._pictures, self._latents = shelf.pictures(), shelf.latents()
+        self._scenes = shelf.scenes()
+        self.control = build(self._unet).train()
+
+    def learn(self, batch: int) -> float:
+        picked = sorted(self._rng.randrange(len(self._scenes)) for _ in range(batch))
+        edges = torch.from_numpy(edge_map(self._pictures[picked])).float()[:, None]
+        latents = torch.from_numpy(self._latents[picked].astype(np.float32))
+        context = self._context(picked)
+        noisy, steps, velocity = self._noising.mix(latents)
+        with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
+            guess = self._guess(noisy, steps, context, edges=edges.repeat(1, 3, 1, 1))
+        loss = self._noising.loss(guess, velocity, steps)
+        loss.backward()
+        return loss.item()
+
+    @torch.no_grad()
+    def _context(self, picked: list[int]) -> torch.Tensor:
+        captions = [self._caption(self._scenes[i]) for i in picked]
+        found: torch.Tensor = self._pipeline.text_encoder(
+            tokens(self._pipeline.tokenizer, captions)
+        )[0]
+        return found
+
+    def _caption(self, scene: Scene) -> str:
+        return "" if self._rng.random() < EMPTY else training_caption(scene, self._rng)
+
+    def _guess(
+        self,
+        noisy: torch.Tensor,
+        steps: torch.Tensor,
+        context: torch.Tensor,
+        *,
+        edges: torch.Tensor,
+    ) -> torch.Tensor:
+        down, middle = self.control(noisy, steps, context, edges, return_dict=False)
+        guess: torch.Tensor = self._unet(
+            noisy,
+            steps,
+            context,
+            down_block_additional_residuals=down,
+            mid_block_additional_residual=middle,
+        ).sample
+        return guess
 
 
 def _pace(step: int, steps: int) -> float:
