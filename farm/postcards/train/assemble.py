@@ -1,5 +1,6 @@
 """Puts trained parts together as an ordinary diffusers folder in half precision."""
 
+import json
 from pathlib import Path
 
 from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
@@ -29,7 +30,10 @@ def assemble(parts: Path, vae: Path, target: Path) -> None:
 
 
 def seal(folder: Path) -> None:
-    """Readable by everyone, and listed with its digests."""
+    """Readable by everyone, free of the path it was made on, and listed with its digests."""
+    for config in folder.rglob("config.json"):
+        kept = {k: v for k, v in json.loads(config.read_text()).items() if k != "_name_or_path"}
+        config.write_text(json.dumps(kept, indent=2, sort_keys=True) + "\n")
     for path in folder.rglob("*"):
         if path.is_file():
             path.chmod(0o644)

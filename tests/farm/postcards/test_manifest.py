@@ -68,3 +68,8 @@ def test_the_command_lists_a_folder_anew(folder, capsys):
     manifest.main([str(folder)])
     assert set(manifest.verify(folder)) >= {"unet/more.bin"}
     assert "3 files listed" in capsys.readouterr().out
+
+
+def test_no_configuration_names_the_place_it_was_trained_in():
+    for path in manifest.WEIGHTS.rglob("*.json"):
+        assert "_name_or_path" not in path.read_text(), path
