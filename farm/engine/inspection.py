@@ -42,6 +42,7 @@ class Lane:
 
     work: "queue.SimpleQueue[Inspection]" = field(default_factory=queue.SimpleQueue)
     pending: list[Inspection] = field(default_factory=list)
+    filters: dict[str, ImageFilter] = field(default_factory=dict)
 
 
 class Inspections:
@@ -64,6 +65,11 @@ class Inspections:
     @property
     def pending(self) -> bool:
         return self._lane is not None and bool(self._lane.pending)
+
+    def open(self, checkpoint: str) -> None:
+        """Before the first question; Fault when this filter cannot be trusted to answer one."""
+        lane = self._lane = self._lane or self._start()
+        lane.filters[checkpoint] = self._open(checkpoint)
 
     def ask(self, checkpoint: str, pictures: list[Picture], then: Then) -> None:
         inspection = Inspection(checkpoint, pictures, then)
@@ -102,12 +108,11 @@ class Inspections:
         return lane
 
     def _run(self, lane: Lane) -> None:
-        filters: dict[str, ImageFilter] = {}
         while True:
             inspection = lane.work.get()
             started = time.perf_counter()
             inspection.began = self._clock()
-            findings = self._inspect(inspection, filters)
+            findings = self._inspect(inspection, lane.filters)
             inspection.taken_ms = round((time.perf_counter() - started) * 1e3)
             if inspection.findings is None:
                 inspection.findings = findings

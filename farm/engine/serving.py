@@ -30,10 +30,12 @@ class Place:
 
 
 def serve(place: Place, catalog: Catalog, mailbox: Mailbox, outbox: Outbox) -> None:
-    """Until a Drain. Fault when the default checkpoint cannot be warmed."""
+    """Until a Drain. Fault when the default checkpoint or its image filter cannot be opened."""
     diffusers_logging.disable_progress_bar()
     if place.threads:
         torch.set_num_threads(place.threads)
+    inspections = Inspections(partial(_open_filter, catalog), wake=mailbox.wake)
+    inspections.open(catalog.default)  # a filter that is broken would block every picture drawn
     pool = Pool(catalog, device=place.device)
     pool.get(catalog.default)
     folder = SnapshotFolder(place.snapshots)
@@ -42,7 +44,7 @@ def serve(place: Place, catalog: Catalog, mailbox: Mailbox, outbox: Outbox) -> N
         pool,
         rows=place.rows,
         snapshots=SnapshotWriter(folder),
-        inspections=Inspections(partial(_open_filter, catalog), wake=mailbox.wake),
+        inspections=inspections,
         send=outbox.send,
     )
     outbox.send(Ready(place.device, _device_name(place.device), pool.warm))

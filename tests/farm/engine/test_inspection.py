@@ -7,6 +7,7 @@ import pytest
 
 from farm.engine.inspection import ImageFilter, Inspections
 from farm.engine.messages import Finding, Picture
+from shared.errors import Fault
 
 RGB = bytes(12)
 PICTURE = Picture(0, 2, 2, RGB, hashlib.sha256(RGB).hexdigest(), seed=1)
@@ -55,6 +56,30 @@ class Hall:
 def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     with caplog.at_level(logging.CRITICAL):
         yield
+
+
+def test_a_filter_opened_beforehand_is_the_one_that_is_asked() -> None:
+    opened: list[str] = []
+
+    def open_filter(name: str) -> ImageFilter:
+        opened.append(name)
+        return Scripted(allowed)
+
+    hall = Hall(open_filter)
+    hall.inspections.open("postcards")
+    assert opened == ["postcards"]
+    hall.ask(PICTURE)
+    hall.settle()
+    assert opened == ["postcards"]
+    assert [one.decision for one in hall.answers[0]] == ["allow"]
+
+
+def test_a_filter_that_cannot_be_opened_beforehand_says_so() -> None:
+    def closed(name: str) -> ImageFilter:
+        raise Fault("weights_altered", f"The judge of {name} is gone.")
+
+    with pytest.raises(Fault, match="judge of postcards"):
+        Hall(closed).inspections.open("postcards")
 
 
 def test_an_answer_is_handed_over_once() -> None:

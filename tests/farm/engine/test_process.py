@@ -153,6 +153,33 @@ async def test_a_catalog_it_cannot_use_says_so_with_its_exit_code(tmp_path: Path
     assert await client.close() == 78
 
 
+async def test_a_filter_without_its_weights_says_so_and_ends_it(tmp_path: Path) -> None:
+    """The judge's folder is no setting, so this child is told of another one before it starts."""
+    ours, theirs = socket.socketpair()
+    code = f"""
+import pathlib, sys
+from farm.engine.process import main
+from farm.postcards import manifest
+manifest.weights_folder = lambda name: pathlib.Path({str(tmp_path)!r}, name)
+sys.exit(main(sys.argv[1:]))
+"""
+    arguments = ["--fd", str(theirs.fileno()), *options(tmp_path).arguments()]
+    with ours, theirs:
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", code, *arguments),
+            pass_fds=(theirs.fileno(),),
+            stderr=asyncio.subprocess.PIPE,
+        )
+        theirs.close()  # the child's end is the only one: when it ends, so does the pipe
+        _, said = await asyncio.wait_for(child.communicate(), timeout=60)
+        assert frames.receive(ours) is None  # no Ready
+    assert child.returncode == 78
+    lines = [line for line in said.decode().splitlines() if "cannot start" in line]
+    assert len(lines) == 1
+    assert "(weights_altered)" in lines[0]
+    assert f"{tmp_path / 'judge'} have no manifest.json" in lines[0]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
 async def test_a_parent_that_is_killed_takes_it_along(tmp_path: Path) -> None:
     code = f"""
