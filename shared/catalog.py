@@ -45,6 +45,7 @@ class Checkpoint:
     examples: tuple[str, ...]
     sizes: tuple[Size, ...] = ()
     detectors: tuple[str, ...] = ()
+    min_steps: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,7 @@ def _checkpoint(name: str, row: Mapping[str, Any]) -> Checkpoint:
         examples=_names(row, "examples"),
         sizes=tuple(_size(size) for size in _names(row, "sizes")),
         detectors=_names(row, "detectors"),
+        min_steps=int(row.get("min_steps", 1)),
     )
     _check(checkpoint)
     return checkpoint
@@ -124,6 +126,8 @@ def _check(checkpoint: Checkpoint) -> None:
         value = getattr(checkpoint, field)
         _require(isfinite(value) and value > 0, f"{name}: {field} must be above 0")
     _require(isfinite(checkpoint.fixed_ms) and checkpoint.fixed_ms >= 0, f"{name}: fixed_ms")
+    within = 1 <= checkpoint.min_steps <= checkpoint.steps
+    _require(within, f"{name}: min_steps must be from 1 to steps")
     strange = set(checkpoint.samplers) - set(SAMPLERS)
     _require(not strange, f"{name}: unknown samplers {sorted(strange)}")
     _require(checkpoint.sampler in checkpoint.samplers, f"{name}: sampler is not in samplers")

@@ -173,18 +173,28 @@ def _steps(prompt: Prompt, checkpoint: Checkpoint, plan: Plan) -> int:
         raise _steps_twice()
     wanted = prompt.steps
     if prompt.quality is not None:
-        wanted = max(1, round(checkpoint.steps * prompt.quality))
+        wanted = max(checkpoint.min_steps, round(checkpoint.steps * prompt.quality))
     if wanted is None:
-        return min(checkpoint.steps, plan.step_budget)
+        wanted = min(checkpoint.steps, plan.step_budget)
     if wanted > plan.step_budget:
         raise _too_many_steps(prompt, wanted, plan)
     check_range("steps", wanted)
+    if wanted < checkpoint.min_steps:
+        raise _too_few_steps(wanted, checkpoint)
     return wanted
 
 
 def _steps_twice() -> Refusal:
     sentence = "--steps and --quality both set the steps. Keep one of them, for example --steps 20."
     return Refusal("conflicting_parameters", sentence, field="steps")
+
+
+def _too_few_steps(wanted: int, checkpoint: Checkpoint) -> Refusal:
+    least = checkpoint.min_steps
+    asked = (
+        f"--steps {wanted} is too few for {checkpoint.title}, which needs {least} to draw well. "
+    )
+    return Refusal("too_few_steps", f"{asked}Write --steps {least} or more.", field="steps")
 
 
 def _too_many_steps(prompt: Prompt, wanted: int, plan: Plan) -> Refusal:

@@ -32,7 +32,7 @@ def test_the_shipped_catalog_describes_the_postcards(postcards: Checkpoint) -> N
     assert postcards.sizes == ((64, 64), (96, 64), (64, 96))
     assert (postcards.native, postcards.multiple, postcards.scale) == (64, 8, 8)
     assert postcards.pixel_art
-    assert (postcards.steps, postcards.guidance) == (12, 4.0)
+    assert (postcards.steps, postcards.min_steps, postcards.guidance) == (12, 6, 4.0)
     assert postcards.sampler == "dpm++2m-karras"
     assert set(postcards.samplers) == set(SAMPLERS)
     assert postcards.detectors == ("world",)
@@ -62,6 +62,11 @@ def test_a_checkpoint_without_a_words_file_knows_all(tmp_path: Path) -> None:
     assert unknown_words("a dragon", read_catalog(path).get("postcards")) == ()
 
 
+def test_a_checkpoint_without_a_floor_of_steps_draws_with_one(tmp_path: Path) -> None:
+    path = altered(tmp_path, "min_steps = 6", "")
+    assert read_catalog(path).get("postcards").min_steps == 1
+
+
 def test_an_unknown_checkpoint_names_the_nearest() -> None:
     with pytest.raises(Refusal, match="postcards") as refused:
         read_catalog(SHIPPED).get("poscard")
@@ -79,6 +84,8 @@ def test_an_unknown_checkpoint_names_the_nearest() -> None:
         ("steps = 12", "steps = 12\nstep = 9", "unknown fields: step"),
         ("steps = 12", "", "steps"),
         ("steps = 12", "steps = 0", "steps"),
+        ("min_steps = 6", "min_steps = 0", "min_steps"),
+        ("min_steps = 6", "min_steps = 13", "min_steps"),
         ("guidance = 4.0", "guidance = nan", "guidance"),
         ('family = "sd15"', 'family = "sd9"', "family"),
         ('sampler = "dpm++2m-karras"', 'sampler = "magic"', "sampler"),

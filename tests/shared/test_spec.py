@@ -127,13 +127,28 @@ def test_a_changed_shape_is_told_and_a_kept_one_is_not() -> None:
         assert size_notice(parse(text), spec_of(text), POSTCARDS) is None
 
 
-@pytest.mark.parametrize(("quality", "steps"), [("0.25", 3), ("0.5", 6), ("1", 12), ("2", 24)])
+@pytest.mark.parametrize(("quality", "steps"), [("0.25", 6), ("0.5", 6), ("1", 12), ("2", 24)])
 def test_quality_scales_the_steps(quality: str, steps: int) -> None:
     assert spec_of(f"a cat --quality {quality}").steps == steps
 
 
 def test_quality_never_means_no_step() -> None:
-    assert spec_of("a cat --q .25", checkpoint=replace(POSTCARDS, steps=1)).steps == 1
+    small = replace(POSTCARDS, steps=1, min_steps=1)
+    assert spec_of("a cat --q .25", checkpoint=small).steps == 1
+
+
+def test_quality_scales_down_to_the_checkpoints_floor_and_no_further() -> None:
+    assert spec_of("a cat --q .25", checkpoint=replace(POSTCARDS, min_steps=1)).steps == 3
+    assert spec_of("a cat --q .25", checkpoint=replace(POSTCARDS, min_steps=5)).steps == 5
+
+
+def test_fewer_steps_than_the_checkpoint_draws_well_with_are_refused() -> None:
+    assert spec_of("a cat --steps 6").steps == 6
+    refused = refusal("a cat --steps 5")
+    assert (refused.code, refused.field) == ("too_few_steps", "steps")
+    for named in ("--steps 5", "Postcards", "Write --steps 6 or more"):
+        assert named in refused.sentence
+    assert spec_of("a cat --steps 1", checkpoint=replace(POSTCARDS, min_steps=1)).steps == 1
 
 
 def test_steps_and_quality_together_are_refused() -> None:
