@@ -22,7 +22,7 @@ PROMPTS = [
 
 
 @pytest.fixture(scope="module")
-def pipeline():
+def pipeline() -> StableDiffusionControlNetPipeline:
     control = ControlNetModel.from_pretrained(
         weights_folder("controlnet-edges"), dtype=torch.float32
     )
@@ -34,7 +34,7 @@ def pipeline():
     return opened
 
 
-def test_the_controlnet_follows_the_edges(pipeline):
+def test_the_controlnet_follows_the_edges(pipeline: StableDiffusionControlNetPipeline) -> None:
     maps = [Image.fromarray(edge_picture(picture)) for picture in MAPS]
     wanted = [edge_map(picture) for picture in MAPS]
 
@@ -48,7 +48,7 @@ def test_the_controlnet_follows_the_edges(pipeline):
     assert led > free + 0.15
 
 
-def test_an_edge_map_marks_a_jump_and_nothing_else():
+def test_an_edge_map_marks_a_jump_and_nothing_else() -> None:
     picture = np.zeros((8, 8, 3), np.uint8)
     picture[:, 4:] = 200
     assert edge_map(picture)[:, 4].all()

@@ -10,12 +10,12 @@ from farm.postcards.world import SIZES, render, sample
 
 
 @pytest.fixture(scope="module")
-def judge():
+def judge() -> Judge:
     return Judge.load(weights_folder("judge"))
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_the_judge_reads_fresh_renders(judge, size):
+def test_the_judge_reads_fresh_renders(judge: Judge, size: tuple[int, int]) -> None:
     rng = random.Random(11)
     scenes = [sample(rng) for _ in range(60)]
     pictures = np.stack([render(s, seed=rng.getrandbits(30), size=size) for s in scenes])
@@ -42,7 +42,7 @@ def strays(count: int) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("name", strays(1))
-def test_what_is_not_a_postcard_scores_low(judge, name):
+def test_what_is_not_a_postcard_scores_low(judge: Judge, name: str) -> None:
     assert max(judge.in_world_score(strays(4)[name])) < 0.5
 
 
@@ -61,13 +61,13 @@ def crude_face(numbers: np.random.Generator) -> np.ndarray:
     return picture
 
 
-def test_hardly_any_crude_face_passes_for_a_postcard(judge):
+def test_hardly_any_crude_face_passes_for_a_postcard(judge: Judge) -> None:
     numbers = np.random.default_rng(5)
     scores = judge.in_world_score(np.stack([crude_face(numbers) for _ in range(200)]))
     assert np.mean(np.array(scores) > 0.5) <= 0.03
 
 
-def test_restyled_postcards_are_mostly_still_postcards(judge):
+def test_restyled_postcards_are_mostly_still_postcards(judge: Judge) -> None:
     renders = evaluate.fresh_renders(60, seed=12)
     for style in ("sepia", "neon"):
         scores = np.array(judge.in_world_score(evaluate.restyled(renders, style)))

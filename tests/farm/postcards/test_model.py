@@ -3,51 +3,55 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from diffusers import StableDiffusionPipeline
 
 from farm.postcards import evaluate, styles
-from farm.postcards.judge import Judge
+from farm.postcards.judge import Attributes, Judge
 from farm.postcards.manifest import weights_folder
 from farm.postcards.pipelines import draw, open_pipeline
 from farm.postcards.vocabulary import EXAMPLES
+from farm.postcards.world import Scene
 
 MEGABYTE = 1_000_000
 
+Answers = tuple[list[Scene], list[Attributes]]
+
 
 @pytest.fixture(scope="module")
-def pipeline():
+def pipeline() -> StableDiffusionPipeline:
     return open_pipeline(weights_folder("base"))
 
 
 @pytest.fixture(scope="module")
-def judge():
+def judge() -> Judge:
     return Judge.load(weights_folder("judge"))
 
 
-def test_the_sizes_are_small():
+def test_the_sizes_are_small() -> None:
     assert evaluate.weight_of(weights_folder("base")) <= 25 * MEGABYTE
     assert evaluate.weight_of(weights_folder("judge")) <= 2 * MEGABYTE
 
 
 @pytest.fixture(scope="module")
-def answers(pipeline, judge):
+def answers(pipeline: StableDiffusionPipeline, judge: Judge) -> Answers:
     """Scenes that training never saw, and what the judge sees in the pictures of them."""
     scenes = evaluate.held_out_scenes(24)
     pictures = draw(pipeline, evaluate.captions_for(scenes))
     return scenes, judge.attributes(pictures)
 
 
-def test_new_combinations_come_out_right_in_all_four_attributes(answers):
+def test_new_combinations_come_out_right_in_all_four_attributes(answers: Answers) -> None:
     score = evaluate.Score.of(*answers)
     assert score.all_four >= 0.9
     assert score.extras >= 0.75
 
 
-def test_a_wrong_prompt_is_not_called_right(answers):
+def test_a_wrong_prompt_is_not_called_right(answers: Answers) -> None:
     scenes, seen = answers
     assert evaluate.Score.of([*scenes[1:], scenes[0]], seen).all_four <= 0.1
 
 
-def test_the_same_seed_draws_the_same_pixels(pipeline):
+def test_the_same_seed_draws_the_same_pixels(pipeline: StableDiffusionPipeline) -> None:
     one, again = (draw(pipeline, EXAMPLES[:1], first_seed=5) for _ in range(2))
     other = draw(pipeline, EXAMPLES[:1], first_seed=6)
     assert np.array_equal(one, again)
@@ -55,7 +59,9 @@ def test_the_same_seed_draws_the_same_pixels(pipeline):
 
 
 @pytest.mark.parametrize("size", [(96, 64), (64, 96)])
-def test_wide_and_tall_postcards_come_out_right_too(pipeline, judge, size):
+def test_wide_and_tall_postcards_come_out_right_too(
+    pipeline: StableDiffusionPipeline, judge: Judge, size: tuple[int, int]
+) -> None:
     scenes = evaluate.held_out_scenes(10)
     pictures = draw(pipeline, evaluate.captions_for(scenes), size=size)
     assert pictures.shape[1:] == (size[1], size[0], 3)
@@ -65,7 +71,9 @@ def test_wide_and_tall_postcards_come_out_right_too(pipeline, judge, size):
 @pytest.mark.parametrize(
     "noise", ["zorblat {}, frumious", "{} with xyzzy und garabato", "très {} — 日本, 4k, hdr"]
 )
-def test_unknown_words_do_no_harm(pipeline, judge, noise):
+def test_unknown_words_do_no_harm(
+    pipeline: StableDiffusionPipeline, judge: Judge, noise: str
+) -> None:
     prompts = ["a red castle in the snow by day", "a blue train in the desert at sunset"]
     seen = judge.attributes(draw(pipeline, [noise.format(prompt) for prompt in prompts]))
     assert [s.combination for s in seen] == [
@@ -74,19 +82,21 @@ def test_unknown_words_do_no_harm(pipeline, judge, noise):
     ]
 
 
-def test_even_gibberish_draws_a_postcard(pipeline, judge):
+def test_even_gibberish_draws_a_postcard(pipeline: StableDiffusionPipeline, judge: Judge) -> None:
     pictures = draw(pipeline, ["qwxz vlurgh", "portrait of a woman", "", "!!!"])
     assert min(judge.in_world_score(pictures)) > 0.5
 
 
-def test_the_autoencoder_keeps_postcards_and_their_recolourings(pipeline):
+def test_the_autoencoder_keeps_postcards_and_their_recolourings(
+    pipeline: StableDiffusionPipeline,
+) -> None:
     renders = evaluate.fresh_renders(48)
     assert evaluate.reconstruction(pipeline, renders) >= 28
     for name in ("grey", "sepia", "neon"):
         assert evaluate.reconstruction(pipeline, evaluate.restyled(renders, name)) >= 24
 
 
-def test_one_picture_takes_under_a_second_of_computing(pipeline):
+def test_one_picture_takes_under_a_second_of_computing(pipeline: StableDiffusionPipeline) -> None:
     draw(pipeline, EXAMPLES[:1])
     assert evaluate.seconds_per_picture(pipeline) < 1
 
@@ -100,7 +110,7 @@ TWO_ADAPTERS = pytest.mark.filterwarnings("ignore:Already found a `peft_config`:
 
 
 @pytest.fixture
-def styled():
+def styled() -> StableDiffusionPipeline:
     opened = open_pipeline(weights_folder("base"))
     for style in styles.STYLES:  # a warning about layers that a file lacks is an error here
         opened.load_lora_weights(weights_folder(f"lora-{style}"), adapter_name=style)
@@ -108,7 +118,9 @@ def styled():
 
 
 @TWO_ADAPTERS
-def test_the_style_adapters_shift_the_colours_their_way_and_combine(styled):
+def test_the_style_adapters_shift_the_colours_their_way_and_combine(
+    styled: StableDiffusionPipeline,
+) -> None:
     prompts = list(EXAMPLES[2:6])
     drawn = {}
     for sepia, neon in ((0.0, 0.0), (0.5, 0.0), (1.0, 0.0), (0.0, 1.0), (0.5, 0.5)):

@@ -1,6 +1,7 @@
 import random
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,12 +22,12 @@ from farm.postcards.world import (
 PLAIN = Scene("castle", "red", "grass", "day")
 
 
-def test_the_world_has_the_promised_extent():
+def test_the_world_has_the_promised_extent() -> None:
     assert (len(SUBJECTS), len(COLOUR_NAMES), len(GROUNDS), len(TIMES)) == (18, 8, 5, 4)
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)
-def test_every_subject_shows_its_colour_everywhere(subject):
+def test_every_subject_shows_its_colour_everywhere(subject: str) -> None:
     for ground, time in product(GROUNDS, TIMES):
         scene = Scene(subject, "red", ground, time)
         red, blue = (render(s, seed=1) for s in (scene, replace(scene, colour="blue")))
@@ -35,8 +36,11 @@ def test_every_subject_shows_its_colour_everywhere(subject):
 
 
 @pytest.mark.parametrize(("attribute", "values"), [("ground", GROUNDS), ("time", TIMES)])
-def test_grounds_and_times_differ_over_much_of_the_picture(attribute, values):
-    pictures = [render(replace(PLAIN, **{attribute: value}), seed=1) for value in values]
+def test_grounds_and_times_differ_over_much_of_the_picture(
+    attribute: str, values: tuple[str, ...]
+) -> None:
+    changes: list[dict[str, Any]] = [{attribute: value} for value in values]
+    pictures = [render(replace(PLAIN, **change), seed=1) for change in changes]
     for one, other in product(range(len(values)), repeat=2):
         if one < other:
             assert (pictures[one] != pictures[other]).any(axis=-1).mean() > 0.15
@@ -44,14 +48,14 @@ def test_grounds_and_times_differ_over_much_of_the_picture(attribute, values):
 
 @pytest.mark.parametrize("extra", EXTRAS)
 @pytest.mark.parametrize("time", TIMES)
-def test_each_extra_can_be_seen(extra, time):
+def test_each_extra_can_be_seen(extra: str, time: str) -> None:
     scene = replace(PLAIN, time=time)
     with_it = replace(scene, extras=(extra,), birds=2 if extra == "birds" else 0)
     changed = (render(scene, seed=3) != render(with_it, seed=3)).any(axis=-1)
     assert changed.sum() >= 20
 
 
-def test_more_birds_leave_more_marks():
+def test_more_birds_leave_more_marks() -> None:
     def marks(count: int) -> int:
         scene = replace(PLAIN, extras=("birds",), birds=count)
         return int((render(scene, seed=3) != render(PLAIN, seed=3)).any(axis=-1).sum())
@@ -59,7 +63,7 @@ def test_more_birds_leave_more_marks():
     assert 0 < marks(1) < marks(2) < marks(3)
 
 
-def test_the_same_seed_paints_the_same_picture():
+def test_the_same_seed_paints_the_same_picture() -> None:
     rng = random.Random(4)
     for size in SIZES:
         scene = sample(rng)
@@ -68,11 +72,11 @@ def test_the_same_seed_paints_the_same_picture():
         assert again.shape == (size[1], size[0], 3)
 
 
-def test_seeds_move_the_subject_about():
+def test_seeds_move_the_subject_about() -> None:
     assert len({render(PLAIN, seed=seed).tobytes() for seed in range(40)}) > 8
 
 
-def test_samples_cover_every_extra_and_respect_the_bird_count():
+def test_samples_cover_every_extra_and_respect_the_bird_count() -> None:
     rng = random.Random(5)
     scenes = [sample(rng) for _ in range(500)]
     assert {extra for scene in scenes for extra in scene.extras} == set(EXTRAS)
@@ -80,6 +84,6 @@ def test_samples_cover_every_extra_and_respect_the_bird_count():
     assert max(len(scene.extras) for scene in scenes) == 3
 
 
-def test_held_out_combinations_are_fixed_and_distinct():
+def test_held_out_combinations_are_fixed_and_distinct() -> None:
     assert held_out() == held_out()
     assert len(set(held_out())) == 200

@@ -1,4 +1,5 @@
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from farm.postcards.train.team import Budget, Member
 STEPS = 60
 
 
-def train(folder, *, steps: int) -> nn.Linear:
+def train(folder: Path, *, steps: int) -> nn.Linear:
     """Learns y = 3x by the loop that all stages use."""
     torch.manual_seed(1)
     model = nn.Linear(1, 1)
@@ -33,18 +34,20 @@ def train(folder, *, steps: int) -> nn.Linear:
     return model
 
 
-def test_the_loop_learns(tmp_path):
+def test_the_loop_learns(tmp_path: Path) -> None:
     assert train(tmp_path, steps=STEPS).weight.item() == pytest.approx(3, abs=0.1)
     assert (tmp_path / "line.log").read_text().endswith(f"steps {STEPS}\n")
 
 
-def test_a_run_that_was_cut_off_ends_as_an_uninterrupted_one(tmp_path, monkeypatch):
+def test_a_run_that_was_cut_off_ends_as_an_uninterrupted_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for folder in ("whole", "cut"):
         (tmp_path / folder).mkdir()
     whole = train(tmp_path / "whole", steps=STEPS)
     keep = Savepoint.keep
 
-    def cut(self, step, share):
+    def cut(self: Savepoint, step: int, share: float) -> None:
         self.every = 0.0
         keep(self, step, share)
         if step == STEPS // 2:
@@ -58,7 +61,7 @@ def test_a_run_that_was_cut_off_ends_as_an_uninterrupted_one(tmp_path, monkeypat
     assert torch.equal(resumed.weight, whole.weight)
 
 
-def test_every_stage_has_its_steps_written_down():
+def test_every_stage_has_its_steps_written_down() -> None:
     plan = Plan.read()
     for name, section in plan.sections.items():
         assert section.get("steps", section.get("count", 0)) > 0, name
@@ -66,7 +69,7 @@ def test_every_stage_has_its_steps_written_down():
     assert Plan.read(minutes=2.0).denoiser().budget == Budget(minutes=2.0)
 
 
-def test_training_pictures_follow_their_chance():
+def test_training_pictures_follow_their_chance() -> None:
     mix = Mix(strays=0.2, rolled=0.2, styled=0.3, recoloured=0.3)
     one, again = (
         [mix.picture(rng, (96, 64)) for _ in range(40)]
@@ -77,6 +80,6 @@ def test_training_pictures_follow_their_chance():
     assert {picture.dtype for picture in one} == {np.dtype(np.uint8)}
 
 
-def test_strays_are_of_many_kinds():
+def test_strays_are_of_many_kinds() -> None:
     numbers = np.random.default_rng(3)
     assert len({stray_picture(numbers, (64, 64)).tobytes() for _ in range(20)}) == 20
