@@ -21,6 +21,8 @@ from migrations.run import upgrade
 from shared.config import DatabaseSettings, RedisSettings, Settings, StorageSettings, WorkerSettings
 from shared.connections import Database
 
+# torch's threads wait for each other: on a machine with a busy neighbour two are far slower than one.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 TEMPLATE = "pictor_template"
 
 
