@@ -208,6 +208,7 @@ def _options(settings: Settings) -> EngineOptions:
         device=worker.device,
         rows=worker.rows,
         threads=worker.threads,
+        hashes=worker.hashes,
         log_level=settings.log_level,
     )
 

@@ -55,6 +55,7 @@ class WorkerSettings(Part):
     )  # cap of one forward, conditional and unconditional rows together
     threads: int = Field(default=0, ge=0)  # torch threads; 0 = every core
     snapshots: Path = Path("var/snapshots")
+    hashes: Path | None = None  # SHA-256s of pictures that must never be shown
     snapshot_every: int = Field(default=10, ge=1)
     preview_every: int = Field(default=4, ge=0)
     lease_s: float = Field(default=15.0, gt=0)

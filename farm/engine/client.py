@@ -24,6 +24,7 @@ class EngineOptions:
     device: str = "cpu"
     rows: int = 16
     threads: int = 0
+    hashes: Path | None = None
     log_level: str = "INFO"
 
     def arguments(self) -> list[str]:
@@ -34,6 +35,7 @@ class EngineOptions:
             *("--snapshots", str(self.snapshots.resolve())),
             *("--catalog", str(self.catalog.resolve())),
             *("--log-level", self.log_level),
+            *(("--hashes", str(self.hashes.resolve())) if self.hashes else ()),
         ]
 
 

@@ -47,7 +47,7 @@ def _serve(options: argparse.Namespace, mailbox: Mailbox, outbox: Outbox) -> Non
     # torch takes seconds to import: by now a parent that dies meanwhile, or a wrong catalog, is noticed.
     from farm.engine.serving import Place, serve
 
-    place = Place(options.device, options.rows, options.threads, options.snapshots)
+    place = Place(options.device, options.rows, options.threads, options.snapshots, options.hashes)
     serve(place, catalog, mailbox, outbox)
 
 
@@ -65,6 +65,7 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--snapshots", type=Path, required=True)
     parser.add_argument("--catalog", type=Path, required=True)
+    parser.add_argument("--hashes", type=Path)
     parser.add_argument("--log-level", default="INFO")
     return parser.parse_args(argv)
 

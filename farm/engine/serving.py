@@ -21,12 +21,13 @@ LOOK_EVERY_S = 1.0  # at late answers of the filter, while nothing else happens
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where this engine runs."""
+    """Where this engine runs. `hashes` lists the pictures it must never show."""
 
     device: str
     rows: int
     threads: int
     snapshots: Path
+    hashes: Path | None = None
 
 
 def serve(place: Place, catalog: Catalog, mailbox: Mailbox, outbox: Outbox) -> None:
@@ -34,7 +35,7 @@ def serve(place: Place, catalog: Catalog, mailbox: Mailbox, outbox: Outbox) -> N
     diffusers_logging.disable_progress_bar()
     if place.threads:
         torch.set_num_threads(place.threads)
-    inspections = Inspections(partial(_open_filter, catalog), wake=mailbox.wake)
+    inspections = Inspections(partial(_open_filter, catalog, place.hashes), wake=mailbox.wake)
     inspections.open(catalog.default)  # a filter that is broken would block every picture drawn
     pool = Pool(catalog, device=place.device)
     pool.get(catalog.default)
@@ -81,10 +82,10 @@ class Service:
                 self.leaving = True
 
 
-def _open_filter(catalog: Catalog, name: str) -> ImageFilter:
+def _open_filter(catalog: Catalog, hashes: Path | None, name: str) -> ImageFilter:
     from farm.safety.images import open_filter
 
-    return open_filter(catalog.get(name))
+    return open_filter(catalog.get(name), hashes=hashes)
 
 
 def _device_name(device: str) -> str:

@@ -5,13 +5,14 @@ import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
 from farm import worker as worker_module
-from farm.engine.client import EngineClient
+from farm.engine.client import EngineClient, EngineOptions
 from farm.engine.messages import Drain, Drop, Render, ToChild, ToParent
 from farm.worker import run_worker
 from shared import jobstore, workers
@@ -237,6 +238,24 @@ async def test_a_child_that_cannot_run_here_ends_the_worker_in_words(
     with pytest.raises(Fault, match="cannot run here"):
         async with asyncio.timeout(10):
             await run_worker(settings)
+
+
+async def test_the_child_is_told_of_the_list_of_pictures_never_to_show(
+    settings: Settings, engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = asyncio.Queue[list[str]]()
+
+    async def start(options: EngineOptions) -> ScriptedEngine:
+        told.put_nowait(options.arguments())
+        return await engines.start(options)
+
+    monkeypatch.setattr(EngineClient, "start", start)
+    worker = settings.worker.model_copy(update={"hashes": Path("/lists/never.txt")})
+    running = asyncio.create_task(run_worker(settings.model_copy(update={"worker": worker})))
+    arguments = await asyncio.wait_for(told.get(), timeout=10)
+    assert arguments[-2:] == ["--hashes", "/lists/never.txt"]
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(running, timeout=10)
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,34 @@ async def test_killed_at_a_random_step_the_next_one_draws_the_same_pixels(
     second.client.process.send_signal(signal.SIGTERM)  # a deploy is a drain
     await second.until(GivenBack, "later")
     assert await second.client.wait() == 0
+
+
+async def test_a_picture_on_the_operators_list_is_blocked(tmp_path: Path, desk: Desk) -> None:
+    """What the filter lets through otherwise, since the other picture of the same job passes."""
+    spec = recipe(steps=12, images=2)
+    listed, other = desk.render(spec).pictures
+    hashes = tmp_path / "hashes.txt"
+    hashes.write_text(f"# never again\n{listed.sha256.upper()}\n")
+    client = await EngineClient.start(replace(options(tmp_path), hashes=hashes))
+    child = Child(client)
+    try:
+        await child.until(Ready)
+        await child.client.send(Inspect("tile", [listed, other]))
+        findings = (await child.until(Inspected, "tile")).findings
+    finally:
+        client.kill()
+        await client.close()
+    assert [(one.decision, one.rule) for one in findings] == [
+        ("block", "known_hash"),
+        ("allow", ""),
+    ]
+
+
+async def test_a_list_that_cannot_be_read_ends_it(tmp_path: Path) -> None:
+    missing = replace(options(tmp_path), hashes=tmp_path / "none.txt")
+    client = await EngineClient.start(missing)
+    assert [message async for message in client.messages()] == []
+    assert await client.close() == 78
 
 
 async def test_a_closed_pipe_ends_it_even_while_it_starts(start: Start) -> None:
