@@ -34,6 +34,14 @@ async def test_an_evening_in_the_channel(town: Town) -> None:
     await refusals_are_for_the_asker_alone(town)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+async def test_ten_dead_workers_and_not_one_other_pixel(town: Town) -> None:
+    whole = await town.finished(await town.imagine(LONG))
+    for _ in range(10):
+        await the_worker_dies_mid_job_and_the_picture_is_the_same(town, whole)
+
+
 async def imagine_shows_progress_and_ends_in_a_grid(town: Town) -> Json:
     message = await town.imagine(PROMPT)
     seen = await statuses(town, message)
