@@ -181,7 +181,6 @@ class Engine:
             if self.inspecting.get(job.id) is job:
                 del self.inspecting[job.id]
                 self.send(rendered(job, pictures, findings, filter_ms))
-                self.snapshots.forget(job.id)
 
         self.inspections.ask(job.spec.checkpoint, pictures, deliver)
 

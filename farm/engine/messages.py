@@ -47,7 +47,7 @@ class Inspect(msgspec.Struct, frozen=True, tag=True):
 
 
 class Drop(msgspec.Struct, frozen=True, tag=True):
-    """Cancelled or lost: stop at the next step, forget it, delete its snapshots when `forget`."""
+    """Cancelled, lost or delivered: stop at the next step, and delete its snapshots when `forget`."""
 
     job_id: str
     forget: bool = True

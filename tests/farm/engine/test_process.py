@@ -99,6 +99,7 @@ async def test_a_life_from_ready_to_drain(start: Start, tmp_path: Path) -> None:
 
     await child.client.send(Inspect("tile", rendered.pictures))
     assert (await child.until(Inspected, "tile")).findings == rendered.findings
+    await child.client.send(Drop("good"))  # delivered: its snapshots may go
 
     await child.render("gone")
     await child.until(Stepped, "gone")

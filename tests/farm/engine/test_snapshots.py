@@ -55,9 +55,12 @@ def test_a_resumed_job_draws_the_same_pixels(
     dice = random.Random(f"{SEED} {sampler}")
     for step in sorted(dice.sample(range(1, 8), 3)):
         killed_after(new_desk(), spec, step)
-        resumed = new_desk().render(spec, attempt=2)
+        desk = new_desk()
+        resumed = desk.render(spec, attempt=2)
         assert hashes(resumed) == whole, f"resumed after forward {step}, seed {SEED}"
         assert resumed.resumed_from == step or sampler == "heun"
+        desk.engine.drop("job", forget=True)
+        desk.engine.snapshots.flush()
 
 
 def test_heun_resumes_between_its_two_halves(new_desk: NewDesk, pool: Pool, tmp_path: Path) -> None:
@@ -81,12 +84,15 @@ def test_what_was_paid_for_steps_before_the_kill_is_not_paid_twice(new_desk: New
     assert 0 < again.engine.running["job"].gpu_ms <= before
 
 
-def test_the_last_two_are_kept_and_none_once_it_is_done(new_desk: NewDesk) -> None:
+def test_the_last_two_are_kept_until_the_pictures_are_delivered(new_desk: NewDesk) -> None:
     desk = new_desk()
     killed_after(desk, recipe(steps=6), 4)
     names = sorted(path.name for path in desk.folder.root.rglob("*.snapshot"))
     assert [name[:8] for name in names] == ["00000003", "00000004"]
     desk.finish()
+    desk.engine.snapshots.flush()
+    assert list(desk.folder.root.rglob("*.snapshot")), "the parent may still die while it delivers"
+    desk.engine.drop("job", forget=True)
     desk.engine.snapshots.flush()
     assert not list(desk.folder.root.iterdir())
 
