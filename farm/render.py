@@ -93,8 +93,8 @@ class Walk:
             await endings.blocked(self._bench, self.job, drawn)
 
     async def _draw(self) -> Drawn:
-        if self.job.spec.source is not None and self.job.spec.steps == 0:
-            return await self._fetch_and_inspect(self.job.spec.source)
+        if self.job.spec.steps == 0 and self.job.spec.sources:
+            return await self._fetch_and_inspect(self.job.spec.sources[0])
         return await self._render()
 
     async def _render(self) -> Drawn:

@@ -2,8 +2,12 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
 from typing import Any
+
+import msgspec
 
 from shared.catalog import Checkpoint
 from shared.errors import Refusal
@@ -31,10 +35,79 @@ class Variation:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A picture of an earlier job that this one starts from (upscale: the tile itself)."""
+    """A stored picture that this job starts from; `sha256` is of the stored file's bytes."""
 
     key: str
     sha256: str
+
+
+class RenderKind(StrEnum):
+    """What the engine starts from, and so what it draws."""
+
+    TEXT = "text"  # pure noise
+    IMAGE = "image"  # a source, noised by `strength`
+    INPAINT = "inpaint"  # a source; only where `mask` is white is it drawn anew
+    OUTPAINT = "outpaint"  # a source on a larger canvas; what surrounds it is drawn
+    UPSCALE = "upscale"  # a source, enlarged: Lanczos (no step), or a latent second pass
+    BLEND = "blend"  # two to five sources, mixed by their shares
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the source of an outpainting lies on the canvas, in native pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoraUse:
+    """`name` is a LoRA of the catalog; `weight` multiplies what it adds, and may be negative."""
+
+    name: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ControlUse:
+    """A ControlNet and its picture. It acts in the steps from share `start` to share `end` of all.
+
+    `preprocessor` makes the hint from the source: "" (it is one already), canny, scribble, depth.
+    """
+
+    name: str
+    source: Source
+    scale: float = 1.0
+    start: float = 0.0
+    end: float = 1.0
+    preprocessor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceUse:
+    """An IP-Adapter and the picture whose look it lends."""
+
+    name: str
+    source: Source
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Refiner:
+    """Another checkpoint that draws the steps from share `at` (0..1) of all to the end."""
+
+    checkpoint: str
+    at: float = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class SizeHint:
+    """What SDXL is told of the picture's past, in pixels: original (height, width), crop (top, left)."""
+
+    original: tuple[int, int]
+    crop: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +115,10 @@ class RenderSpec:
     """Sizes are the checkpoint's native pixels; a delivered picture is `scale` times larger.
 
     Image i of the job starts from seed `(seed + i) mod 2**32` with its own generator.
+    `strength` is the share of the steps that a source is drawn anew for (1: all of them); `stop`
+    the share of the steps after which the picture is taken as it is; `eta` DDIM's noise; `rescale`
+    guidance rescale (arXiv 2305.08891); `clip_skip` text encoder layers left out at the end;
+    `shares` weigh the sources of a blend; `upscaler` is lanczos or latent.
     """
 
     checkpoint: str
@@ -57,22 +134,39 @@ class RenderSpec:
     scale: int
     pixel_art: bool = False
     variation: Variation | None = None
-    source: Source | None = None
+    kind: RenderKind = RenderKind.TEXT
+    sources: tuple[Source, ...] = ()
+    shares: tuple[float, ...] = ()
+    strength: float = 1.0
+    mask: Source | None = None
+    placement: Placement | None = None
+    upscaler: str = ""
+    rescale: float = 0.0
+    clip_skip: int = 0
+    eta: float = 0.0
+    stop: float = 1.0
+    loras: tuple[LoraUse, ...] = ()
+    controls: tuple[ControlUse, ...] = ()
+    references: tuple[ReferenceUse, ...] = ()
+    embeddings: tuple[str, ...] = ()
+    vae: str = ""
+    refiner: Refiner | None = None
+    size_hint: SizeHint | None = None
+
+    @property
+    def pictures(self) -> tuple[Source, ...]:
+        """Every stored picture that is needed to draw it, once each."""
+        used = [one.source for one in (*self.controls, *self.references)]
+        masks = [self.mask] if self.mask else []
+        return tuple(dict.fromkeys([*self.sources, *masks, *used]))
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     @staticmethod
-    def from_dict(raw: dict[str, Any]) -> "RenderSpec":
-        variation, source = raw.get("variation"), raw.get("source")
-        return RenderSpec(
-            **{
-                **raw,
-                "texts": tuple(WeightedText(**text) for text in raw["texts"]),
-                "variation": _variation(variation) if variation else None,
-                "source": Source(**source) if source else None,
-            }
-        )
+    def from_dict(raw: Mapping[str, Any]) -> "RenderSpec":
+        """ValueError that names the field, for what is no spec."""
+        return msgspec.convert(dict(raw), RenderSpec)
 
     def sha256(self) -> str:
         """Hash of the canonical JSON: a snapshot of another spec is refused by it."""
@@ -135,13 +229,13 @@ def upscale_spec(parent: RenderSpec, index: int, source: Source) -> RenderSpec:
     """Picture `index` of the parent, twice as large; no step is drawn anew."""
     _check_picture(parent, index)
     seed = _shown_seed(parent, index)
-    larger = replace(parent, seed=seed, images=1, steps=0, scale=2 * parent.scale)
-    return replace(larger, variation=None, source=source)
+    larger = replace(parent, seed=seed, images=1, steps=0, scale=2 * parent.scale, variation=None)
+    return replace(larger, kind=RenderKind.UPSCALE, sources=(source,), upscaler="lanczos")
 
 
 def reroll_spec(parent: RenderSpec, seed: int) -> RenderSpec:
     """The same recipe from another seed; a variation stays a variation of the same picture."""
-    if parent.source is not None:
+    if parent.kind is RenderKind.UPSCALE:
         raise Refusal(
             "not_rerollable", "An upscaled picture has nothing to reroll; reroll its grid."
         )
@@ -150,18 +244,13 @@ def reroll_spec(parent: RenderSpec, seed: int) -> RenderSpec:
     return replace(parent, variation=replace(parent.variation, seed=seed))
 
 
-def _variation(raw: dict[str, Any]) -> Variation:
-    earlier = tuple((int(seed), float(strength)) for seed, strength in raw.get("earlier", ()))
-    return Variation(raw["seed"], raw["strength"], earlier)
-
-
 def _shown_seed(spec: RenderSpec, index: int) -> int:
     first = spec.variation.seed if spec.variation else spec.seed
     return (first + index) % 2**32
 
 
 def _check_picture(parent: RenderSpec, index: int) -> None:
-    if parent.source is not None:
+    if parent.kind is RenderKind.UPSCALE:
         sentence = "This picture is upscaled already. Use the buttons under the grid it came from."
         raise Refusal("already_upscaled", sentence)
     if not 0 <= index < parent.images:

@@ -685,7 +685,7 @@ def inspecting(decision: str = "allow") -> Any:
 
 def enlarging(tile: assets.Asset, **changes: Any) -> dict[str, Any]:
     of = Source(tile.key, tile.sha256)
-    return {"images": 1, "steps": 0, "scale": 16, "seed": 8, "source": of} | changes
+    return {"images": 1, "steps": 0, "scale": 16, "seed": 8, "sources": (of,)} | changes
 
 
 async def test_an_upscale_doubles_the_tile_pixel_by_pixel(stage: Stage) -> None:
@@ -717,11 +717,11 @@ async def test_an_upscale_of_a_tile_that_is_gone_or_altered_fails_in_words(stage
     stage.engine.script = inspecting()
     source = await tile(stage)
     gone = Source("no/such/thing.png", source.sha256)
-    job = await stage.run(await stage.workshop.claimed(**enlarging(source, source=gone)))
+    job = await stage.run(await stage.workshop.claimed(**enlarging(source, sources=(gone,))))
     assert (job.state, job.error_code) == (JobState.FAILED, "asset_missing")
     assert "no longer in the picture store" in (job.error_sentence or "")
     other = Source(source.key, "0" * 64)
-    job = await stage.run(await stage.workshop.claimed(**enlarging(source, source=other)))
+    job = await stage.run(await stage.workshop.claimed(**enlarging(source, sources=(other,))))
     assert (job.state, job.error_code) == (JobState.FAILED, "tile_altered")
 
 

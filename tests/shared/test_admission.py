@@ -441,8 +441,9 @@ async def test_upscale_starts_from_the_stored_picture(desk: FrontDesk, database:
     parent = await drawn(database, desk)
     [job] = (await desk.upscale(ADA, parent.id, 1, key="u", route=None)).jobs
     assert (job.kind, job.parent_index, job.spec.images) == (JobKind.UPSCALE, 1, 1)
-    assert job.spec.source is not None
-    assert (job.spec.source.key, job.spec.source.sha256) == (f"{parent.id}/1/x-1.png", "1" * 64)
+    (of,) = job.spec.sources
+    assert (of.key, of.sha256) == (f"{parent.id}/1/x-1.png", "1" * 64)
+
     assert job.estimate_ms < parent.estimate_ms
 
 

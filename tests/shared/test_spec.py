@@ -54,7 +54,7 @@ def test_a_bare_prompt_takes_the_checkpoints_defaults() -> None:
     assert (spec.checkpoint, spec.width, spec.height, spec.steps) == ("postcards", 64, 64, 12)
     assert (spec.guidance, spec.sampler, spec.seed, spec.images) == (4.0, "dpm++2m-karras", 9, 4)
     assert (spec.scale, spec.pixel_art, spec.negative) == (8, True, "")
-    assert (spec.variation, spec.source) == (None, None)
+    assert (spec.variation, spec.sources) == (None, ())
 
 
 def test_what_was_typed_goes_before_every_default() -> None:
@@ -244,7 +244,7 @@ def test_an_upscale_is_one_picture_twice_as_large_without_a_step() -> None:
     parent = spec_of("a cat", seed=100)
     larger = upscale_spec(parent, 3, SOURCE)
     assert (larger.images, larger.steps, larger.scale, larger.seed) == (1, 0, 16, 103)
-    assert larger.source == SOURCE
+    assert larger.sources == (SOURCE,)
     varied = upscale_spec(vary_spec(parent, 1, seed=7), 2, SOURCE)
     assert (varied.seed, varied.variation) == (9, None)
 
