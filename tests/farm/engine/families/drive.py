@@ -66,6 +66,13 @@ def begin(family: Family, spec: RenderSpec, origin: Origin | None = None) -> Cou
     return Course(spec, conditioning, sampler, generator, start, start.latents)
 
 
+def refined(family: Any, course: Course) -> Course:
+    """The refiner's part of the way, from where the base stopped."""
+    spec, sampler = course.spec, family.sampler(course.spec, refining=True)
+    start = Start(course.latents)
+    return Course(spec, family.encode(spec), sampler, course.generator, start, course.latents)
+
+
 @torch.inference_mode()
 def run(family: Family, courses: Sequence[Course]) -> None:
     """All of them to their end, in one batch that shrinks as the shorter ones leave."""
