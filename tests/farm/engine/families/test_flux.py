@@ -1,0 +1,298 @@
+"""Flux against diffusers' own pipelines, alone and beside unlike rows."""
+
+import logging
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from farm.engine.families import Origin, flux
+from farm.engine.families.flux import Flux
+from farm.engine.samplers import generator_for
+from shared.errors import Fault
+from shared.spec import RenderKind, RenderSpec, WeightedText
+from tests.farm.engine.families import drive, tiny_flux
+
+CLOSE = 1e-4
+WIDE, TALL = (64, 32), (32, 64)
+KINDS = tiny_flux.KINDS
+
+
+@cache
+def family_of(kind: str, dtype: torch.dtype = torch.float32) -> Flux:
+    pipeline = tiny_flux.build(**KINDS[kind], dtype=dtype)
+    return flux.from_pipeline(pipeline, true_cfg=kind == "true", text_length=tiny_flux.TEXT_LENGTH)
+
+
+def recipe(size: tuple[int, int] = WIDE, **changes: Any) -> RenderSpec:
+    plain = {"width": size[0], "height": size[1], "sampler": "flow-euler", "guidance": 3.5}
+    return drive.recipe(**plain | changes)
+
+
+def origin_of(spec: RenderSpec) -> Origin:
+    if spec.kind is RenderKind.TEXT:
+        return Origin()
+    size = (spec.width, spec.height)
+    masked = spec.kind is RenderKind.INPAINT
+    return Origin(drive.picture(3, *size), drive.mask(size[0] // 3, *size) if masked else None)
+
+
+def expected(kind: str, spec: RenderSpec, **rest: Any) -> Any:
+    return tiny_flux.draw(kind, spec, origin_of(spec), **rest)
+
+
+def drawn(kind: str, spec: RenderSpec) -> Tensor:
+    """Packed, as the pipelines give them."""
+    return drive.draw(family_of(kind), spec, origin_of(spec)).latents.flatten(1, 2)
+
+
+def redrawn(way: RenderKind) -> dict[str, Any]:
+    return {"kind": way, "strength": 1.0 if way is RenderKind.TEXT else 0.6, "steps": 5}
+
+
+# --- a job alone is the pipeline's own ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("guidance", [1.0, 3.5])
+@pytest.mark.parametrize("way", [RenderKind.TEXT, RenderKind.IMAGE, RenderKind.INPAINT])
+@pytest.mark.parametrize("sampler", ["flow-euler", "flow-lcm"])
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_alone_it_is_the_pipelines_own(
+    kind: str, sampler: str, way: RenderKind, guidance: float
+) -> None:
+    spec = recipe(sampler=sampler, guidance=guidance, negative="fog", **redrawn(way))
+    assert drive.relative(drawn(kind, spec), expected(kind, spec)) < CLOSE
+
+
+@pytest.mark.parametrize("guidance", [1.0, 3.5])
+@pytest.mark.parametrize("sampler", ["flow-dpm++2m", "flow-unipc"])
+@pytest.mark.parametrize("kind", ["dev", "true"])
+def test_multistep_samplers_follow_the_pipeline_too(
+    kind: str, sampler: str, guidance: float
+) -> None:
+    spec = recipe(sampler=sampler, guidance=guidance, steps=6)
+    assert drive.relative(drawn(kind, spec), expected(kind, spec)) < CLOSE
+
+
+@pytest.mark.parametrize("sampler", ["flow-euler-karras", "flow-euler-exponential"])
+def test_other_schedules_follow_the_pipeline_too(sampler: str) -> None:
+    spec = recipe(sampler=sampler, steps=5)
+    assert drive.relative(drawn("dev", spec), expected("dev", spec)) < CLOSE
+
+
+@pytest.mark.parametrize("sampler", ["flow-euler", "flow-heun", "flow-dpm++2m", "flow-unipc"])
+def test_a_larger_picture_is_noisy_for_longer_only_where_the_model_asks(sampler: str) -> None:
+    small, large = (recipe(size, sampler=sampler, steps=4) for size in ((32, 32), (128, 128)))
+    shifted, plain = family_of("dev"), family_of("dev, unshifted")
+    assert shifted.sampler(large).timesteps[2] > shifted.sampler(small).timesteps[2]
+    assert plain.sampler(large).timesteps == plain.sampler(small).timesteps
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4])
+def test_schnell_draws_in_few_steps(steps: int) -> None:
+    spec = recipe(TALL, steps=steps, guidance=0.0)
+    assert drive.relative(drawn("schnell", spec), expected("schnell", spec)) < CLOSE
+
+
+@pytest.mark.parametrize("strength", [0.35, 0.5, 0.75, 1.0])
+def test_strength_cuts_where_the_pipeline_cuts(strength: float) -> None:
+    """Part of a step counts as a whole one here, unlike in Stable Diffusion."""
+    spec = recipe(kind=RenderKind.IMAGE, strength=strength, steps=10)
+    assert drive.relative(drawn("dev", spec), expected("dev", spec)) < CLOSE
+
+
+@pytest.mark.parametrize("way", [RenderKind.TEXT, RenderKind.IMAGE, RenderKind.INPAINT])
+def test_bf16_pixels_are_the_pipelines(way: RenderKind) -> None:
+    spec, half = recipe(TALL, **redrawn(way)), torch.bfloat16
+    family = family_of("dev", half)
+    found = drive.pixels(family, drive.draw(family, spec, origin_of(spec)))
+    wanted = torch.from_numpy(expected("dev", spec, dtype=half, output="np"))
+    assert drive.psnr(found, (wanted * 255).round()) >= 40
+
+
+def test_decoding_is_the_pipelines() -> None:
+    spec, family = recipe((36, 28)), family_of("dev")
+    found = drive.pixels(family, drive.draw(family, spec))
+    wanted = torch.from_numpy(expected("dev", spec, output="np") * 255).round()
+    assert found.shape == (1, 28, 36, 3)
+    assert (found.float() - wanted).abs().max() <= 1
+    assert found.float().std() > 10
+
+
+# --- rows of one forward -----------------------------------------------------------------------
+
+
+def unlike(**changes: Any) -> list[RenderSpec]:
+    texts = ["a red sailboat", "two owls at night", "snow", "a lighthouse, 1900"]
+    return [
+        recipe(texts=(WeightedText(texts[0]),), steps=3, guidance=1.0, **changes),
+        recipe(texts=(WeightedText(texts[1]),), steps=6, guidance=3.5, seed=8, **changes),
+        recipe(texts=(WeightedText(texts[2]),), steps=4, sampler="flow-lcm", **changes),
+        recipe(texts=(WeightedText(texts[3]),), steps=5, sampler="flow-unipc", **changes),
+        recipe(kind=RenderKind.INPAINT, strength=0.7, steps=5, guidance=7.0, **changes),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["dev", "schnell", "true"])
+def test_unlike_rows_in_one_forward_are_each_as_alone(kind: str) -> None:
+    family, specs = family_of(kind), unlike(negative="fog")
+    together = drive.draw_together(family, specs, [origin_of(spec) for spec in specs])
+    for course, spec in zip(together, specs, strict=True):
+        alone = drive.draw(family, spec, origin_of(spec)).latents
+        assert drive.relative(course.latents, alone) < CLOSE
+
+
+def test_pictures_of_equal_tokens_and_unlike_sides_never_share_a_forward() -> None:
+    family = family_of("dev")
+    wide, tall = (drive.draw(family, recipe(size)) for size in (WIDE, TALL))
+    assert wide.latents[0, :, :, 0].numel() == tall.latents[0, :, :, 0].numel()
+    assert wide.latents.shape != tall.latents.shape
+    assert drive.pixels(family, wide).shape == (1, 32, 64, 3)
+    assert drive.pixels(family, tall).shape == (1, 64, 32, 3)
+
+
+# --- what the model is told --------------------------------------------------------------------
+
+
+def encoded(kind: str, **changes: Any) -> Any:
+    return family_of(kind).encode(recipe(**changes))
+
+
+def test_weighted_parts_are_blended_in_every_tensor() -> None:
+    parts = (WeightedText("red", 3.0), WeightedText("blue", 1.0), WeightedText("fog", -1.0))
+    both = encoded("true", texts=parts, negative="rain")
+    red, blue = (encoded("true", texts=(part,)).towards for part in parts[:2])
+    for name in ("texts", "pooled"):
+        assert drive.relative(both.towards[name], 0.75 * red[name] + 0.25 * blue[name]) < 1e-6
+    unwanted = encoded("true", texts=(WeightedText("rain, fog"),)).towards
+    assert both.against is not None
+    assert all(torch.equal(both.against[name], unwanted[name]) for name in unwanted)
+
+
+def test_a_distilled_model_ignores_the_negative_prompt_and_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.INFO):
+        plain = encoded("dev")
+        assert not caplog.records
+        negative = encoded("dev", negative="fog")
+    assert "negative prompt is ignored" in caplog.text
+    assert plain.against is None
+    assert negative.against is None
+    assert all(torch.equal(plain.towards[name], negative.towards[name]) for name in plain.towards)
+
+
+def test_only_dev_embeds_guidance_and_only_true_guidance_takes_a_second_row() -> None:
+    assert encoded("dev").towards["guidance"].tolist() == [3.5]
+    assert set(encoded("schnell").towards) == {"texts", "pooled"}
+    assert [encoded(kind).rows for kind in ("dev", "schnell", "true")] == [1, 1, 2]
+    assert encoded("true", guidance=1.0).rows == 1
+
+
+def test_a_text_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    family = flux.from_pipeline(tiny_flux.build(**KINDS["true"]), true_cfg=True, text_length=9)
+    asked: list[str] = []
+    plain = family.pipeline.encode_prompt
+
+    def counted(text: str, **rest: Any) -> Any:
+        asked.append(text)
+        return plain(text, **rest)
+
+    monkeypatch.setattr(family.pipeline, "encode_prompt", counted)
+    for _ in range(2):
+        assert family.encode(recipe(negative="fog")).towards["texts"].shape[1] == 9
+    assert asked == [drive.WORDS, "fog"]
+    for number in range(flux.TEXTS_KEPT):
+        family.encode(recipe(texts=(WeightedText(f"{number}"),), guidance=1.0))
+    assert len(family.texts) == flux.TEXTS_KEPT
+    assert "fog" not in family.texts
+
+
+def test_text_lengths_are_dev_and_schnells_own() -> None:
+    lengths = {
+        kind: flux.from_pipeline(
+            tiny_flux.build(**KINDS[kind]), true_cfg=kind == "true"
+        ).text_length
+        for kind in ("dev", "schnell", "true")
+    }
+    assert lengths == {"dev": 512, "schnell": 256, "true": 512}
+
+
+# --- what it cannot do -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [(62, 32), (64, 30), (0, 32), (64, 0), (-64, 32)])
+def test_sizes_that_do_not_pack_are_a_fault(size: tuple[int, int]) -> None:
+    with pytest.raises(Fault) as caught:
+        family_of("dev").latent_shape(recipe(size))
+    assert caught.value.code == "bad_spec"
+
+
+def test_a_prompt_of_negative_parts_alone_is_a_fault() -> None:
+    with pytest.raises(Fault, match="above 0"):
+        encoded("dev", texts=(WeightedText("fog", -1.0),))
+
+
+def test_it_refines_nothing() -> None:
+    with pytest.raises(Fault) as caught:
+        family_of("dev").sampler(recipe(), refining=True)
+    assert caught.value.code == "bad_spec"
+
+
+def test_a_sampler_for_other_models_is_a_fault() -> None:
+    with pytest.raises(Fault) as caught:
+        family_of("dev").sampler(recipe(sampler="euler"))
+    assert caught.value.code == "bad_spec"
+
+
+def test_models_of_another_shape_are_refused() -> None:
+    with pytest.raises(Fault) as twice:
+        flux.from_pipeline(tiny_flux.build(guidance_embeds=True), true_cfg=True)
+    pipeline = tiny_flux.build(guidance_embeds=True)
+    pipeline.register_modules(vae=tiny_flux.build(guidance_embeds=True, channels=16).vae)
+    with pytest.raises(Fault) as channels:
+        flux.from_pipeline(pipeline)
+    assert (twice.value.code, channels.value.code) == ("weights_unfit", "weights_unfit")
+
+
+# --- pictures ----------------------------------------------------------------------------------
+
+
+def test_estimate_steps_straight_back_to_the_clean_latents() -> None:
+    family, spec = family_of("dev"), recipe(steps=6)
+    sampler = family.sampler(spec)
+    clean, noise = torch.randn(2, 2, *family.latent_shape(spec)[1:], generator=generator_for(5))
+    for index, moments in enumerate(zip(*[sampler.timesteps] * 2, strict=True)):
+        seen = sampler.noised(clean, noise, index)
+        assert drive.relative(family.estimate(seen, noise - clean, moments), clean) < 1e-5
+
+
+def test_pixels_that_are_no_numbers_are_an_error() -> None:
+    family = family_of("dev")
+    with pytest.raises(ArithmeticError):
+        family.decode(torch.full(family.latent_shape(recipe()), torch.nan))
+
+
+def test_tiles_are_decoded_when_asked() -> None:
+    family, course = family_of("dev"), drive.draw(family_of("dev"), recipe((96, 64)))
+    whole = drive.pixels(family, course)
+    family.tile(True)
+    tiled = drive.pixels(family, course)
+    family.tile(False)
+    assert not torch.equal(tiled, whole)
+    assert torch.equal(drive.pixels(family, course), whole)
+    assert tiled.shape == whole.shape
+
+
+def test_a_loaded_folder_draws_the_same(tmp_path: Path) -> None:
+    tiny_flux.build(**KINDS["dev"]).save_pretrained(tmp_path)
+    length = tiny_flux.TEXT_LENGTH
+    loaded = flux.load(tmp_path, device="cpu", dtype=torch.float32, text_length=length)
+    loaded.warm()
+    spec = recipe()
+    assert torch.equal(drive.draw(loaded, spec).latents, drive.draw(family_of("dev"), spec).latents)
+    assert set(loaded.modules) == {"transformer", "vae", "text_encoder", "text_encoder_2"}
+    assert not any(module.training for module in loaded.modules.values())
