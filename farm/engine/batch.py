@@ -5,25 +5,26 @@ from collections.abc import Iterable
 import torch
 
 from farm.engine.batching import Candidate
+from farm.engine.cohort import Denoised
 from farm.engine.job import EngineJob
 from farm.engine.messages import Finding, Picture, Rendered
-from farm.engine.rows import Denoised, Row
+from farm.engine.trajectory import Trajectory
 
-Runnable = tuple[EngineJob, Row]
+Runnable = tuple[EngineJob, Trajectory]
 
 
-def candidate(job: EngineJob, row: Row) -> Candidate:
+def candidate(job: EngineJob, one: Trajectory) -> Candidate:
     return Candidate(
-        key=job.key,
+        key=one.key,
         rank=job.render.rank,
         arrived=job.arrived,
-        rows=row.conditioning.rows,
-        parked=row.trajectory.parked,
+        rows=one.rows,
+        parked=one.parked,
     )
 
 
 def rows_of(batch: Iterable[Runnable]) -> int:
-    return sum(row.conditioning.rows for _, row in batch)
+    return sum(one.rows for _, one in batch)
 
 
 def jobs_of(batch: Iterable[Runnable]) -> list[EngineJob]:
@@ -31,7 +32,8 @@ def jobs_of(batch: Iterable[Runnable]) -> list[EngineJob]:
 
 
 def estimates(job: EngineJob, places: list[int], denoised: Denoised) -> torch.Tensor:
-    return job.loaded.family.estimate(
+    family = job.trajectories[0].leg.loaded.family
+    return family.estimate(
         denoised.seen[places],
         denoised.predictions[places],
         [denoised.moments[place] for place in places],

@@ -1,39 +1,36 @@
-"""The loop that owns the device. One `step()`: choose, denoise, advance, retire."""
+"""The loop that owns the device. One `step()`: collect, choose, run, charge, retire."""
 
 import logging
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 from itertools import count
 
 import torch
 
-from farm.engine import batching, rows
-from farm.engine.batch import Runnable, candidate, estimates, jobs_of, rendered, rows_of
+from farm.engine import batching
+from farm.engine.batch import Runnable, candidate, jobs_of, rows_of
+from farm.engine.batching import Group, Turns
+from farm.engine.cohort import Cohort, Denoised
+from farm.engine.curve import Curve
 from farm.engine.failures import explain, is_out_of_memory
+from farm.engine.finishing import Finishing
 from farm.engine.inspection import Inspections
 from farm.engine.job import EngineJob
-from farm.engine.messages import (
-    Failed,
-    Finding,
-    GivenBack,
-    Inspect,
-    Inspected,
-    Loading,
-    Picture,
-    Preview,
-    Render,
-    ToParent,
-)
-from farm.engine.pixels import pictures_of
+from farm.engine.messages import Expect, Failed, GivenBack, Inspect, Render, ToParent
 from farm.engine.pool import Pool
-from farm.engine.rows import Denoised, Layout
+from farm.engine.preparation import HIGHER, Preparation
+from farm.engine.sentry import Sentry
+from farm.engine.sidework import Sidework
 from farm.engine.snapshots import SnapshotWriter
+from farm.engine.trajectory import Trajectory
 from shared.errors import Fault
 
 log = logging.getLogger(__name__)
 
 TELL_EVERY_S = 0.1  # a person reads no faster
+REVIEW_EVERY = 8  # steps: who runs while others wait is chosen anew this often, and at every change
+SICK_AFTER = 3  # jobs in a row that broke twice: it is the device, not the picture
 
 Send = Callable[[ToParent], None]
 
@@ -49,67 +46,126 @@ class Engine:
         snapshots: SnapshotWriter,
         inspections: Inspections,
         send: Send,
+        wake: Callable[[], None],
+        memory_is_tight: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.pool = pool
         self.rows = rows
         self.snapshots = snapshots
-        self.inspections = inspections
         self.send = send
+        self.memory_is_tight = memory_is_tight
         self.clock = clock
+        self.preparation = Preparation(pool, snapshots, send=send)
+        self.preparations = Sidework("prepare", wake=wake, threads=2)
+        self.finishing = Finishing(self, inspections, wake=wake)
+        self.preparing: dict[str, Render] = {}
         self.running: dict[str, EngineJob] = {}
-        self.inspecting: dict[str, EngineJob] = {}
+        self.cohorts: dict[Group, Cohort] = {}
+        self.curves: defaultdict[Group, Curve] = defaultdict(Curve)
+        self.turns = Turns()
+        self.sentry = Sentry()
         self.arrivals = count()
-        self.layout: Layout | None = None
+        self.sharing: dict[Group, list[Runnable]] = {}
+        self.changed = False
         self.pressed = False
+        self.unreviewed = 0
+        self.broken_in_a_row = 0
         self.counts: Counter[str] = Counter()
 
     # --- the loop ----------------------------------------------------------------------------
 
     @property
     def idle(self) -> bool:
-        """No step to do until a message arrives or the filter answers."""
-        return not self.running
+        """No step to do until a message arrives or work beside the loop ends."""
+        return not any(job.runnable for job in self.running.values())
+
+    @property
+    def busy_beside(self) -> bool:
+        return bool(self.preparations.pending or self.finishing.pending)
+
+    @property
+    def sick(self) -> bool:
+        """The device breaks one picture after another, also in higher precision."""
+        return self.broken_in_a_row >= SICK_AFTER
 
     @torch.inference_mode()
     def step(self) -> None:
-        self.inspections.collect()
+        self.collect()
         started = self.clock()
         batch = self._choose()
-        for part, denoised in self._denoise(batch):
-            self._advance(part, denoised)
+        self._run(batch)
         self._charge(batch, (self.clock() - started) * 1e3)
         self._retire()
 
-    def _choose(self) -> list[Runnable]:
-        runnable = [
-            (job, row)
-            for job in self.running.values()
-            for row in job.rows
-            if not row.trajectory.finished
-        ]
-        chosen = set(batching.choose([candidate(*one) for one in runnable], rows=self.rows))
-        self.pressed = len(chosen) < len(runnable)
-        for place, (_, row) in enumerate(runnable):
-            row.trajectory.parked = 0 if place in chosen else row.trajectory.parked + 1
-        return [one for place, one in enumerate(runnable) if place in chosen]
+    def collect(self) -> None:
+        """What ended beside the loop."""
+        self.preparations.collect()
+        self.finishing.collect()
 
-    def _denoise(self, batch: list[Runnable]) -> Iterator[tuple[list[Runnable], Denoised]]:
+    # --- who runs ----------------------------------------------------------------------------
+
+    def _choose(self) -> list[Runnable]:
+        if self.changed or (self.pressed and self.unreviewed >= REVIEW_EVERY):
+            self._review()
+        self.unreviewed += 1
+        if not self.sharing:
+            return []
+        costs = {
+            key: self.curves[key].cost(rows_of(batch)) for key, batch in self.sharing.items()
+        }
+        return self.sharing[self.turns.next(costs)]
+
+    def _review(self) -> None:
+        runnable = [(job, one) for job in self.running.values() for one in job.runnable]
+        places = batching.sharing([candidate(*one) for one in runnable], self._cap)
+        self.sharing = {key: [runnable[place] for place in own] for key, own in places.items()}
+        chosen = {place for own in places.values() for place in own}
+        self.pressed = len(chosen) < len(runnable)
+        for place, (_, one) in enumerate(runnable):
+            one.parked = 0 if place in chosen else one.parked + self.unreviewed
+        for key in self.cohorts.keys() - places.keys():
+            self.cohorts.pop(key).dissolve()
+        if self.pressed and self.memory_is_tight():
+            self._rest([one for place, (_, one) in enumerate(runnable) if place not in chosen])
+        self.changed, self.unreviewed = False, 0
+
+    def _cap(self, key: Group) -> int:
+        return self.curves[key].cap(self.rows)
+
+    def _rest(self, parked: list[Trajectory]) -> None:
+        for one in parked:
+            one.rest()
+
+    # --- a forward ---------------------------------------------------------------------------
+
+    def _run(self, batch: list[Runnable]) -> None:
         """In one forward if it can be; otherwise in halves, down to the one job that cannot."""
         if not batch:
             return
+        started = self.clock()
         try:
-            denoised = rows.denoise(batch[0][0].loaded.family, self._lay_out(batch))
+            cohort = self._cohort(batch)
+            denoised = cohort.denoise()
         except Exception as problem:
-            yield from self._denoise_halves(batch, problem)
-        else:
-            self.counts["forwards"] += 1
-            self.counts["rows"] += rows_of(batch)
-            yield batch, denoised
+            self._run_halves(batch, problem)
+            return
+        self.counts["forwards"] += 1
+        self.counts["rows"] += rows_of(batch)
+        self._advance(batch, cohort, denoised)
+        self.curves[batch[0][1].key].saw(rows_of(batch), (self.clock() - started) * 1e3)
 
-    def _denoise_halves(
-        self, batch: list[Runnable], problem: Exception
-    ) -> Iterator[tuple[list[Runnable], Denoised]]:
+    def _cohort(self, batch: list[Runnable]) -> Cohort:
+        key, members = batch[0][1].key, tuple(one for _, one in batch)
+        cohort = self.cohorts.get(key)
+        if cohort is None or cohort.spent or cohort.members != members:
+            if cohort is not None:
+                cohort.dissolve()
+            cohort = self.cohorts[key] = Cohort(members)
+        return cohort
+
+    def _run_halves(self, batch: list[Runnable], problem: Exception) -> None:
+        self.changed = True
         if is_out_of_memory(problem):
             self.rows = max(1, min(self.rows, rows_of(batch)) // 2)
             log.warning("Out of memory: from now on %d rows in a forward.", self.rows)
@@ -118,186 +174,159 @@ class Engine:
             return
         middle = len(batch) // 2
         for half in (batch[:middle], batch[middle:]):
-            yield from self._denoise([one for one in half if self._runs(one[0])])
+            self._run([one for one in half if self.runs(one[0])])
 
-    def _lay_out(self, batch: list[Runnable]) -> Layout:
-        members = tuple(row.trajectory for _, row in batch)
-        if self.layout is None or self.layout.members != members:
-            self.layout = Layout.build([row for _, row in batch], batch[0][0].loaded.family)
-        return self.layout
-
-    def _advance(self, batch: list[Runnable], denoised: Denoised) -> None:
-        for place, (job, row) in enumerate(batch):
-            if not self._runs(job):
-                continue
-            if not denoised.sound[place]:
-                self._start_over(job)
-                continue
-            try:
-                row.trajectory.advance(denoised.predictions[place : place + 1])
-            except Exception as problem:
-                self._fail(job, problem)
+    def _advance(self, batch: list[Runnable], cohort: Cohort, denoised: Denoised) -> None:
+        self.sentry.look(denoised.sound, cohort.members)
+        failed = cohort.advance(denoised)
+        for place, problem in failed.items():
+            self._fail(batch[place][0], problem)
+        self._mend(batch)
+        self.changed = self.changed or cohort.spent
         for job in jobs_of(batch):
-            if self._runs(job):
+            if self.runs(job):
                 self._report(job, batch, denoised)
 
     def _charge(self, batch: list[Runnable], took_ms: float) -> None:
         """Each row pays its share of the step, so that the shares add up to the loop's time."""
-        now = self.clock()
-        for job, row in batch:
-            job.gpu_ms += took_ms * row.conditioning.rows / rows_of(batch)
+        now, rows = self.clock(), rows_of(batch)
+        for job, one in batch:
+            job.gpu_ms += took_ms * one.rows / rows
         for job in jobs_of(batch):
             job.ran(now, took_ms)
 
     def _retire(self) -> None:
+        if not self.changed:
+            return
         for job in [job for job in self.running.values() if job.finished]:
-            started = self.clock()
-            try:
-                pictures = self._decode(job)
-            except ArithmeticError:
-                self._start_over(job)
-                continue
-            except Exception as problem:
-                self._fail(job, problem)
-                continue
-            job.decode_ms = (self.clock() - started) * 1e3
-            job.gpu_ms += job.decode_ms
-            self.inspecting[job.id] = self.running.pop(job.id)
-            self._inspect(job, pictures)
-
-    def _decode(self, job: EngineJob) -> list[Picture]:
-        latents = [one.latents for one in job.trajectories]
-        seeds = [one.seed for one in job.trajectories]
-        family = job.loaded.family
-        try:
-            return pictures_of(family.decode(torch.cat(latents)), seeds)
-        except Exception as problem:
-            if not is_out_of_memory(problem):
-                raise
-            return pictures_of(torch.cat([family.decode(one) for one in latents]), seeds)
-
-    def _inspect(self, job: EngineJob, pictures: list[Picture]) -> None:
-        def deliver(findings: list[Finding], filter_ms: int) -> None:
-            if self.inspecting.get(job.id) is job:
-                del self.inspecting[job.id]
-                self.send(rendered(job, pictures, findings, filter_ms))
-
-        self.inspections.ask(job.spec.checkpoint, pictures, deliver)
+            del self.running[job.id]
+            self.finishing.begin(job)
 
     # --- what the parent is told on the way --------------------------------------------------
 
     def _report(self, job: EngineJob, batch: list[Runnable], denoised: Denoised) -> None:
         now, render = self.clock(), job.render
-        if job.finished or now - job.told_at >= TELL_EVERY_S:
+        finished = job.finished
+        if finished or now - job.told_at >= TELL_EVERY_S:
             job.told_at = now
             self.send(job.progress())
-        if job.finished:
+        if finished or not (render.snapshot_every or render.preview_every):
             return
-        if render.snapshot_every and job.step - job.saved_at >= render.snapshot_every:
-            job.saved_at = job.step
+        step = job.step
+        if render.snapshot_every and step - job.saved_at >= render.snapshot_every:
+            job.saved_at = step
             self.snapshots.save(job.snapshot())
-        if render.preview_every and job.step - job.previewed_at >= render.preview_every:
-            job.previewed_at = job.step
-            self._preview(job, batch, denoised)
-
-    def _preview(self, job: EngineJob, batch: list[Runnable], denoised: Denoised) -> None:
-        """A courtesy: left out while others wait for rows, or while the last one is being filtered."""
-        places = [place for place, (one, _) in enumerate(batch) if one is job]
-        if self.pressed or job.previewing or len(places) != len(job.trajectories):
-            return
-        try:
-            pixels = job.loaded.family.decode(estimates(job, places, denoised))
-        except Exception:
-            log.warning("No preview of job %s at step %d.", job.id, job.step, exc_info=True)
-            return
-        self._inspect_preview(job, pictures_of(pixels, [one.seed for one in job.trajectories]))
-
-    def _inspect_preview(self, job: EngineJob, pictures: list[Picture]) -> None:
-        step, job.previewing = job.step, True
-
-        def deliver(findings: list[Finding], _: int) -> None:
-            job.previewing = False
-            if self._runs(job):
-                self.send(Preview(job.id, step, pictures, findings))
-
-        self.inspections.ask(job.spec.checkpoint, pictures, deliver)
+        if render.preview_every and step - job.previewed_at >= render.preview_every:
+            job.previewed_at = step
+            if not self.pressed:  # a courtesy, left out while others wait for rows
+                self.finishing.preview(job, batch, denoised)
 
     # --- what the parent asks ----------------------------------------------------------------
 
-    @torch.inference_mode()
     def admit(self, render: Render) -> None:
+        """It joins once it is prepared: its checkpoint loaded, its texts encoded, its start drawn."""
         self.drop(render.job_id, forget=False)
-        try:
-            job = self._begin(render)
-        except Exception as problem:
-            self._tell_failed(render, problem)
+        self.preparing[render.job_id] = render
+        arrived = next(self.arrivals)
+        self.preparations.ask(
+            lambda: self.preparation.job(render, arrived=arrived),
+            then=self._join,
+            fails=lambda problem: self._not_prepared(render, problem),
+        )
+
+    def _join(self, job: EngineJob) -> None:
+        if self.preparing.get(job.id) is not job.render:
             return
+        del self.preparing[job.id]
         self.running[job.id] = job
-        self.pool.trim([one.loaded for one in self.running.values()])
+        self.changed = True
+        self.pool.trim(self._in_use())
         if job.resumed_from:
             self.send(job.progress())
 
+    def _not_prepared(self, render: Render, problem: Exception) -> None:
+        if self.preparing.get(render.job_id) is render:
+            del self.preparing[render.job_id]
+            self._tell_failed(render, problem)
+
     def drop(self, job_id: str, *, forget: bool) -> None:
+        self.preparing.pop(job_id, None)
         self.running.pop(job_id, None)
-        self.inspecting.pop(job_id, None)
+        self.finishing.drop(job_id)
+        self.changed = True
         if forget:
             self.snapshots.forget(job_id)
 
     def inspect(self, inspect: Inspect) -> None:
-        def deliver(findings: list[Finding], filter_ms: int) -> None:
-            self.send(Inspected(inspect.job_id, findings, filter_ms))
+        self.finishing.inspect(inspect)
 
-        self.inspections.ask(self.pool.catalog.default, inspect.pictures, deliver)
+    def expect(self, expect: Expect) -> None:
+        self.pool.expect(expect.checkpoints)
 
     def drain(self) -> None:
         """Every job to the disk and back to the parent."""
-        jobs = [*self.running.values(), *self.inspecting.values()]
+        jobs = [*self.running.values(), *self.finishing.jobs]
         for job in jobs:
             self.snapshots.save(job.snapshot())
         self.snapshots.flush()
+        for render in self.preparing.values():
+            self.send(GivenBack(render.job_id, render.attempt, 0))
+        self.preparing.clear()
         for job in jobs:
             self.drop(job.id, forget=False)
             self.send(GivenBack(job.id, job.render.attempt, job.step))
 
-    def _begin(self, render: Render) -> EngineJob:
-        name = str(render.spec.get("checkpoint"))
-        if not self.pool.is_warm(name):
-            self.send(Loading(render.job_id, name))
-        started = self.clock()
-        loaded = self.pool.get(name)
-        load_ms = (self.clock() - started) * 1e3
-        job = EngineJob.begin(render, loaded, arrived=next(self.arrivals))
-        job.load_ms = load_ms
-        self.snapshots.resume(job.identity, job.resume)
-        return job
+    def _in_use(self) -> list[object]:
+        jobs = [*self.running.values(), *self.finishing.jobs]
+        return [loaded for job in jobs for loaded in job.in_use]
 
     # --- when it goes wrong ------------------------------------------------------------------
 
-    def _runs(self, job: EngineJob) -> bool:
+    def runs(self, job: EngineJob) -> bool:
         return self.running.get(job.id) is job
 
-    def _start_over(self, job: EngineJob) -> None:
-        """A row that is no number any more: once more from the start in full precision, if it was not."""
-        if job.loaded.family.dtype is torch.float32:
+    def _mend(self, batch: list[Runnable]) -> None:
+        """Rows that are no numbers any more, as far as the device has told."""
+        for broken in self.sentry.broken():
+            for job in [job for job in self.running.values() if broken in job.trajectories]:
+                self.start_over(job, [job.trajectories.index(broken)])
+
+    def start_over(self, job: EngineJob, places: Sequence[int]) -> None:
+        """These trajectories alone, once, from their start, in the next higher precision."""
+        broken = [job.trajectories[place] for place in places]
+        if any(one.retried or one.leg.loaded.family.dtype not in HIGHER for one in broken):
+            self.broken_in_a_row += 1
             sentence = "The picture broke while it was drawn; another seed will very likely work."
-            self._fail(job, Fault("not_finite", sentence))
+            self.fail(job, Fault("not_finite", sentence))
             return
-        log.warning("Job %s is drawn again in full precision.", job.id)
-        self.snapshots.forget(job.id)
-        try:
-            loaded = self.pool.get(job.spec.checkpoint, torch.float32)
-            again = EngineJob.begin(job.render, loaded, arrived=job.arrived)
-        except Exception as problem:
-            self._fail(job, problem)
-            return
-        again.gpu_ms, again.load_ms = job.gpu_ms, job.load_ms
-        self.running[job.id] = again
+        self.running[job.id] = job
+        self.changed = True
+        for place in set(places) - job.mending:
+            self._begin_again(job, place)
+
+    def _begin_again(self, job: EngineJob, place: int) -> None:
+        log.warning("Picture %d of job %s is drawn again in higher precision.", place, job.id)
+        job.mending.add(place)
+        self.preparations.ask(
+            lambda: self.preparation.again(job, place),
+            then=lambda fresh: self._mended(job, place, fresh),
+            fails=lambda problem: self._fail(job, problem),
+        )
+
+    def _mended(self, job: EngineJob, place: int, fresh: Trajectory) -> None:
+        job.trajectories[place] = fresh
+        job.mending.discard(place)
+        self.changed = True
+
+    def fail(self, job: EngineJob, problem: Exception) -> None:
+        """This job alone. Snapshots stay for a retry on another device."""
+        self.running.pop(job.id, None)
+        self.changed = True
+        self._tell_failed(job.render, problem)
 
     def _fail(self, job: EngineJob, problem: Exception) -> None:
-        """This job alone. Snapshots stay for a retry on another device."""
-        if self.running.pop(job.id, None) is None:
-            return
-        self._tell_failed(job.render, problem)
+        if self.runs(job):
+            self.fail(job, problem)
 
     def _tell_failed(self, render: Render, problem: Exception) -> None:
         failure = explain(problem)

@@ -1,34 +1,29 @@
 """A job inside the engine: its trajectories, what they cost, and its state as a snapshot."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from farm.engine import snapshots
 from farm.engine.checkpoints import Loaded
-from farm.engine.families import Conditioning
 from farm.engine.messages import Render, Stepped
-from farm.engine.rows import Row
 from farm.engine.samplers import Saved, Scalar
 from farm.engine.snapshots import Identity, Snapshot, Unusable
-from farm.engine.trajectory import Trajectory, begin
-from shared.errors import Fault
+from farm.engine.trajectory import Leg, State, Trajectory
 from shared.spec import RenderSpec
-
-MOST_IMAGES = 16
-MOST_STEPS = 1_000
 
 
 @dataclass(eq=False, slots=True)
 class EngineJob:
-    """`arrived` orders jobs of one rank. Costs and times are of this attempt, in milliseconds."""
+    """`arrived` orders jobs of one rank. Costs and times are of this attempt, in milliseconds.
+
+    `mending` are the places of trajectories that are being prepared anew in higher precision.
+    """
 
     render: Render
     spec: RenderSpec
-    loaded: Loaded
-    conditioning: Conditioning
     trajectories: list[Trajectory]
     identity: Identity
     arrived: int
@@ -42,47 +37,38 @@ class EngineJob:
     told_at: float = float("-inf")
     began_at: float | None = None
     previewing: bool = False
-    rows: list[Row] = field(default_factory=list)
-
-    @classmethod
-    def begin(cls, render: Render, loaded: Loaded, *, arrived: int) -> "EngineJob":
-        """At step 0. Fault `bad_spec` for what the model or the sampler cannot do."""
-        spec = _read(render)
-        family = loaded.family
-        shape = family.latent_shape(spec)
-        try:
-            sampler = family.sampler(spec.sampler, spec.steps)
-        except ValueError as problem:
-            raise Fault("bad_spec", f"Sampler {spec.sampler}: {problem}") from problem
-        conditioning = family.encode(spec)
-        trajectories = [
-            begin(spec, index, sampler=sampler.fork(), shape=shape) for index in range(spec.images)
-        ]
-        for one in trajectories:
-            one.latents = one.latents.to(family.device, family.dtype)
-        identity = _identity(render, spec, loaded)
-        job = cls(render, spec, loaded, conditioning, trajectories, identity, arrived)
-        job.place(trajectories)
-        return job
+    mending: set[int] = field(default_factory=set)
 
     @property
     def id(self) -> str:
         return self.render.job_id
 
     @property
-    def key(self) -> tuple[object, ...]:
-        """Trajectories of equal keys may share a forward."""
-        return id(self.loaded), tuple(self.trajectories[0].latents.shape)
+    def loaded(self) -> Loaded:
+        """The checkpoint that draws the end of it, and so decodes it."""
+        return self.trajectories[0].legs[-1].loaded
+
+    @property
+    def in_use(self) -> list[Loaded]:
+        return [leg.loaded for one in self.trajectories for leg in one.legs]
+
+    @property
+    def runnable(self) -> list[Trajectory]:
+        return [
+            one
+            for place, one in enumerate(self.trajectories)
+            if not one.finished and place not in self.mending
+        ]
 
     @property
     def finished(self) -> bool:
-        return all(one.finished for one in self.trajectories)
+        return not self.mending and all(one.finished for one in self.trajectories)
 
     @property
     def step(self) -> int:
         """Of `spec.steps`, by the slowest trajectory: what a person is told."""
-        slowest = min(self.trajectories, key=lambda one: one.step)
-        return slowest.step * self.spec.steps // slowest.evaluations
+        slowest = min(self.trajectories, key=lambda one: one.done)
+        return slowest.done * self.spec.steps // max(1, slowest.evaluations)
 
     def ran(self, now: float, took_ms: float) -> None:
         """One more forward ended at `now`; the time between forwards counts too, once it began."""
@@ -110,45 +96,35 @@ class EngineJob:
         if len(states) != len(self.trajectories):
             raise Unusable("damaged", "it holds another number of images")
         pairs = zip(self.trajectories, states, strict=True)
-        restored = [_restored(one, state, snapshot.tensors) for one, state in pairs]
-        self.place(restored)
+        self.trajectories = [_restored(one, state, snapshot.tensors) for one, state in pairs]
         self.gpu_ms = float(snapshot.state["gpu_ms"])
         self.resumed_from = self.saved_at = self.previewed_at = self.step
 
-    def place(self, trajectories: list[Trajectory]) -> None:
-        self.trajectories = trajectories
-        self.rows = [Row(one, self.conditioning) for one in trajectories]
-
-
-def _read(render: Render) -> RenderSpec:
-    try:
-        spec = RenderSpec.from_dict(dict(render.spec))
-    except (TypeError, KeyError, AttributeError) as problem:
-        raise Fault("bad_spec", f"The recipe cannot be read: {problem}") from problem
-    if not (1 <= spec.images <= MOST_IMAGES and 1 <= spec.steps <= MOST_STEPS):
-        raise Fault("bad_spec", f"{spec.images} images of {spec.steps} steps cannot be rendered.")
-    return spec
-
-
-def _identity(render: Render, spec: RenderSpec, loaded: Loaded) -> Identity:
-    return Identity(
-        job_id=render.job_id,
-        spec=spec.sha256(),
-        weights=loaded.sha256,
-        dtype=str(loaded.family.dtype),
-        libraries=snapshots.libraries(),
-    )
-
 
 def _save(one: Trajectory, tensors: dict[str, Tensor]) -> dict[str, object]:
-    tensors[f"{one.index}.latents"] = one.latents
+    if one.retried:  # begun again in another precision: a resumed job begins it as all others
+        return {"index": one.index, "fresh": True}
+    state = one.state
+    tensors[f"{one.index}.latents"] = state.latents
+    for nth, past in enumerate(state.past):
+        tensors[f"{one.index}.past.{nth}"] = past
     tensors[f"{one.index}.generator"] = one.generator.get_state()
+    return {
+        "index": one.index,
+        "stage": one.stage,
+        "step": one.step,
+        "past": len(state.past),
+        "sampler": _save_sampler(one, tensors) if one.leg.table is None else None,
+    }
+
+
+def _save_sampler(one: Trajectory, tensors: dict[str, Tensor]) -> dict[str, object]:
     saved: dict[str, object] = {}
-    for name, value in one.sampler.save().items():
+    for name, value in one.leg.sampler.save().items():
         parts = value if isinstance(value, list) else [value]
         plain = [_name(f"{one.index}.{name}.{i}", part, tensors) for i, part in enumerate(parts)]
         saved[name] = plain if isinstance(value, list) else plain[0]
-    return {"index": one.index, "step": one.step, "sampler": saved}
+    return saved
 
 
 def _name(key: str, part: "Scalar | Tensor", tensors: dict[str, Tensor]) -> object:
@@ -160,18 +136,39 @@ def _name(key: str, part: "Scalar | Tensor", tensors: dict[str, Tensor]) -> obje
 
 
 def _restored(fresh: Trajectory, state: dict[str, Any], tensors: dict[str, Tensor]) -> Trajectory:
-    latents, step = tensors[f"{fresh.index}.latents"], int(state["step"])
-    if state["index"] != fresh.index or not 0 <= step <= fresh.evaluations:
-        raise Unusable("damaged", "its steps are not this job's")
-    if latents.shape != fresh.latents.shape or not bool(latents.isfinite().all()):
-        raise Unusable("damaged", "its latents are not this job's")
-    sampler = fresh.sampler.fork()
-    sampler.restore(_read_sampler(state["sampler"], tensors, fresh.latents.device))
+    if state["index"] != fresh.index:
+        raise Unusable("damaged", "its images are not this job's")
+    if state.get("fresh"):
+        return fresh
+    stage, step = int(state["stage"]), int(state["step"])
+    _check_place(fresh.legs, stage, step)
+    leg = fresh.legs[stage]
     generator = torch.Generator("cpu")
     generator.set_state(tensors[f"{fresh.index}.generator"])
-    return Trajectory(
-        fresh.index, fresh.seed, sampler, generator, latents.to(fresh.latents), step=step
-    )
+    legs = [*fresh.legs]
+    if state["sampler"] is not None:
+        legs[stage] = _with_sampler(leg, state["sampler"], tensors)
+    past = tuple(_latents(fresh, f"past.{nth}", tensors) for nth in range(int(state["past"])))
+    own = State(_latents(fresh, "latents", tensors), past)
+    return Trajectory(fresh.index, fresh.seed, generator, legs, own, stage=stage, step=step)
+
+
+def _check_place(legs: Sequence[Leg], stage: int, step: int) -> None:
+    if not (0 <= stage < len(legs) and 0 <= step <= legs[stage].evaluations):
+        raise Unusable("damaged", "its steps are not this job's")
+
+
+def _latents(fresh: Trajectory, name: str, tensors: dict[str, Tensor]) -> Tensor:
+    found, like = tensors[f"{fresh.index}.{name}"], fresh.own.latents
+    if found.shape != like.shape or not bool(found.isfinite().all()):
+        raise Unusable("damaged", "its latents are not this job's")
+    return found.to(like)
+
+
+def _with_sampler(leg: Leg, state: dict[str, Any], tensors: dict[str, Tensor]) -> Leg:
+    sampler = leg.sampler.fork()
+    sampler.restore(_read_sampler(state, tensors, leg.loaded.family.device))
+    return Leg(leg.loaded, leg.conditioning, sampler, leg.evaluations, leg.kept, leg.beside)
 
 
 def _read_sampler(raw: dict[str, Any], tensors: dict[str, Tensor], device: torch.device) -> Saved:

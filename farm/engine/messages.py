@@ -28,6 +28,15 @@ class Finding(msgspec.Struct, frozen=True):
 # --- parent -> child -------------------------------------------------------------------------
 
 
+class Input(msgspec.Struct, frozen=True):
+    """A picture that a spec names: 8-bit RGB, row by row. `sha256` is of the stored file, as there."""
+
+    sha256: str
+    width: int
+    height: int
+    rgb: bytes
+
+
 class Render(msgspec.Struct, frozen=True, tag=True):
     """`spec` is RenderSpec.as_dict(); `rank` orders rows under pressure (turbo 0, fast 1, relax 2)."""
 
@@ -37,6 +46,7 @@ class Render(msgspec.Struct, frozen=True, tag=True):
     rank: int = 1
     snapshot_every: int = 10
     preview_every: int = 0
+    inputs: list[Input] = []
 
 
 class Inspect(msgspec.Struct, frozen=True, tag=True):
@@ -51,6 +61,12 @@ class Drop(msgspec.Struct, frozen=True, tag=True):
 
     job_id: str
     forget: bool = True
+
+
+class Expect(msgspec.Struct, frozen=True, tag=True):
+    """Checkpoints that the queue will need next, in order: read them ahead."""
+
+    checkpoints: list[str]
 
 
 class Drain(msgspec.Struct, frozen=True, tag=True):
@@ -129,7 +145,7 @@ class GivenBack(msgspec.Struct, frozen=True, tag=True):
     step: int
 
 
-ToChild = Render | Inspect | Drop | Drain
+ToChild = Render | Inspect | Drop | Expect | Drain
 ToParent = Ready | Loading | Stepped | Preview | Rendered | Inspected | Failed | GivenBack
 
 encode = msgspec.msgpack.Encoder().encode

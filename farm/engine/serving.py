@@ -1,6 +1,7 @@
 """The child's loop: messages from the mailbox, then a step, until it is drained."""
 
 import platform
+import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,10 +12,12 @@ from diffusers.utils import logging as diffusers_logging
 from farm.engine.engine import Engine
 from farm.engine.inspection import ImageFilter, Inspections
 from farm.engine.mailbox import Mailbox, Outbox
-from farm.engine.messages import Drain, Drop, Inspect, Ready, Render, ToChild
+from farm.engine.messages import Drain, Drop, Expect, Inspect, Ready, Render, ToChild
 from farm.engine.pool import Pool
 from farm.engine.snapshots import SnapshotFolder, SnapshotWriter, sweep_old
+from farm.engine.watchdog import Watchdog
 from shared.catalog import Catalog
+from shared.errors import Fault
 
 LOOK_EVERY_S = 1.0  # at late answers of the filter, while nothing else happens
 
@@ -31,7 +34,8 @@ class Place:
 
 
 def serve(place: Place, catalog: Catalog, mailbox: Mailbox, outbox: Outbox) -> None:
-    """Until a Drain. Fault when the default checkpoint or its image filter cannot be opened."""
+    """Until a Drain. Fault when the default checkpoint or its image filter cannot be opened, or when
+    the device turned out to be sick."""
     diffusers_logging.disable_progress_bar()
     if place.threads:
         torch.set_num_threads(place.threads)
@@ -47,27 +51,43 @@ def serve(place: Place, catalog: Catalog, mailbox: Mailbox, outbox: Outbox) -> N
         snapshots=SnapshotWriter(folder),
         inspections=inspections,
         send=outbox.send,
+        wake=mailbox.wake,
     )
     outbox.send(Ready(place.device, _device_name(place.device), pool.warm))
-    Service(engine, mailbox).run()
+    watchdog = Watchdog()
+    watchdog.start()
+    Service(engine, mailbox, watchdog).run()
+    if engine.sick:
+        raise Fault("device_sick", "The device breaks one picture after another; have it looked at.")
 
 
 class Service:
-    def __init__(self, engine: Engine, mailbox: Mailbox) -> None:
+    def __init__(self, engine: Engine, mailbox: Mailbox, watchdog: Watchdog) -> None:
         self.engine = engine
         self.mailbox = mailbox
+        self.watchdog = watchdog
         self.leaving = False
 
     def run(self) -> None:
         while not self.leaving:
             for message in self.mailbox.take(self._patience()):
                 self._handle(message)
-            self.engine.step()
+            self._step()
+
+    def _step(self) -> None:
+        self.watchdog.begins(time.monotonic())
+        self.engine.step()
+        self.watchdog.ends(time.monotonic())
+        if self.engine.sick and not self.leaving:
+            self._handle(Drain())
 
     def _patience(self) -> float | None:
         if not self.engine.idle:
             return 0
-        return LOOK_EVERY_S if self.engine.inspections.pending else None
+        if not self.engine.busy_beside:
+            self.engine.pool.idle()
+            return None
+        return LOOK_EVERY_S
 
     def _handle(self, message: ToChild) -> None:
         match message:
@@ -77,6 +97,8 @@ class Service:
                 self.engine.inspect(message)
             case Drop():
                 self.engine.drop(message.job_id, forget=message.forget)
+            case Expect():
+                self.engine.expect(message)
             case Drain():
                 self.engine.drain()
                 self.leaving = True

@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 MAGIC = b"PICTOR-1"
 TRAILER = len(MAGIC) + hashlib.sha256().digest_size
+FORMAT = 2  # one more whenever the state or the meaning of its parts changes
 KEPT = 2
 NAME = re.compile(r"(\d{8})-(\d{8})\.snapshot")
 SAFE = re.compile(r"[A-Za-z0-9_-]{1,80}")
@@ -37,12 +38,11 @@ SAFE = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a snapshot must match, all of it, to be used."""
+    """What a snapshot must match, all of it, to be used. Another device or precision takes it over."""
 
     job_id: str
     spec: str
     weights: str
-    dtype: str
     libraries: str
 
 
@@ -67,8 +67,9 @@ class Unusable(Exception):
 
 @cache
 def libraries() -> str:
-    """The same state means the same next step only in the same code."""
-    return " ".join(f"{name}=={version(name)}" for name in ("torch", "diffusers", "pictor"))
+    """The same state means the same next step only in the same samplers and the same FORMAT of ours."""
+    named = " ".join(f"{name}=={version(name)}" for name in ("torch", "diffusers"))
+    return f"{named} snapshot=={FORMAT}"
 
 
 # --- bytes -----------------------------------------------------------------------------------

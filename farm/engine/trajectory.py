@@ -1,72 +1,169 @@
 """One image on its way from noise to picture."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from farm.engine.checkpoints import Loaded
+from farm.engine.families import Conditioning, Kept
 from farm.engine.samplers import Sampler, generator_for
+from farm.engine.tables import Table
 from shared.spec import RenderSpec
+
+Past = tuple[Tensor, ...]  # x-1, e-1, x-2, e-2: as many as the sampler's table asks for
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """`latents` (1, ...) and what went before; tensors are replaced at each step, never changed."""
+
+    latents: Tensor
+    past: Past = ()
+
+
+class Home(Protocol):
+    """Whoever holds the state of several trajectories stacked, while they run together."""
+
+    def state(self, place: int) -> State: ...
+
+
+@dataclass(eq=False, slots=True)
+class Leg:
+    """A stretch of the way with one checkpoint: the base's, then perhaps a refiner's."""
+
+    loaded: Loaded
+    conditioning: Conditioning
+    sampler: Sampler
+    evaluations: int
+    kept: Kept | None = None
+    beside: Tensor | None = None
+
+    @property
+    def table(self) -> Table | None:
+        """The fast path, where it holds: edited latents leave a scheduler's own trajectory."""
+        table = self.sampler.table
+        return None if table is None or (table.chained and self.kept is not None) else table
+
+    @property
+    def stopped(self) -> bool:
+        """It ends before the sampler does: the picture is taken as it is then."""
+        return self.evaluations < len(self.sampler.timesteps)
 
 
 @dataclass(eq=False, slots=True)
 class Trajectory:
-    """`latents` (1, channels, height, width) are replaced at each step, never changed in place."""
+    """`step` counts the evaluations of the present leg; `retried` once it began again, in higher precision."""
 
     index: int
     seed: int
-    sampler: Sampler
     generator: torch.Generator
-    latents: Tensor
+    legs: Sequence[Leg]
+    own: State
+    stage: int = 0
     step: int = 0
     parked: int = 0
+    retried: bool = False
+    home: Home | None = field(default=None, repr=False)
+    place: int = 0
+    keys: list[tuple[object, ...]] = field(default_factory=list, repr=False)
+
+    def __post_init__(self) -> None:
+        self.keys = [_key(leg, self.own.latents) for leg in self.legs]
+
+    @property
+    def leg(self) -> Leg:
+        return self.legs[self.stage]
+
+    @property
+    def state(self) -> State:
+        return self.own if self.home is None else self.home.state(self.place)
+
+    @property
+    def latents(self) -> Tensor:
+        return self.state.latents
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Trajectories of equal keys may share a forward."""
+        return self.keys[self.stage]
+
+    @property
+    def rows(self) -> int:
+        return self.leg.conditioning.rows
 
     @property
     def evaluations(self) -> int:
-        """Forwards it needs; more than its steps for a second-order sampler such as heun."""
-        return len(self.sampler.timesteps)
+        """Forwards it needs in all; more than its steps for a second-order sampler such as heun."""
+        return sum(leg.evaluations for leg in self.legs)
+
+    @property
+    def done(self) -> int:
+        return sum(leg.evaluations for leg in self.legs[: self.stage]) + self.step
+
+    @property
+    def left(self) -> int:
+        """Forwards to the end of this leg."""
+        return self.leg.evaluations - self.step
 
     @property
     def finished(self) -> bool:
-        return self.step >= self.evaluations
+        return self.stage == len(self.legs) - 1 and self.left <= 0
 
-    @property
-    def moment(self) -> float:
-        return self.sampler.timesteps[self.step]
+    def leave(self) -> None:
+        """Take its state along from where it ran with others."""
+        self.own, self.home = self.state, None
 
-    def scaled(self) -> Tensor:
-        """What the model sees now."""
-        return self.sampler.scale(self.latents, self.step)
+    def rest(self) -> None:
+        """Out of the device's memory while it is parked; it comes back when it runs again."""
+        self.leave()
+        resting = [_hosted(one) for one in (self.own.latents, *self.own.past)]
+        self.own = State(resting[0], tuple(resting[1:]))
 
-    def advance(self, prediction: Tensor) -> None:
-        self.latents = self.sampler.advance(
-            self.latents, prediction, index=self.step, generator=self.generator
-        )
+    def stepped(self) -> None:
+        """One evaluation on; at the end of a leg the next one takes over the latents."""
         self.step += 1
+        if self.left <= 0 and self.stage + 1 < len(self.legs):
+            self.leave()
+            self.stage, self.step = self.stage + 1, 0
+            family = self.leg.loaded.family
+            self.own = State(self.own.latents.to(family.device, family.dtype))
 
 
-def begin(spec: RenderSpec, index: int, *, sampler: Sampler, shape: tuple[int, ...]) -> Trajectory:
-    """At pure noise, in fp32 on the CPU; `shape` is (1, channels, height, width) of the latents."""
-    seed, generator, noise = _start(spec, index, shape)
-    return Trajectory(index, seed, sampler, generator, noise * sampler.start_scale)
+def _hosted(tensor: Tensor) -> Tensor:
+    if tensor.device.type != "cuda":
+        return tensor.clone()  # no view: the rows that ran beside it need not stay
+    host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+    return host.copy_(tensor, non_blocking=True)
 
 
-def _start(
-    spec: RenderSpec, index: int, shape: tuple[int, ...]
-) -> tuple[int, torch.Generator, Tensor]:
-    """The seed to show, the generator of later noise, and the start noise."""
+def _key(leg: Leg, latents: Tensor) -> tuple[object, ...]:
+    beside = None if leg.beside is None else tuple(leg.beside.shape)
+    return id(leg.loaded), tuple(latents.shape), leg.conditioning.shapes, beside
+
+
+def seeded(spec: RenderSpec, index: int) -> tuple[int, torch.Generator]:
+    """The seed to show, and the generator that start noise and later noise come from."""
     if spec.variation is None:
         seed = spec.image_seed(index)
-        generator = generator_for(seed)
-        return seed, generator, torch.randn(shape, generator=generator)
-    seed = (spec.variation.seed + index) % 2**32
-    generator = generator_for(spec.seed)
-    noise = torch.randn(shape, generator=generator)
-    for own, strength in (*spec.variation.earlier, (seed, spec.variation.strength)):
-        noise = slerp(noise, torch.randn(shape, generator=generator_for(own)), strength)
+        return seed, generator_for(seed)
     # Later noise stays the first parent's, so that an ancestral sampler keeps the likeness too.
-    return seed, generator, noise
+    return (spec.variation.seed + index) % 2**32, generator_for(spec.seed)
+
+
+def leaning(spec: RenderSpec, index: int, noise: Tensor) -> Tensor:
+    """The start noise of a variation: the parent's, leaning towards each new seed in turn."""
+    if spec.variation is None:
+        return noise
+    seed = (spec.variation.seed + index) % 2**32
+    whole = noise.float()
+    for own, strength in (*spec.variation.earlier, (seed, spec.variation.strength)):
+        other = torch.randn(noise.shape, generator=generator_for(own))
+        whole = slerp(whole, other.to(whole.device), strength)
+    return whole.to(noise.dtype)
 
 
 def slerp(start: Tensor, end: Tensor, share: float) -> Tensor:

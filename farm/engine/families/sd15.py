@@ -1,24 +1,29 @@
 """Stable Diffusion 1.x and 2.x, and every model with their shape: CLIP text, UNet, KL autoencoder."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import StableDiffusionPipeline
-from torch import Tensor
+from diffusers import (
+    StableDiffusionImg2ImgPipeline,
+    StableDiffusionInpaintPipeline,
+    StableDiffusionPipeline,
+)
+from torch import Tensor, nn
 
-from farm.engine.families import Conditioning
+from farm.engine.families import Conditioning, Kept, Laid, Origin, Start, Wish
 from farm.engine.samplers import Sampler
 from farm.engine.steady import at_least_two, make_steady
 from shared.errors import Fault
 from shared.spec import RenderSpec
 
 TEXTS_KEPT = 128
+SOURCE_CHANNELS = 9  # of an inpainting model: latents, mask, and the source without what is masked
 
 
-def load(folder: Path, *, device: str, dtype: torch.dtype) -> "StableDiffusion15":
+def load(folder: Path, *, device: str, dtype: torch.dtype, **_: Any) -> "StableDiffusion15":
     """From a diffusers folder on this disk, safetensors only; nothing is fetched."""
     pipeline = StableDiffusionPipeline.from_pretrained(
         folder,
@@ -28,7 +33,11 @@ def load(folder: Path, *, device: str, dtype: torch.dtype) -> "StableDiffusion15
         safety_checker=None,
         requires_safety_checker=False,
     )
-    return StableDiffusion15(pipeline.to(device))
+    return from_pipeline(pipeline.to(device))
+
+
+def from_pipeline(pipeline: Any, **_: Any) -> "StableDiffusion15":
+    return StableDiffusion15(pipeline)
 
 
 class StableDiffusion15:
@@ -40,24 +49,42 @@ class StableDiffusion15:
         self.dtype: torch.dtype = self.unet.dtype
         self.device: torch.device = self.unet.device
         self.cumulated: Tensor = pipeline.scheduler.alphas_cumprod.cpu()
-        self.texts: OrderedDict[str, Tensor] = OrderedDict()
+        self.texts: OrderedDict[tuple[str, int], Tensor] = OrderedDict()
         self.steady = self.device.type == "cpu"
         if self.steady:
             make_steady(self.unet)
             make_steady(self.vae)
 
+    @property
+    def modules(self) -> Mapping[str, nn.Module]:
+        parts = {name: getattr(self.pipeline, name) for name in ("unet", "vae", "text_encoder")}
+        return {name: part for name, part in parts.items() if part is not None}
+
+    @property
+    def distilled(self) -> bool:
+        """Guidance is told to the model (LCM): it needs no second row."""
+        return self.unet.config.time_cond_proj_dim is not None
+
     # --- before ------------------------------------------------------------------------------
 
-    def sampler(self, name: str, steps: int) -> Sampler:
-        return Sampler.begin(name, steps, config=self.config)
+    def sampler(self, spec: RenderSpec, *, refining: bool = False) -> Sampler:
+        if refining:
+            raise Fault("bad_spec", "This checkpoint is no refiner.")
+        return Sampler.begin(
+            spec.sampler, spec.steps, config=self.config, strength=spec.strength, eta=spec.eta
+        )
 
     def latent_shape(self, spec: RenderSpec) -> tuple[int, ...]:
         unit = self.pipeline.vae_scale_factor * 2 ** (len(self.unet.config.block_out_channels) - 1)
         if spec.width % unit or spec.height % unit or not spec.width * spec.height:
             raise Fault("bad_spec", f"Width and height must be multiples of {unit} pixels.")
         scale = self.pipeline.vae_scale_factor
-        channels: int = self.unet.config.in_channels
-        return 1, channels, spec.height // scale, spec.width // scale
+        return 1, self._channels, spec.height // scale, spec.width // scale
+
+    @property
+    def _channels(self) -> int:
+        channels: int = self.vae.config.latent_channels
+        return channels
 
     def encode(self, spec: RenderSpec) -> Conditioning:
         """Parts of positive weight are blended by their share; the others join the negative prompt.
@@ -69,28 +96,118 @@ class StableDiffusion15:
         if not wanted:
             raise Fault("bad_spec", "At least one part of the prompt needs a weight above 0.")
         shares = [part.weight / sum(one.weight for one in wanted) for part in wanted]
-        towards = _blend([self._encode(part.text) for part in wanted], shares)
+        towards = _blend([self._encode(part.text, spec) for part in wanted], shares)
         unwanted = [spec.negative, *(part.text for part in spec.texts if part.weight < 0)]
-        guided = spec.guidance > 1 and self.unet.config.time_cond_proj_dim is None
-        against = self._encode(", ".join(filter(None, unwanted))) if guided else None
-        return Conditioning(towards, against, spec.guidance)
+        guided = spec.guidance > 1 and not self.distilled
+        against = self._encode(", ".join(filter(None, unwanted)), spec) if guided else None
+        return Conditioning(
+            {"texts": towards, **self._told(spec)},
+            None if against is None else {"texts": against},
+            spec.guidance,
+            rescale=spec.rescale,
+        )
+
+    def _told(self, spec: RenderSpec) -> dict[str, Tensor]:
+        if not self.distilled:
+            return {}
+        width = self.unet.config.time_cond_proj_dim
+        told = self.pipeline.get_guidance_scale_embedding(torch.tensor([spec.guidance - 1]), width)
+        return {"guidance": told.to(self.device, self.dtype)}
 
     @torch.inference_mode()
-    def _encode(self, text: str) -> Tensor:
-        if text in self.texts:
-            self.texts.move_to_end(text)
-            return self.texts[text]
-        encoded: Tensor = self.pipeline.encode_prompt(text, self.device, 1, False)[0]
-        self.texts[text] = encoded
+    def _encode(self, text: str, spec: RenderSpec) -> Tensor:
+        key = (text, spec.clip_skip)
+        if key in self.texts:
+            self.texts.move_to_end(key)
+            return self.texts[key]
+        skip = spec.clip_skip or None
+        encoded: Tensor = self.pipeline.encode_prompt(text, self.device, 1, False, clip_skip=skip)[0]
+        self.texts[key] = encoded
         if len(self.texts) > TEXTS_KEPT:
             self.texts.popitem(last=False)
         return encoded
 
+    def start(
+        self, spec: RenderSpec, sampler: Sampler, generator: torch.Generator, origin: Origin
+    ) -> Start:
+        if origin.picture is None:
+            return Start(self._noise(spec, sampler, generator))
+        if origin.mask is None:
+            return Start(self._image_to_image(sampler, generator, origin))
+        return self._inpaint(spec, sampler, generator, origin)
+
+    def _noise(
+        self, spec: RenderSpec, sampler: Sampler, generator: torch.Generator
+    ) -> Tensor:
+        pipeline = self._pipeline(StableDiffusionPipeline, sampler)
+        if self.unet.config.in_channels == SOURCE_CHANNELS:
+            raise Fault("bad_spec", "This checkpoint only redraws parts of a picture.")
+        size = (spec.height, spec.width)
+        latents: Tensor = pipeline.prepare_latents(
+            1, self._channels, *size, self.dtype, self.device, generator
+        )
+        return latents
+
+    def _image_to_image(
+        self, sampler: Sampler, generator: torch.Generator, origin: Origin
+    ) -> Tensor:
+        pipeline = self._pipeline(StableDiffusionImg2ImgPipeline, sampler)
+        picture = pipeline.image_processor.preprocess(origin.picture)
+        latents: Tensor = pipeline.prepare_latents(
+            picture, sampler.moments[0][None], 1, 1, self.dtype, self.device, generator
+        )
+        return latents
+
+    def _inpaint(
+        self, spec: RenderSpec, sampler: Sampler, generator: torch.Generator, origin: Origin
+    ) -> Start:
+        pipeline = self._pipeline(StableDiffusionInpaintPipeline, sampler)
+        size = {"height": spec.height, "width": spec.width}
+        picture = pipeline.image_processor.preprocess(origin.picture, **size).float()
+        mask = pipeline.mask_processor.preprocess(origin.mask, **size)
+        place = {"dtype": self.dtype, "device": self.device, "generator": generator}
+        beside = self.unet.config.in_channels == SOURCE_CHANNELS
+        latents, noise, *clean = pipeline.prepare_latents(
+            *(1, self._channels, *size.values()),
+            **place,
+            image=picture,
+            timestep=sampler.moments[0][None],
+            is_strength_max=spec.strength >= 1,
+            return_noise=True,
+            return_image_latents=not beside,
+        )
+        white, masked = pipeline.prepare_mask_latents(
+            *(mask, picture * (mask < 0.5), 1, *size.values()),
+            **place,
+            do_classifier_free_guidance=False,
+        )
+        if beside:
+            return Start(latents, beside=torch.cat([white, masked], dim=1))
+        return Start(latents, Kept(white, clean[0], noise))
+
+    def _pipeline(self, kind: Any, sampler: Sampler) -> Any:
+        """diffusers' own code for the start, with this job's scheduler."""
+        parts = {**self.pipeline.components, "scheduler": sampler.scheduler}
+        return kind(**parts, requires_safety_checker=False)
+
     # --- the loop ----------------------------------------------------------------------------
 
-    def denoise(self, latents: Tensor, moments: Tensor, texts: Tensor) -> Tensor:
-        rows = [self._padded(one) for one in (latents, moments, texts)]
-        prediction: Tensor = self.unet(*rows, return_dict=False)[0]
+    def lay(self, wishes: Sequence[Wish], horizon: int) -> Laid:
+        tensors = {
+            name: torch.cat([wish.tensors[name] for wish in wishes]) for name in wishes[0].tensors
+        }
+        beside = [wish.beside for wish in wishes if wish.beside is not None]
+        return Laid(tensors, beside=torch.cat(beside) if beside else None)
+
+    def denoise(self, latents: Tensor, moments: Tensor, laid: Laid, at: int) -> Tensor:
+        seen = latents if laid.beside is None else torch.cat([latents, laid.beside], dim=1)
+        rows = [self._padded(one) for one in (seen, moments, laid.tensors["texts"])]
+        told = laid.tensors.get("guidance")
+        prediction: Tensor = self.unet(
+            *rows,
+            timestep_cond=None if told is None else self._padded(told),
+            return_dict=False,
+        )[0]
         return prediction[: len(latents)]
 
     def _padded(self, rows: Tensor) -> Tensor:
@@ -124,12 +241,30 @@ class StableDiffusion15:
 
     @torch.inference_mode()
     def warm(self) -> None:
-        text = self._encode("")
+        text = self._encode("", _NOTHING)
         side = self.unet.config.sample_size
         shape = (2, self.unet.config.in_channels, side, side)
         noise = torch.zeros(shape, dtype=self.dtype, device=self.device)
         moments = torch.zeros(2, device=self.device)
-        self.decode(self.denoise(noise, moments, text.repeat(2, 1, 1)))
+        told = {name: one.repeat(2, 1) for name, one in self._told(_NOTHING).items()}
+        laid = Laid({"texts": text.repeat(2, 1, 1), **told})
+        prediction = self.denoise(noise, moments, laid, 0)
+        self.decode(prediction[:, : self._channels])
+
+
+_NOTHING = RenderSpec(
+    checkpoint="",
+    texts=(),
+    negative="",
+    width=0,
+    height=0,
+    steps=1,
+    guidance=1.0,
+    sampler="",
+    seed=0,
+    images=1,
+    scale=1,
+)
 
 
 def _blend(texts: Sequence[Tensor], shares: Sequence[float]) -> Tensor:

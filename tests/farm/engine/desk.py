@@ -39,6 +39,7 @@ class Desk:
         *,
         rows: int = 16,
         open_filter: Callable[[str], ImageFilter] = lambda _: Willing(),
+        **engine: Any,
     ) -> None:
         self.sent: list[ToParent] = []
         self.folder = SnapshotFolder(folder)
@@ -49,11 +50,15 @@ class Desk:
             snapshots=SnapshotWriter(self.folder),
             inspections=Inspections(open_filter, wake=self.woken.set),
             send=self.sent.append,
+            wake=self.woken.set,
+            **engine,
         )
 
     def admit(self, spec: RenderSpec, job_id: str = "job", **render: Any) -> None:
         wanted = {"attempt": 1, "snapshot_every": 0, "preview_every": 0} | render
         self.engine.admit(Render(job_id=job_id, spec=spec.as_dict(), **wanted))
+        while self.engine.preparing:
+            self._await()
 
     def steps(self, count: int) -> None:
         for _ in range(count):
@@ -61,17 +66,21 @@ class Desk:
 
     def finish(self) -> None:
         """Until nothing is left to do."""
-        while self.engine.running:
+        while self.engine.running or self.engine.busy_beside:
+            if self.engine.idle and self.engine.busy_beside:
+                self._await()
             self.engine.step()
-        self.settle()
         self.engine.snapshots.flush()
 
     def settle(self) -> None:
-        """Until the filter's thread has answered everything."""
-        while self.engine.inspections.pending:
-            assert self.woken.wait(10), "the filter does not answer"
-            self.woken.clear()
-            self.engine.inspections.collect()
+        """Until nothing is under way beside the loop."""
+        while self.engine.busy_beside:
+            self._await()
+
+    def _await(self) -> None:
+        assert self.woken.wait(20), "the work beside the loop does not end"
+        self.woken.clear()
+        self.engine.collect()
 
     def render(self, spec: RenderSpec, job_id: str = "job", **render: Any) -> Rendered:
         self.admit(spec, job_id, **render)

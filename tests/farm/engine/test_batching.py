@@ -1,7 +1,17 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farm.engine.batching import PATIENCE, Candidate, choose
+from farm.engine.batching import PATIENCE, Candidate, Turns, sharing
+
+
+def choose(candidates: list[Candidate], *, rows: int, turns: Turns | None = None) -> list[int]:
+    """Places in the next forward, when a forward costs as much as it has rows."""
+    groups = sharing(candidates, lambda _: rows)
+    if not groups:
+        return []
+    costs = {key: sum(candidates[p].rows for p in own) for key, own in groups.items()}
+    return groups[(turns or Turns()).next(costs)]
 
 
 def one(**changes: object) -> Candidate:
@@ -48,8 +58,57 @@ def test_an_overdue_one_gets_a_part_but_a_higher_rank_still_joins() -> None:
     assert chosen == [0, 1, 2, 3, 4, 5, 6, 10]
 
 
-def test_an_overdue_one_of_another_key_gets_its_forward() -> None:
-    assert choose([one(rank=0), one(key="b", rank=2, parked=PATIENCE)], rows=16) == [1]
+def test_an_overdue_one_of_another_key_gets_its_turn() -> None:
+    turns, both = Turns(), [one(rank=0), one(key="b", rank=2, parked=PATIENCE)]
+    served = [choose(both, rows=16, turns=turns) for _ in range(2)]
+    assert sorted(served) == [[0], [1]]
+
+
+def test_a_lower_rank_of_another_key_waits() -> None:
+    turns, both = Turns(), [one(rank=0), one(key="b", rank=2)]
+    assert [choose(both, rows=16, turns=turns) for _ in range(4)] == [[0]] * 4
+
+
+# --- turns of groups -------------------------------------------------------------------------
+
+
+def served(costs: dict[str, float], forwards: int) -> dict[str, float]:
+    """What each group got, in units of cost."""
+    turns, got = Turns(), dict.fromkeys(costs, 0.0)
+    for _ in range(forwards):
+        key = str(turns.next(costs))
+        got[key] += costs[key]
+    return got
+
+
+def test_groups_share_the_device_and_not_the_forwards() -> None:
+    """A large forward of one weighs as much as many small ones of another."""
+    got = served({"small": 1.0, "large": 10.0}, forwards=440)
+    assert got["small"] == pytest.approx(got["large"], rel=0.05)
+
+
+@given(st.dictionaries(st.sampled_from("abcd"), st.floats(0.1, 50), min_size=2))
+def test_no_group_falls_behind_by_more_than_two_of_the_largest_forwards(
+    costs: dict[str, float],
+) -> None:
+    got = served(costs, forwards=300)
+    assert max(got.values()) - min(got.values()) <= 2 * max(costs.values()) + 1e-6
+
+
+def test_a_newcomer_waits_for_one_turn_of_the_others() -> None:
+    turns = Turns()
+    for _ in range(50):
+        turns.next({"old": 1.0})
+    order = [turns.next({"old": 1.0, "new": 1.0}) for _ in range(4)]
+    assert sorted(order) == ["new", "new", "old", "old"]
+
+
+def test_a_group_that_ran_out_keeps_no_credit() -> None:
+    turns = Turns()
+    turns.next({"a": 1.0, "b": 10.0})
+    turns.next({"b": 10.0})
+    order = [turns.next({"a": 1.0, "b": 1.0}) for _ in range(6)]
+    assert order.count("a") == 3
 
 
 candidates = st.lists(
@@ -83,13 +142,14 @@ def test_nobody_starves(all_of_them: list[Candidate], rows: int) -> None:
     flood = [Candidate("a", 0, 0, 2) for _ in range(12)]
     everyone = flood + all_of_them
     parked = [one.parked for one in everyone]
-    served: set[int] = set()
-    for _ in range(PATIENCE + 2 * len(everyone)):
+    seen: set[int] = set()
+    turns = Turns()
+    for _ in range(3 * PATIENCE + 4 * len(everyone)):
         now = [
             Candidate(one.key, one.rank, one.arrived, one.rows, waited)
             for one, waited in zip(everyone, parked, strict=True)
         ]
-        chosen = set(choose(now, rows=rows))
-        served |= chosen
+        chosen = set(choose(now, rows=rows, turns=turns))
+        seen |= chosen
         parked = [0 if place in chosen else waited + 1 for place, waited in enumerate(parked)]
-    assert served == set(range(len(everyone)))
+    assert seen == set(range(len(everyone)))

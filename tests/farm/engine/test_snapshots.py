@@ -69,7 +69,7 @@ def test_heun_resumes_between_its_two_halves(new_desk: NewDesk, pool: Pool, tmp_
     desk = new_desk()
     desk.admit(spec)
     desk.steps(5)
-    assert desk.engine.running["job"].trajectories[0].sampler.scheduler.prev_derivative is not None
+    assert desk.engine.running["job"].trajectories[0].state.past
     desk.engine.drain()
     assert hashes(new_desk().render(spec, attempt=2)) == whole
 
@@ -196,7 +196,7 @@ def test_one_of_another_recipe_is_foreign(new_desk: NewDesk, changes: dict[str, 
     assert desk.folder.passed_over["foreign"] > 0
 
 
-@pytest.mark.parametrize("field", ["job_id", "spec", "weights", "dtype", "libraries"])
+@pytest.mark.parametrize("field", ["job_id", "spec", "weights", "libraries"])
 def test_every_part_of_the_identity_counts(field: str) -> None:
     one = snapshot()
     with pytest.raises(Unusable, match=field) as caught:
@@ -248,7 +248,7 @@ def with_state(right: Snapshot, **changes: object) -> Snapshot:
 
 
 def snapshot(job_id: str = "job", step: int = 1) -> Snapshot:
-    identity = Identity(job_id, "spec", "weights", "torch.float32", "libraries")
+    identity = Identity(job_id, "spec", "weights", "libraries")
     return Snapshot(identity, 1, step, {"trajectories": []}, {"0.latents": torch.ones(2)})
 
 

@@ -1,0 +1,153 @@
+"""From a Render to a job at its first step, or at its last snapshot. Runs beside the loop."""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import torch
+from PIL import Image
+
+from farm.engine import snapshots
+from farm.engine.checkpoints import Loaded
+from farm.engine.families import Origin, Start
+from farm.engine.job import EngineJob
+from farm.engine.messages import Loading, Render, ToParent
+from farm.engine.origins import origin_of, read_inputs
+from farm.engine.pool import Pool
+from farm.engine.samplers import Sampler
+from farm.engine.snapshots import Identity, SnapshotWriter
+from farm.engine.trajectory import Leg, State, Trajectory, leaning, seeded
+from shared.errors import Fault
+from shared.spec import RenderKind, RenderSpec
+
+MOST_IMAGES = 16
+MOST_STEPS = 1_000
+# The next precision up, for a picture that broke in this one.
+HIGHER = {
+    torch.float16: torch.float32,
+    torch.bfloat16: torch.float32,
+    torch.float32: torch.float64,
+}
+
+
+class Preparation:
+    """`send` tells the parent of loads. Safe in several threads: texts of one checkpoint take turns."""
+
+    def __init__(
+        self, pool: Pool, snapshots: SnapshotWriter, *, send: Callable[[ToParent], None]
+    ) -> None:
+        self.pool = pool
+        self.snapshots = snapshots
+        self.send = send
+        self._turns: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
+
+    def job(self, render: Render, *, arrived: int) -> EngineJob:
+        """Fault `bad_spec` for what the model or the sampler cannot do."""
+        spec = _read(render)
+        started = time.perf_counter()
+        loaded = self._load(render, spec)
+        load_ms = (time.perf_counter() - started) * 1e3
+        images = read_inputs(render)
+        job = EngineJob(
+            render,
+            spec,
+            self._trajectories(spec, loaded, images, range(spec.images)),
+            _identity(render, spec, loaded),
+            arrived,
+            load_ms=load_ms,
+        )
+        self.snapshots.resume(job.identity, job.resume)
+        return job
+
+    def again(self, job: EngineJob, place: int) -> Trajectory:
+        """This trajectory from its start, in the next higher precision."""
+        broken = job.trajectories[place]
+        dtype = HIGHER[broken.leg.loaded.family.dtype]
+        loaded = [self.pool.get(leg.loaded.name, dtype) for leg in broken.legs]
+        images = read_inputs(job.render)
+        (fresh,) = self._trajectories(job.spec, loaded, images, [broken.index])
+        fresh.retried = True
+        return fresh
+
+    def _load(self, render: Render, spec: RenderSpec) -> list[Loaded]:
+        names = [spec.checkpoint, *([spec.refiner.checkpoint] if spec.refiner else [])]
+        loaded = []
+        for name in names:
+            if not self.pool.is_warm(name):
+                self.send(Loading(render.job_id, name))
+            loaded.append(self.pool.get(name))
+        return loaded
+
+    def _trajectories(
+        self,
+        spec: RenderSpec,
+        loaded: Sequence[Loaded],
+        images: dict[str, Image.Image],
+        wanted: Sequence[int],
+    ) -> list[Trajectory]:
+        legs = [self._leg(spec, one, refining=bool(nth)) for nth, one in enumerate(loaded)]
+        origin = origin_of(spec, images)
+        return [self._trajectory(spec, index, legs, origin) for index in wanted]
+
+    def _leg(self, spec: RenderSpec, loaded: Loaded, *, refining: bool) -> Leg:
+        family = loaded.family
+        with self._turns[id(loaded)]:
+            family.latent_shape(spec)
+            sampler = _sampler(spec, loaded, refining=refining)
+            conditioning = family.encode(spec)
+            _ = sampler.table  # probed here, beside the loop, and shared by its forks
+        return Leg(loaded, conditioning, sampler, _evaluations(spec, sampler))
+
+    def _trajectory(
+        self, spec: RenderSpec, index: int, legs: Sequence[Leg], origin: Origin
+    ) -> Trajectory:
+        seed, generator = seeded(spec, index)
+        own = [replace(leg, sampler=leg.sampler.fork()) for leg in legs]
+        first = own[0]
+        with self._turns[id(first.loaded)]:
+            start = first.loaded.family.start(spec, first.sampler, generator, origin)
+        own[0] = replace(first, kept=start.kept, beside=start.beside)
+        return Trajectory(index, seed, generator, own, State(_leant(spec, index, start, first)))
+
+
+def _leant(spec: RenderSpec, index: int, start: Start, leg: Leg) -> torch.Tensor:
+    if spec.variation is None or spec.kind is not RenderKind.TEXT:
+        return start.latents
+    scale = leg.sampler.start_scale
+    return leaning(spec, index, start.latents / scale) * scale
+
+
+def _sampler(spec: RenderSpec, loaded: Loaded, *, refining: bool) -> Sampler:
+    try:
+        if refining:
+            refined: Sampler = loaded.family.sampler(spec, refining=True)
+            return refined
+        return loaded.family.sampler(spec)
+    except ValueError as problem:
+        raise Fault("bad_spec", f"Sampler {spec.sampler}: {problem}") from problem
+
+
+def _evaluations(spec: RenderSpec, sampler: Sampler) -> int:
+    """`--stop` ends it before the sampler does; never before its first step."""
+    return max(1, round(len(sampler.timesteps) * spec.stop))
+
+
+def _read(render: Render) -> RenderSpec:
+    try:
+        spec = RenderSpec.from_dict(dict(render.spec))
+    except (TypeError, KeyError, ValueError, AttributeError) as problem:
+        raise Fault("bad_spec", f"The recipe cannot be read: {problem}") from problem
+    if not (1 <= spec.images <= MOST_IMAGES and 1 <= spec.steps <= MOST_STEPS):
+        raise Fault("bad_spec", f"{spec.images} images of {spec.steps} steps cannot be rendered.")
+    return spec
+
+
+def _identity(render: Render, spec: RenderSpec, loaded: Sequence[Loaded]) -> Identity:
+    return Identity(
+        job_id=render.job_id,
+        spec=spec.sha256(),
+        weights=" ".join(one.sha256 for one in loaded),
+        libraries=snapshots.libraries(),
+    )

@@ -1,0 +1,59 @@
+"""Work beside the loop: done in its own threads, its end told by the loop when it next looks."""
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import torch
+
+T = TypeVar("T")
+Ending = Callable[[], None]
+
+
+class Sidework:
+    """`wake` is called from a thread when an end lies ready; `collect` then tells it, in the loop's."""
+
+    def __init__(self, name: str, *, wake: Callable[[], None], threads: int = 1) -> None:
+        self.pending = 0
+        self._wake = wake
+        self._asked: queue.SimpleQueue[tuple[Callable[[], Any], Any, Any]] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[Ending] = queue.SimpleQueue()
+        for number in range(threads):
+            threading.Thread(target=self._run, name=f"{name}-{number}", daemon=True).start()
+
+    def ask(
+        self,
+        work: Callable[[], T],
+        *,
+        then: Callable[[T], None],
+        fails: Callable[[Exception], None],
+    ) -> None:
+        """Exactly one of `then` and `fails` is called, by `collect`."""
+        self.pending += 1
+        self._asked.put((work, then, fails))
+
+    def collect(self) -> None:
+        while True:
+            try:
+                tell = self._ended.get_nowait()
+            except queue.Empty:
+                return
+            self.pending -= 1
+            tell()
+
+    def _run(self) -> None:
+        while True:
+            work, then, fails = self._asked.get()
+            self._ended.put(_ending(work, then, fails))
+            self._wake()
+
+
+def _ending(work: Callable[[], T], then: Callable[[T], None], fails: Any) -> Ending:
+    try:
+        with torch.inference_mode():
+            result = work()
+    except Exception as problem:
+        caught = problem
+        return lambda: fails(caught)
+    return lambda: then(result)

@@ -1,0 +1,38 @@
+"""Work beside the loop: its end is told once, in the loop's thread, and never lost."""
+
+import threading
+
+import torch
+
+from farm.engine.sidework import Sidework
+
+
+def test_an_end_is_told_when_the_loop_looks_and_in_its_thread() -> None:
+    woken, told = threading.Event(), list[object]()
+    side = Sidework("test", wake=woken.set)
+    side.ask(
+        lambda: threading.current_thread().name,
+        then=lambda name: told.extend([name, threading.current_thread()]),
+        fails=told.append,
+    )
+    assert woken.wait(10)
+    assert (told, side.pending) == ([], 1)
+    side.collect()
+    assert told == ["test-0", threading.current_thread()]
+    assert side.pending == 0
+
+
+def test_a_failure_is_told_too_and_the_thread_goes_on() -> None:
+    woken, told = threading.Event(), list[object]()
+    side = Sidework("test", wake=woken.set)
+    problem = ValueError("no")
+
+    def fail() -> None:
+        raise problem
+
+    for work in (fail, torch.is_inference_mode_enabled):
+        woken.clear()
+        side.ask(work, then=told.append, fails=told.append)
+        assert woken.wait(10)
+        side.collect()
+    assert told == [problem, True]
