@@ -4,19 +4,14 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import (
-    StableDiffusionXLImg2ImgPipeline,
-    StableDiffusionXLInpaintPipeline,
-    StableDiffusionXLPipeline,
-)
 from torch import Tensor
 
 from farm.engine.families import Origin
-from farm.engine.families.sdxl import StableDiffusionXL, from_pipeline
-from farm.engine.samplers import build_scheduler, generator_for
+from farm.engine.samplers import generator_for
 from shared.spec import Refiner, RenderKind, RenderSpec, SizeHint
-from tests.farm.engine.families import drive, tiny_sdxl
+from tests.farm.engine.families import drive
 from tests.farm.engine.families.drive import recipe
+from tests.farm.engine.families.pair_sdxl import ORIGINS, Pair
 
 CLOSE = 1e-4
 SAMPLERS = (
@@ -35,12 +30,6 @@ GUIDANCE = ({"guidance": 1.0}, {"guidance": 5.0}, {"guidance": 5.0, "rescale": 0
 REDRAWN = {"kind": RenderKind.IMAGE, "strength": 0.6}
 MASKED = {"kind": RenderKind.INPAINT, "strength": 0.6}
 MASKED_ANEW = {"kind": RenderKind.INPAINT, "strength": 1.0}
-PICTURE = drive.picture(1)
-ORIGINS = {
-    RenderKind.TEXT: Origin(),
-    RenderKind.IMAGE: Origin(PICTURE),
-    RenderKind.INPAINT: Origin(PICTURE, drive.mask(24)),
-}
 KINDS: dict[str, tuple[int, dict[str, Any]]] = {
     "text": (4, {}),
     "image": (4, REDRAWN),
@@ -49,54 +38,6 @@ KINDS: dict[str, tuple[int, dict[str, Any]]] = {
     "inpaint of nine": (9, MASKED),
     "inpaint of nine anew": (9, MASKED_ANEW),
 }
-
-
-class Pair:
-    """Our family and diffusers' parts, built apart from the same numbers."""
-
-    def __init__(self, **options: Any) -> None:
-        self.ours: StableDiffusionXL = from_pipeline(tiny_sdxl.build(**options))
-        self.parts = tiny_sdxl.build(**options)
-
-    def compare(self, spec: RenderSpec, **call: Any) -> float:
-        origin = ORIGINS[spec.kind]
-        found = drive.draw(self.ours, spec, origin).latents
-        return drive.relative(found, self.theirs(spec, origin, output_type="latent", **call))
-
-    def theirs(self, spec: RenderSpec, origin: Origin, **call: Any) -> Any:
-        """Diffusers' own answer; a pipeline of its own, with the spec's scheduler."""
-        pipeline = tiny_sdxl.alike(self.parts, _kind(origin), self._scheduler(spec))
-        hint = spec.size_hint or SizeHint((spec.height, spec.width))
-        asked: dict[str, Any] = {
-            "prompt": spec.texts[0].text,
-            "negative_prompt": spec.negative or None,
-            "num_inference_steps": spec.steps,
-            "guidance_scale": spec.guidance,
-            "guidance_rescale": spec.rescale,
-            "eta": spec.eta,
-            "clip_skip": spec.clip_skip or None,
-            "original_size": hint.original,
-            "crops_coords_top_left": hint.crop,
-            "generator": generator_for(spec.image_seed(0)),
-        }
-        return pipeline(**(asked | _pictures(spec, origin) | call)).images
-
-    def _scheduler(self, spec: RenderSpec) -> Any:
-        return build_scheduler(spec.sampler, self.parts.scheduler.config)
-
-
-def _kind(origin: Origin) -> Any:
-    if origin.picture is None:
-        return StableDiffusionXLPipeline
-    return StableDiffusionXLInpaintPipeline if origin.mask else StableDiffusionXLImg2ImgPipeline
-
-
-def _pictures(spec: RenderSpec, origin: Origin) -> dict[str, Any]:
-    size = {"width": spec.width, "height": spec.height}
-    if origin.picture is None:
-        return size
-    source = {"image": origin.picture, "strength": spec.strength}
-    return source | size | {"mask_image": origin.mask} if origin.mask else source
 
 
 @pytest.fixture(scope="module")
@@ -204,15 +145,17 @@ def _pixels(pair: Pair, spec: RenderSpec) -> Tensor:
 
 
 @pytest.mark.parametrize("sampler", ["ddim", "dpm++2m-karras", "euler", "euler-a", "heun"])
-@pytest.mark.parametrize("kind", ["text", "image"])
-def test_refiner_takes_over_as_diffusers(pairs: dict[int, Pair], kind: str, sampler: str) -> None:
+@pytest.mark.parametrize("changes", [{}, REDRAWN | {"strength": 0.9}], ids=["text", "image"])
+def test_refiner_takes_over_as_diffusers(
+    pairs: dict[int, Pair], changes: dict[str, Any], sampler: str
+) -> None:
     base, refiner = pairs[4], Pair(refiner=True)
     spec = recipe(
         sampler=sampler,
         steps=8,
         refiner=Refiner("refiner", 0.7),
         size_hint=SizeHint((512, 1024), (64, 32)),
-        **KINDS[kind][1],
+        **changes,
     )
     origin, generator = ORIGINS[spec.kind], generator_for(spec.seed)
     halfway = base.theirs(

@@ -5,8 +5,10 @@ from typing import Any
 import torch
 from diffusers import (
     AutoencoderKL,
+    ControlNetModel,
     EulerDiscreteScheduler,
     StableDiffusionXLImg2ImgPipeline,
+    StableDiffusionXLInpaintPipeline,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
@@ -60,14 +62,13 @@ def build(
     return whole.to(dtype)
 
 
-def alike(pipeline: Any, kind: Any, scheduler: Any) -> Any:
-    """The same parts as another of diffusers' pipelines, with a scheduler of its own."""
+def alike(pipeline: Any, kind: Any, **others: Any) -> Any:
+    """The same parts but for `others`, as another of diffusers' pipelines."""
     names = ["force_zeros_for_empty_prompt"]
-    if kind is not StableDiffusionXLPipeline:
+    if kind in (StableDiffusionXLImg2ImgPipeline, StableDiffusionXLInpaintPipeline):
         names.append("requires_aesthetics_score")
     asked = {name: pipeline.config[name] for name in names if name in pipeline.config}
-    parts = pipeline.components | {"scheduler": scheduler}
-    whole = kind(**parts, **asked, add_watermarker=False)
+    whole = kind(**(pipeline.components | others), **asked, add_watermarker=False)
     whole.set_progress_bar_config(disable=True)
     return whole
 
@@ -123,3 +124,14 @@ def _text(width: int) -> CLIPTextConfig:
         eos_token_id=vocabulary[tokenizer.END_TOKEN],
         pad_token_id=vocabulary[tokenizer.END_TOKEN],
     )
+
+
+def control(unet: Any, seed: int) -> Any:
+    """A ControlNet; its last layers, zero before training, would show nothing."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        net: Any = ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(4, 4, 8))
+        ends = [*net.controlnet_down_blocks, net.controlnet_mid_block]
+        for layer in [*ends, net.controlnet_cond_embedding.conv_out]:
+            torch.nn.init.normal_(layer.weight, std=0.3)
+    return net.eval()
