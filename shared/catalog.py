@@ -1,40 +1,62 @@
-"""Checkpoints by name: family, folder, sizes, defaults and cost, read from `catalog.toml`."""
+"""Checkpoints and adapters by name: where they lie, sizes, defaults and cost, from `catalog.toml`."""
 
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from shared.config import ROOT
+from shared import places
+from shared.adapters import TITLES, Adapter, read_adapter
 from shared.errors import Fault, Refusal
+from shared.places import File, Folder, Place, Repo, require
 
-FAMILIES = ("sd15",)
+FAMILIES = ("sd15", "sdxl", "sd3", "flux")
 SAMPLERS = ("dpm++2m-karras", "dpm++2m", "ddim", "euler", "euler-a", "heun", "unipc", "lcm")
+FLOW = ("sd3", "flux")  # families that are trained by flow matching
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+TIERS = ("hot", "warm", "cold")
+# What each family draws without, if it must.
+OPTIONAL = {
+    "sd15": frozenset({"image_encoder", "feature_extractor"}),
+    "sdxl": frozenset({"image_encoder", "feature_extractor"}),
+    "sd3": frozenset({"text_encoder_3", "image_encoder", "feature_extractor"}),
+    "flux": frozenset({"image_encoder", "feature_extractor"}),
+}
+LONGEST = 512  # tokens that a T5 encoder is given, at most
 _WORD = re.compile(r"[^\W\d_]+|\d+")
 
 Size = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
+def samplers_of(family: str) -> tuple[str, ...]:
+    """The samplers that work for a family: flow matching and diffusion share none."""
+    return tuple(name for name in SAMPLERS if name.startswith("flow-") == (family in FLOW))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
     """Sizes are (width, height) in native pixels. Empty `sizes` or `known_words` means any.
 
     `step_ms` is one forward of one picture of native² pixels; `fixed_ms` is a picture's rest.
+    `tier` says when it is on the device: hot always, warm while it is used, cold on demand only.
+    `vae` is an adapter that takes the place of its own; `refiner`: it may end what others began.
+    `true_cfg`: guided by a second row although it was distilled. `max_sequence_length`: tokens of
+    the T5 encoder, 0 for the family's own. `vram_gb` is an estimate, 0 for none.
     """
 
     name: str
     title: str
     family: str
-    folder: Path
+    weights: Place
     native: int
     multiple: int
     max_area: int
-    scale: int
-    pixel_art: bool
+    scale: int = 1
+    pixel_art: bool = False
     steps: int
     guidance: float
     sampler: str
@@ -42,16 +64,34 @@ class Checkpoint:
     step_ms: float
     fixed_ms: float
     known_words: frozenset[str]
-    examples: tuple[str, ...]
+    examples: tuple[str, ...] = ()
     sizes: tuple[Size, ...] = ()
     detectors: tuple[str, ...] = ()
     min_steps: int = 1
+    dtype: str = "auto"
+    tier: str = "warm"
+    vae: str = ""
+    refiner: bool = False
+    compile: bool = False
+    components_off: tuple[str, ...] = ()
+    max_sequence_length: int = 0
+    true_cfg: bool = False
+    vram_gb: float = 0.0
+
+    @property
+    def folder(self) -> Path:
+        """Of diffusers' format, or of the configurations of a single file."""
+        match self.weights:
+            case Folder(path) | File(config=Path() as path):
+                return path
+        raise Fault("no_folder", f"The checkpoint {self.name} does not come from a folder.")
 
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
     checkpoints: dict[str, Checkpoint]
     default: str
+    adapters: dict[str, Adapter] = field(default_factory=dict)
 
     def get(self, name: str) -> Checkpoint:
         found = self.checkpoints.get(name)
@@ -59,20 +99,50 @@ class Catalog:
             raise self._unknown(name)
         return found
 
+    def adapter(self, name: str, *, kind: str, family: str) -> Adapter:
+        """Refusal that names the nearest one of this kind that this family can wear."""
+        fitting = self.fitting(kind=kind, family=family)
+        for adapter in fitting:
+            if adapter.name == name:
+                return adapter
+        raise self._unfit(name, kind=kind, fitting=fitting)
+
+    def fitting(self, *, kind: str, family: str) -> list[Adapter]:
+        every = self.adapters.values()
+        return [one for one in every if one.kind == kind and one.family == family]
+
     def _unknown(self, name: str) -> Refusal:
         nearest = get_close_matches(name, self.checkpoints, n=1, cutoff=0.0)[0]
         sentence = f"There is no checkpoint “{name[:40]}” here. Did you mean “{nearest}”?"
         return Refusal("unknown_checkpoint", sentence, field="checkpoint")
+
+    def _unfit(self, name: str, *, kind: str, fitting: Iterable[Adapter]) -> Refusal:
+        known = self.adapters.get(name)
+        fits = known is not None and known.kind == kind
+        sentence = f"There is no {TITLES[kind]} “{name[:40]}” here."
+        if fits:
+            sentence = f"The {TITLES[kind]} “{name}” is made for another kind of checkpoint."
+        nearest = get_close_matches(name, [one.name for one in fitting], n=1, cutoff=0.0)
+        none = f"This checkpoint has no {TITLES[kind]}."
+        advice = f"Did you mean “{nearest[0]}”?" if nearest else none
+        code = "unfit_adapter" if fits else "unknown_adapter"
+        return Refusal(code, f"{sentence} {advice}", field=kind)
 
 
 def read_catalog(path: Path) -> Catalog:
     """Reads `catalog.toml`; a missing, unknown or impossible field is a Fault that names it."""
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        stray = set(raw) - {"default", "checkpoints", "adapters"}
+        require(not stray, f"unknown tables: {', '.join(sorted(stray))}")
+        rows = raw.get("adapters", {}).items()
+        adapters = {name: read_adapter(name, row, FAMILIES) for name, row in rows}
         checkpoints = {name: _checkpoint(name, row) for name, row in raw["checkpoints"].items()}
         default = str(raw["default"])
-        _require(default in checkpoints, f"default names {default!r}, which is not in it")
-        return Catalog(checkpoints, default)
+        require(default in checkpoints, f"default names {default!r}, which is not in it")
+        for checkpoint in checkpoints.values():
+            _check_vae(checkpoint, adapters)
+        return Catalog(checkpoints, default, adapters)
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         sentence = f"The catalog {path} cannot be used: {type(error).__name__}: {error}."
         raise Fault("catalog_unreadable", sentence) from error
@@ -87,52 +157,58 @@ def unknown_words(text: str, checkpoint: Checkpoint) -> tuple[str, ...]:
 
 
 def _checkpoint(name: str, row: Mapping[str, Any]) -> Checkpoint:
-    stray = set(row) - FIELDS
-    _require(not stray, f"{name} has unknown fields: {', '.join(sorted(stray))}")
-    checkpoint = Checkpoint(
-        name=name,
-        title=str(row.get("title", name)),
-        family=str(row["family"]),
-        folder=ROOT / str(row["folder"]),
-        native=int(row["native"]),
-        multiple=int(row["multiple"]),
-        max_area=int(row["max_area"]),
-        scale=int(row.get("scale", 1)),
-        pixel_art=bool(row.get("pixel_art", False)),
-        steps=int(row["steps"]),
-        guidance=float(row["guidance"]),
-        sampler=str(row["sampler"]),
-        samplers=_names(row, "samplers") or SAMPLERS,
-        step_ms=float(row["step_ms"]),
-        fixed_ms=float(row["fixed_ms"]),
-        known_words=_words(row.get("words")),
-        examples=_names(row, "examples"),
-        sizes=tuple(_size(size) for size in _names(row, "sizes")),
-        detectors=_names(row, "detectors"),
-        min_steps=int(row.get("min_steps", 1)),
-    )
-    _check(checkpoint)
+    try:
+        stray = set(row) - FIELDS
+        require(not stray, f"unknown fields: {', '.join(sorted(stray))}")
+        lacking = REQUIRED - set(row)
+        require(not lacking, f"{', '.join(sorted(lacking))} must be given")
+        given = {"title": name, "words": frozenset()} | places.read_fields(row, READERS)
+        require(given["family"] in FAMILIES, f"family must be one of {FAMILIES}")
+        given["samplers"] = given.get("samplers") or samplers_of(given["family"])
+        given["known_words"] = given.pop("words")
+        checkpoint = Checkpoint(name=name, weights=places.read_place(row), **given)
+        _check(checkpoint)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
     return checkpoint
 
 
-# What a row may hold: the file says `words` (a path) where the Checkpoint holds the words.
-FIELDS = (frozenset(Checkpoint.__dataclass_fields__) - {"name", "known_words"}) | {"words"}
-
-
 def _check(checkpoint: Checkpoint) -> None:
-    name = checkpoint.name
-    _require(checkpoint.family in FAMILIES, f"{name}: family must be one of {FAMILIES}")
-    for field in ("native", "multiple", "scale", "steps", "step_ms", "guidance", "max_area"):
-        value = getattr(checkpoint, field)
-        _require(isfinite(value) and value > 0, f"{name}: {field} must be above 0")
-    _require(isfinite(checkpoint.fixed_ms) and checkpoint.fixed_ms >= 0, f"{name}: fixed_ms")
+    for name in ("native", "multiple", "scale", "steps", "step_ms", "guidance", "max_area"):
+        value = getattr(checkpoint, name)
+        require(isfinite(value) and value > 0, f"{name} must be above 0")
+    for name in ("fixed_ms", "vram_gb"):
+        value = getattr(checkpoint, name)
+        require(isfinite(value) and value >= 0, f"{name} must not be below 0")
     within = 1 <= checkpoint.min_steps <= checkpoint.steps
-    _require(within, f"{name}: min_steps must be from 1 to steps")
-    strange = set(checkpoint.samplers) - set(SAMPLERS)
-    _require(not strange, f"{name}: unknown samplers {sorted(strange)}")
-    _require(checkpoint.sampler in checkpoint.samplers, f"{name}: sampler is not in samplers")
+    require(within, "min_steps must be from 1 to steps")
+    strange = set(checkpoint.samplers) - set(samplers_of(checkpoint.family))
+    require(not strange, f"samplers that {checkpoint.family} does not know: {sorted(strange)}")
+    require(checkpoint.sampler in checkpoint.samplers, "sampler is not in samplers")
     for size in (*checkpoint.sizes, (checkpoint.native, checkpoint.native)):
         _check_size(checkpoint, size)
+    _check_loading(checkpoint)
+
+
+def _check_loading(checkpoint: Checkpoint) -> None:
+    require(checkpoint.dtype in DTYPES, f"dtype must be one of {DTYPES}")
+    require(checkpoint.tier in TIERS, f"tier must be one of {TIERS}")
+    place = checkpoint.weights
+    require(not (isinstance(place, File) and place.config is None), "file needs a config folder")
+    require(not (isinstance(place, Repo) and place.path), "path means nothing for a checkpoint")
+    strange = set(checkpoint.components_off) - OPTIONAL[checkpoint.family]
+    require(not strange, f"components_off: {checkpoint.family} needs {sorted(strange)}")
+    tokens = checkpoint.max_sequence_length
+    require(0 <= tokens <= LONGEST, f"max_sequence_length must be from 0 to {LONGEST}")
+    require(not tokens or checkpoint.family in FLOW, "max_sequence_length is a T5 encoder's")
+    require(not checkpoint.true_cfg or checkpoint.family == "flux", "true_cfg is for flux")
+
+
+def _check_vae(checkpoint: Checkpoint, adapters: Mapping[str, Adapter]) -> None:
+    adapter = adapters.get(checkpoint.vae)
+    fits = adapter is not None and (adapter.kind, adapter.family) == ("vae", checkpoint.family)
+    sentence = f"{checkpoint.name}: vae names {checkpoint.vae!r}, no VAE of {checkpoint.family}"
+    require(not checkpoint.vae or fits, sentence)
 
 
 def _check_size(checkpoint: Checkpoint, size: Size) -> None:
@@ -143,7 +219,11 @@ def _check_size(checkpoint: Checkpoint, size: Size) -> None:
         and not (width % checkpoint.multiple or height % checkpoint.multiple)
     )
     fits = whole and width * height <= checkpoint.max_area
-    _require(fits, f"{checkpoint.name}: {width}x{height} is no multiple or larger than max_area")
+    require(fits, f"{width}x{height} is no multiple or larger than max_area")
+
+
+def _sizes(listed: Any) -> tuple[Size, ...]:
+    return tuple(_size(text) for text in places.texts(listed))
 
 
 def _size(text: str) -> Size:
@@ -151,20 +231,24 @@ def _size(text: str) -> Size:
     return int(width), int(height)
 
 
-def _names(row: Mapping[str, Any], field: str) -> tuple[str, ...]:
-    listed = row.get(field, [])
-    _require(isinstance(listed, list), f"{field} must be a list of texts")
-    return tuple(str(name) for name in listed)
-
-
-def _words(path: str | None) -> frozenset[str]:
-    if path is None:
-        return frozenset()
-    words = frozenset((ROOT / path).read_text(encoding="utf-8").lower().split())
-    _require(bool(words), f"{path} holds no word")
+def _words(path: Any) -> frozenset[str]:
+    words = frozenset(places.rooted(path).read_text(encoding="utf-8").lower().split())
+    require(bool(words), f"{path} holds no word")
     return words
 
 
-def _require(holds: bool, sentence: str) -> None:
-    if not holds:
-        raise ValueError(sentence)
+READERS: dict[str, places.Reader] = {
+    **dict.fromkeys(("title", "family", "sampler", "dtype", "tier", "vae"), places.text),
+    **dict.fromkeys(("native", "multiple", "max_area", "scale", "steps"), places.whole),
+    **dict.fromkeys(("min_steps", "max_sequence_length"), places.whole),
+    **dict.fromkeys(("guidance", "step_ms", "fixed_ms", "vram_gb"), places.number),
+    **dict.fromkeys(("pixel_art", "refiner", "compile", "true_cfg"), places.flag),
+    **dict.fromkeys(("samplers", "examples", "detectors", "components_off"), places.texts),
+    "sizes": _sizes,
+    "words": _words,
+}
+FIELDS = READERS.keys() | places.FIELDS
+REQUIRED = frozenset(
+    {"family", "native", "multiple", "max_area", "steps", "guidance", "sampler"}
+    | {"step_ms", "fixed_ms"}
+)
