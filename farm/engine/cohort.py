@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from farm.engine.families import Laid, Wish
+from farm.engine.families import Wish, drawn_in
 from farm.engine.guidance import Guidance, carried
 from farm.engine.trajectory import State, Trajectory
 
@@ -193,12 +193,12 @@ class Cohort:
 
     def _drawn(self, places: list[int], like: Tensor) -> Tensor:
         """Each row's noise from its own generator, on the CPU, as diffusers draws it."""
-        shape = (1, *like.shape[1:])
+        shape, dtype = (1, *like.shape[1:]), drawn_in(like.dtype)
         drawn = [
-            torch.randn(shape, generator=self.members[place].generator, dtype=like.dtype)
+            torch.randn(shape, generator=self.members[place].generator, dtype=dtype)
             for place in places
         ]
-        noise = carried(torch.cat(drawn), like.device)
+        noise = carried(torch.cat(drawn).to(like.dtype), like.device)
         if len(places) == len(self.members):
             return noise
         where = carried(torch.tensor(places), like.device)

@@ -175,6 +175,11 @@ class Family(Protocol):
         ...
 
 
+def drawn_in(dtype: torch.dtype) -> torch.dtype:
+    """Noise of a seed in double precision would be other noise, and so another picture."""
+    return torch.float32 if dtype is torch.float64 else dtype
+
+
 FAMILIES = {
     "flux": "farm.engine.families.flux",
     "sd15": "farm.engine.families.sd15",

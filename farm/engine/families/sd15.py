@@ -13,7 +13,7 @@ from diffusers import (
 )
 from torch import Tensor, nn
 
-from farm.engine.families import Conditioning, Kept, Laid, Origin, Start, Wish
+from farm.engine.families import Conditioning, Kept, Laid, Origin, Start, Wish, drawn_in
 from farm.engine.samplers import Sampler
 from farm.engine.steady import at_least_two, make_steady
 from shared.errors import Fault
@@ -144,9 +144,9 @@ class StableDiffusion15:
             raise Fault("bad_spec", "This checkpoint only redraws parts of a picture.")
         size = (spec.height, spec.width)
         latents: Tensor = pipeline.prepare_latents(
-            1, self._channels, *size, self.dtype, self.device, generator
+            1, self._channels, *size, drawn_in(self.dtype), self.device, generator
         )
-        return latents
+        return latents.to(self.dtype)
 
     def _image_to_image(
         self, sampler: Sampler, generator: torch.Generator, origin: Origin
