@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from farm.engine import lorakeys, weightfiles
+from farm.engine import lorakeys, tensorfiles
 from farm.engine.lora import LoraWeights
-from farm.engine.weightfiles import LIMITS, Limits
+from farm.engine.tensorfiles import LIMITS, Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,6 @@ def read(
     path: Path, family: str, *, limits: Limits = LIMITS, most_rank: int = lorakeys.MOST_RANK
 ) -> LoraFile:
     """Refusal for what is no sound LoRA of this family. Whether it fits, its bank's `put` knows."""
-    file = weightfiles.read(path, limits)
+    file = tensorfiles.read(path, limits)
     parts = lorakeys.sort_out(file.tensors, file.metadata, family=family, most_rank=most_rank)
     return LoraFile(parts, file.sha256)
