@@ -1,236 +1,28 @@
-"""Stable Diffusion 3 against diffusers' own pipelines, alone and beside unlike rows."""
+"""What Stable Diffusion 3 is told, wears, refuses and decodes; its pictures are checked next door."""
 
-from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from diffusers import (
-    StableDiffusion3Img2ImgPipeline,
-    StableDiffusion3InpaintPipeline,
-    StableDiffusion3Pipeline,
-)
 from torch import Tensor
 
-from farm.engine.families import Origin, sd3
-from farm.engine.families.sd3 import StableDiffusion3
+from farm.engine.families import sd3
 from farm.engine.lora import Patch
-from farm.engine.samplers import build_scheduler, generator_for
+from farm.engine.samplers import generator_for
 from shared.errors import Fault, Refusal
-from shared.spec import LoraUse, RenderKind, RenderSpec, WeightedText
+from shared.spec import LoraUse, RenderKind, WeightedText
 from tests.farm.engine.families import drive, tiny_sd3
-
-CLOSE = 1e-4
-WIDE, TALL = (64, 32), (32, 64)
-KINDS: dict[str, dict[str, Any]] = {
-    "with T5": {},
-    "without T5": {"t5": False},
-    "shifting": {"shifting": True},
-    "4 channels": {"channels": 4},
-    "inpainting": {"seen": 33},
-}
-WAYS = [RenderKind.TEXT, RenderKind.IMAGE, RenderKind.INPAINT]
-
-
-@cache
-def family_of(kind: str, dtype: torch.dtype = torch.float32) -> StableDiffusion3:
-    return fresh(kind, dtype)
-
-
-def fresh(kind: str, dtype: torch.dtype = torch.float32) -> StableDiffusion3:
-    pipeline = tiny_sd3.build(**KINDS[kind], dtype=dtype)
-    return sd3.from_pipeline(pipeline, text_length=tiny_sd3.TEXT_LENGTH)
-
-
-@cache
-def reference_of(kind: str, dtype: torch.dtype = torch.float32) -> StableDiffusion3Pipeline:
-    """The same weights in other modules, so that nothing the family does to its own is shared."""
-    return tiny_sd3.build(**KINDS[kind], dtype=dtype)
-
-
-def recipe(size: tuple[int, int] = WIDE, **changes: Any) -> RenderSpec:
-    plain = {"width": size[0], "height": size[1], "sampler": "flow-euler", "negative": "fog"}
-    return drive.recipe(**plain | changes)
-
-
-def redrawn(way: RenderKind) -> dict[str, Any]:
-    return {"kind": way, "strength": 1.0 if way is RenderKind.TEXT else 0.6, "steps": 5}
-
-
-def origin_of(spec: RenderSpec) -> Origin:
-    if spec.kind is RenderKind.TEXT:
-        return Origin()
-    size = (spec.width, spec.height)
-    masked = spec.kind is RenderKind.INPAINT
-    return Origin(drive.picture(3, *size), drive.mask(size[0] // 3, *size) if masked else None)
-
-
-def told(spec: RenderSpec, generator: torch.Generator) -> dict[str, Any]:
-    origin = origin_of(spec)
-    words: dict[str, Any] = {
-        "prompt": spec.texts[0].text,
-        "negative_prompt": spec.negative,
-        "width": spec.width,
-        "height": spec.height,
-        "num_inference_steps": spec.steps,
-        "guidance_scale": spec.guidance,
-        "generator": generator,
-        "max_sequence_length": tiny_sd3.TEXT_LENGTH,
-        "clip_skip": spec.clip_skip or None,
-    }
-    if origin.picture is not None:
-        words |= {"image": origin.picture, "strength": spec.strength}
-    if origin.mask is not None:
-        words |= {"mask_image": origin.mask}
-    return words
-
-
-def expected(
-    kind: str, spec: RenderSpec, *, dtype: torch.dtype = torch.float32, output: str = "latent"
-) -> Any:
-    """From diffusers' pipeline. It hands its scheduler no generator; here the job's own is."""
-    parts, generator = reference_of(kind, dtype).components, generator_for(spec.seed)
-    scheduler = build_scheduler(spec.sampler, parts["scheduler"].config)
-    if spec.sampler == "flow-lcm":
-        scheduler.step = partial(scheduler.step, generator=generator)
-    classes = {
-        RenderKind.TEXT: StableDiffusion3Pipeline,
-        RenderKind.IMAGE: StableDiffusion3Img2ImgPipeline,
-        RenderKind.INPAINT: StableDiffusion3InpaintPipeline,
-    }
-    pipeline = classes[spec.kind](**parts | {"scheduler": scheduler})
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline(**told(spec, generator), output_type=output).images
-
-
-def drawn(kind: str, spec: RenderSpec) -> Tensor:
-    return drive.draw(family_of(kind), spec, origin_of(spec)).latents
-
-
-def check(kind: str, spec: RenderSpec) -> None:
-    assert drive.relative(drawn(kind, spec), expected(kind, spec)) < CLOSE
-
-
-# --- a job alone is the pipeline's own ---------------------------------------------------------
-
-
-@pytest.mark.parametrize("guidance", [1.0, 5.0])
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("sampler", ["flow-euler", "flow-heun", "flow-lcm"])
-@pytest.mark.parametrize("kind", ["with T5", "without T5"])
-def test_alone_it_is_the_pipelines_own(
-    kind: str, sampler: str, way: RenderKind, guidance: float
-) -> None:
-    check(kind, recipe(sampler=sampler, guidance=guidance, **redrawn(way)))
-
-
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("sampler", ["flow-euler", "flow-lcm"])
-@pytest.mark.parametrize("size", [WIDE, (64, 64)])
-def test_a_size_shifts_its_timesteps_as_in_the_pipeline(
-    size: tuple[int, int], sampler: str, way: RenderKind
-) -> None:
-    check("shifting", recipe(size, sampler=sampler, **redrawn(way)))
-
-
-@pytest.mark.parametrize("guidance", [1.0, 5.0])
-@pytest.mark.parametrize("sampler", ["flow-dpm++2m", "flow-unipc"])
-def test_multistep_samplers_follow_the_pipeline_from_noise(sampler: str, guidance: float) -> None:
-    """diffusers' pipelines cannot begin from a picture with these: they lack `scale_noise`."""
-    check("with T5", recipe(sampler=sampler, guidance=guidance, steps=6))
-
-
-@pytest.mark.parametrize("way", [RenderKind.TEXT, RenderKind.IMAGE])
-def test_other_autoencoders_fit_too(way: RenderKind) -> None:
-    check("4 channels", recipe(**redrawn(way)))
-
-
-@pytest.mark.parametrize("strength", [0.35, 0.5, 0.75, 1.0])
-@pytest.mark.parametrize("way", [RenderKind.IMAGE, RenderKind.INPAINT])
-def test_strength_cuts_where_the_pipeline_cuts(way: RenderKind, strength: float) -> None:
-    """Part of a step counts as a whole one here, unlike in Stable Diffusion 1."""
-    check("with T5", recipe(kind=way, strength=strength, steps=10))
-
-
-@pytest.mark.parametrize("guidance", [1.0, 5.0])
-@pytest.mark.parametrize("strength", [0.6, 1.0])
-def test_an_inpainting_model_sees_the_mask(strength: float, guidance: float) -> None:
-    spec = recipe(kind=RenderKind.INPAINT, strength=strength, guidance=guidance)
-    start = drive.begin(family_of("inpainting"), spec, origin_of(spec)).start
-    assert start.kept is None
-    assert start.beside is not None
-    assert start.beside.shape == (1, 17, 16, 32)
-    check("inpainting", spec)
-
-
-@pytest.mark.parametrize("steps", [1, 2, 4])
-@pytest.mark.parametrize("sampler", ["flow-euler", "flow-lcm"])
-def test_few_steps_without_guidance(sampler: str, steps: int) -> None:
-    check("with T5", recipe(TALL, sampler=sampler, steps=steps, guidance=0.0))
-
-
-@pytest.mark.parametrize("skipped", [1, tiny_sd3.CLIP_LAYERS - 1])
-def test_layers_are_skipped_as_in_the_pipeline(skipped: int) -> None:
-    check("with T5", recipe(clip_skip=skipped))
-    plain, skipping = (drawn("with T5", recipe(clip_skip=skip)) for skip in (0, skipped))
-    assert drive.relative(skipping, plain) > 100 * CLOSE
-
-
-@pytest.mark.parametrize("guidance", [1.0, 3.0])
-@pytest.mark.parametrize("way", WAYS)
-def test_bf16_latents_give_the_pipelines_pixels(way: RenderKind, guidance: float) -> None:
-    """Both decoded here: diffusers' inpainting forgets the autoencoder's shift."""
-    spec, half = recipe(TALL, guidance=guidance, **redrawn(way)), torch.bfloat16
-    family = family_of("with T5", half)
-    with torch.inference_mode():
-        wanted = family.decode(expected("with T5", spec, dtype=half))
-    found = drive.pixels(family, drive.draw(family, spec, origin_of(spec)))
-    assert found.float().std() > 10
-    assert drive.psnr(found, wanted) >= 40
-
-
-def test_decoding_is_the_pipelines() -> None:
-    spec, family = recipe((36, 28)), family_of("with T5")
-    found = drive.pixels(family, drive.draw(family, spec))
-    wanted = torch.from_numpy(expected("with T5", spec, output="np") * 255).round()
-    assert found.shape == (1, 28, 36, 3)
-    assert (found.float() - wanted).abs().max() <= 1
-    assert found.float().std() > 10
-
-
-# --- rows of one forward -----------------------------------------------------------------------
-
-
-def unlike() -> list[RenderSpec]:
-    texts = ["a red sailboat", "two owls at night", "snow", "a lighthouse, 1900"]
-    return [
-        recipe(texts=(WeightedText(texts[0]),), steps=3, guidance=1.0),
-        recipe(texts=(WeightedText(texts[1]),), steps=6, guidance=3.5, seed=8),
-        recipe(texts=(WeightedText(texts[2]),), steps=4, sampler="flow-lcm"),
-        recipe(texts=(WeightedText(texts[3]),), steps=5, sampler="flow-unipc", negative="rain"),
-        recipe(kind=RenderKind.IMAGE, strength=0.6, steps=4, sampler="flow-heun"),
-        recipe(kind=RenderKind.INPAINT, strength=0.7, steps=5, guidance=7.0),
-    ]
-
-
-@pytest.mark.parametrize("kind", ["with T5", "without T5", "shifting"])
-def test_unlike_rows_in_one_forward_are_each_as_alone(kind: str) -> None:
-    family, specs = family_of(kind), unlike()
-    together = drive.draw_together(family, specs, [origin_of(spec) for spec in specs])
-    for course, spec in zip(together, specs, strict=True):
-        alone = drive.draw(family, spec, origin_of(spec)).latents
-        assert drive.relative(course.latents, alone) < CLOSE
-
-
-def test_rows_with_unlike_masks_share_a_forward() -> None:
-    family = family_of("inpainting")
-    specs = [recipe(kind=RenderKind.INPAINT, steps=steps) for steps in (3, 5)]
-    origins = [Origin(drive.picture(3, *WIDE), drive.mask(left, *WIDE)) for left in (8, 40)]
-    together = drive.draw_together(family, specs, origins)
-    for course, spec, origin in zip(together, specs, origins, strict=True):
-        assert drive.relative(course.latents, drive.draw(family, spec, origin).latents) < CLOSE
-
+from tests.farm.engine.families.pair_sd3 import (
+    CLOSE,
+    KINDS,
+    drawn,
+    family_of,
+    fresh,
+    origin_of,
+    recipe,
+    redrawn,
+)
 
 # --- what the model is told --------------------------------------------------------------------
 
