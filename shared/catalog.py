@@ -15,8 +15,17 @@ from shared.errors import Fault, Refusal
 from shared.places import File, Folder, Place, Repo, require
 
 FAMILIES = ("sd15", "sdxl", "sd3", "flux")
-SAMPLERS = ("dpm++2m-karras", "dpm++2m", "ddim", "euler", "euler-a", "heun", "unipc", "lcm")
 FLOW = ("sd3", "flux")  # families that are trained by flow matching
+# fmt: off
+SAMPLERS = (
+    "dpm++2m-karras", "dpm++2m", "dpm++2m-exponential", "dpm++2m-trailing", "ddim", "ddim-trailing",
+    "euler", "euler-karras", "euler-exponential", "euler-trailing", "euler-a", "euler-a-trailing",
+    "heun", "heun-karras", "heun-exponential", "heun-trailing",
+    "unipc", "unipc-karras", "unipc-exponential", "unipc-trailing", "pndm", "pndm-trailing", "lcm",
+    "flow-euler", "flow-euler-karras", "flow-euler-exponential", "flow-heun", "flow-dpm++2m",
+    "flow-unipc", "flow-lcm",
+)
+# fmt: on
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 TIERS = ("hot", "warm", "cold")
 # What each family draws without, if it must.

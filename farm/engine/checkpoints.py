@@ -89,19 +89,26 @@ def load(
     weights = whereabouts.look_up(checkpoint.weights, known)
     _check_family(checkpoint, weights)
     precision = dtype or dtype_for(checkpoint.dtype, device, bfloat16=_has_bfloat16(device))
+    options: dict[str, Any] = {"device": device, "dtype": precision}
     components: dict[str, Any] = dict.fromkeys(_left_out(checkpoint))
-    taken = dict(weights.digests) | {f"without {name}": "" for name in components}
+    taken = weights.digests | {f"without {name}": "" for name in components}
     if checkpoint.vae:
-        adapter = (adapters or {})[checkpoint.vae]
-        vae, its = load_part(adapter, device=device, dtype=precision, digests=known)
+        vae, its = load_part(_worn(checkpoint, adapters or {}), digests=known, **options)
         components["vae"] = vae
         taken |= {f"vae/{path}": digest for path, digest in its.digests.items()}
     with _reading(checkpoint.name):
-        family = _family(checkpoint, weights, device=device, dtype=precision, **components)
+        family = _family(checkpoint, weights, **options, **components)
     if checkpoint.compile:
         compile_blocks(family)
     size = bytes_of(family.modules)
     return Loaded(checkpoint.name, whereabouts.one_digest(taken), family, size, precision)
+
+
+def _worn(checkpoint: Checkpoint, adapters: Mapping[str, Adapter]) -> Adapter:
+    if checkpoint.vae not in adapters:
+        sentence = f"The VAE {checkpoint.vae} of {checkpoint.name} is not among the adapters."
+        raise Fault("weights_missing", sentence)
+    return adapters[checkpoint.vae]
 
 
 def load_part(

@@ -5,10 +5,18 @@ from pathlib import Path
 import pytest
 
 from farm.postcards.vocabulary import known_words
-from shared.catalog import SAMPLERS, Checkpoint, read_catalog, unknown_words
+from shared.catalog import (
+    FAMILIES,
+    SAMPLERS,
+    Checkpoint,
+    read_catalog,
+    samplers_of,
+    unknown_words,
+)
 from shared.config import ROOT, Settings
 from shared.errors import Fault, Refusal
 from shared.parameters import BY_FIELD
+from shared.places import File, Folder, Repo
 
 SHIPPED = Path(Settings.model_fields["catalog_file"].default)
 
@@ -28,13 +36,14 @@ def altered(tmp_path: Path, old: str, new: str) -> Path:
 
 def test_the_shipped_catalog_describes_the_postcards(postcards: Checkpoint) -> None:
     assert postcards.family == "sd15"
+    assert postcards.weights == Folder(ROOT / "farm/postcards/weights/base")
     assert postcards.folder == ROOT / "farm/postcards/weights/base"
     assert postcards.sizes == ((64, 64), (96, 64), (64, 96))
     assert (postcards.native, postcards.multiple, postcards.scale) == (64, 8, 8)
     assert postcards.pixel_art
     assert (postcards.steps, postcards.min_steps, postcards.guidance) == (12, 6, 4.0)
     assert postcards.sampler == "dpm++2m-karras"
-    assert set(postcards.samplers) == set(SAMPLERS)
+    assert set(postcards.samplers) == set(samplers_of("sd15"))
     assert postcards.detectors == ("world",)
 
 
@@ -67,6 +76,64 @@ def test_a_checkpoint_without_a_floor_of_steps_draws_with_one(tmp_path: Path) ->
     assert read_catalog(path).get("postcards").min_steps == 1
 
 
+LOADING = """
+dtype = "bfloat16"
+tier = "hot"
+vae = "soft"
+refiner = true
+compile = true
+components_off = ["image_encoder"]
+vram_gb = 2.5
+"""
+SOFT = """
+[adapters.soft]
+kind = "vae"
+family = "sd15"
+licence = "MIT"
+folder = "soft"
+"""
+
+
+def test_what_a_row_may_say_about_loading(tmp_path: Path, postcards: Checkpoint) -> None:
+    assert (postcards.dtype, postcards.tier, postcards.vae) == ("auto", "warm", "")
+    path = altered(tmp_path, "steps = 12", f"steps = 12{LOADING}")
+    path.write_text(path.read_text() + SOFT)
+    told = read_catalog(path).get("postcards")
+    assert (told.dtype, told.tier, told.vae) == ("bfloat16", "hot", "soft")
+    assert told.refiner
+    assert told.compile
+    assert (told.components_off, told.vram_gb) == (("image_encoder",), 2.5)
+
+
+FOLDER = 'folder = "farm/postcards/weights/base"'
+
+
+def test_a_checkpoint_comes_from_a_file_or_a_repository(tmp_path: Path) -> None:
+    single = altered(tmp_path, FOLDER, 'file = "/m/a.safetensors"\nconfig = "/m/config"')
+    told = read_catalog(single).get("postcards")
+    assert told.weights == File(Path("/m/a.safetensors"), Path("/m/config"))
+    assert told.folder == Path("/m/config")
+    fetched = read_catalog(altered(tmp_path, FOLDER, 'repo = "acme/model"\nrevision = "v1"'))
+    assert fetched.get("postcards").weights == Repo("acme/model", "v1")
+    with pytest.raises(Fault, match="postcards"):
+        _ = fetched.get("postcards").folder
+
+
+def test_flow_matching_and_diffusion_share_no_sampler() -> None:
+    shared = set(samplers_of("sdxl")) & set(samplers_of("flux"))
+    assert not shared
+    assert {name for family in FAMILIES for name in samplers_of(family)} == set(SAMPLERS)
+
+
+def test_a_flux_row(tmp_path: Path) -> None:
+    more = 'sampler = "flow-euler"\nmax_sequence_length = 256\ntrue_cfg = true'
+    path = altered(tmp_path, 'sampler = "dpm++2m-karras"', more)
+    path.write_text(path.read_text().replace('family = "sd15"', 'family = "flux"', 1))
+    flux = read_catalog(path).get("postcards")
+    assert (flux.true_cfg, flux.max_sequence_length) == (True, 256)
+    assert set(flux.samplers) == set(samplers_of("flux"))
+
+
 def test_an_unknown_checkpoint_names_the_nearest() -> None:
     with pytest.raises(Refusal, match="postcards") as refused:
         read_catalog(SHIPPED).get("poscard")
@@ -96,6 +163,28 @@ def test_an_unknown_checkpoint_names_the_nearest() -> None:
         ('"world"]', '"world"', "array"),
         ('["world"]', '"world"', "detectors"),
         ("words.txt", "no-words.txt", "no-words.txt"),
+        ("steps = 12", 'steps = "12"', "steps must be a whole number"),
+        ("steps = 12", "steps = 12.5", "steps must be a whole number"),
+        ("pixel_art = true", 'pixel_art = "no"', "pixel_art must be true or false"),
+        ("steps = 12", 'steps = 12\ndtype = "float8"', "dtype"),
+        ("steps = 12", 'steps = 12\ntier = "tepid"', "tier"),
+        ("steps = 12", 'steps = 12\nvae = "soft"', "vae"),
+        ("steps = 12", 'steps = 12\nvae = "neon"', "vae"),
+        ("steps = 12", "steps = 12\nrefiner = 1", "refiner"),
+        ("steps = 12", "steps = 12\nvram_gb = -1", "vram_gb"),
+        ("steps = 12", "steps = 12\nvram_gb = inf", "vram_gb"),
+        ("steps = 12", 'steps = 12\ncomponents_off = ["unet"]', "components_off"),
+        ("steps = 12", "steps = 12\nmax_sequence_length = 77", "max_sequence_length"),
+        ("steps = 12", "steps = 12\nmax_sequence_length = 513", "max_sequence_length"),
+        ("steps = 12", "steps = 12\ntrue_cfg = true", "true_cfg"),
+        ("steps = 12", 'steps = 12\nsamplers = ["flow-euler"]', "samplers"),
+        (FOLDER, "", "one of folder, file and repo"),
+        (FOLDER, f'{FOLDER}\nrepo = "acme/x"', "one of folder, file and repo"),
+        (FOLDER, 'file = "a.ckpt"\nconfig = "c"', "file must be a .safetensors"),
+        (FOLDER, 'file = "a.safetensors"', "file needs a config folder"),
+        (FOLDER, 'repo = "acme/x"\npath = "unet"', "path"),
+        ("[adapters.neon]", "[adapter.neon]", "unknown tables: adapter"),
+        ('kind = "controlnet"', 'kind = "net"', "adapter edges: kind"),
     ],
 )
 def test_a_broken_catalog_is_a_fault_that_says_why(
