@@ -14,6 +14,7 @@ from diffusers.pipelines.stable_diffusion_3.pipeline_stable_diffusion_3 import c
 from PIL import Image
 from torch import Tensor, nn
 
+from farm.engine.control_sd3 import Controls
 from farm.engine.families import Conditioning, Kept, Laid, Loras, Origin, Start, Wish
 from farm.engine.lora import LoraBank
 from farm.engine.samplers import RECIPES, Sampler
@@ -74,6 +75,7 @@ class StableDiffusion3:
         if self.steady:
             make_steady(self.transformer)
             make_steady(self.vae)
+        self.controls = Controls(self.transformer, self.vae)
         self.loras = {name: LoraBank(self.modules[name]) for name in WEARERS}
 
     def _sees_a_mask(self) -> bool:
@@ -252,18 +254,24 @@ class StableDiffusion3:
         return Laid(
             tensors={name: torch.cat([one.tensors[name] for one in wishes]) for name in names},
             beside=torch.cat(beside) if beside else None,
-            rest={"loras": [one.conditioning.loras for one in wishes]},
+            rest={
+                "loras": [one.conditioning.loras for one in wishes],
+                "controls": self.controls.lay(wishes, horizon),
+            },
         )
 
     def denoise(self, latents: Tensor, moments: Tensor, laid: Laid, at: int) -> Tensor:
         seen = latents if laid.beside is None else torch.cat([latents, laid.beside], dim=1)
+        told = {name: self._padded(rows) for name, rows in laid.tensors.items()}
+        times, hints = self._padded(moments), laid.rest["controls"]
         self.loras["transformer"].wear(laid.rest["loras"])
         prediction: Tensor = self.transformer(
             hidden_states=self._padded(seen),
-            timestep=self._padded(moments),
-            encoder_hidden_states=self._padded(laid.tensors["texts"]),
-            pooled_projections=self._padded(laid.tensors["pooled"]),
+            timestep=times,
+            encoder_hidden_states=told["texts"],
+            pooled_projections=told["pooled"],
             return_dict=False,
+            **self.controls.residuals(self._padded(latents), times, hints, at, **told),
         )[0]
         return prediction[: len(latents)]
 
