@@ -1,12 +1,15 @@
 """The shipped catalog is whole, and a broken one is a Fault that names what is wrong."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from farm.postcards.vocabulary import known_words
+from shared import adapters
 from shared.catalog import (
     FAMILIES,
+    FIELDS,
     SAMPLERS,
     Checkpoint,
     read_catalog,
@@ -199,3 +202,21 @@ def test_a_broken_catalog_is_a_fault_that_says_why(
 def test_a_missing_catalog_is_a_fault(tmp_path: Path) -> None:
     with pytest.raises(Fault, match="catalog"):
         read_catalog(tmp_path / "none.toml")
+
+
+REFERENCE = (ROOT / "docs" / "catalog.md").read_text()
+
+
+def test_the_reference_explains_every_field() -> None:
+    explained = set(re.findall(r"`(\w+)`", REFERENCE))
+    assert explained >= FIELDS | adapters.FIELDS
+
+
+def test_the_examples_of_the_reference_are_a_catalog(tmp_path: Path) -> None:
+    examples = re.findall(r"```toml\n(.*?)```", REFERENCE, re.DOTALL)
+    target = tmp_path / "catalog.toml"
+    target.write_text('default = "postcards"\n' + "\n".join(examples))
+    catalog = read_catalog(target)
+    assert {one.kind for one in catalog.adapters.values()} == set(adapters.KINDS)
+    places = {type(one.weights) for one in catalog.checkpoints.values()}
+    assert places == {Folder, File, Repo}
