@@ -17,6 +17,7 @@ from farm.engine.lorasums import Layer, Worn, sum_for
 from shared.errors import Fault, Refusal
 
 LEAST_RANK = 4  # smaller ones cost the same
+NOTHING = Worn(torch.empty(0), torch.empty(0))
 
 
 class Patch(NamedTuple):
@@ -59,7 +60,7 @@ class LoraBank:
         self._layers = dict(model.named_modules())
         self._wearers: dict[Layer, Wearer] = {}
         self._names: set[str] = set()
-        self._rows: tuple[Loras, ...] = ()
+        self._rows: tuple[Loras, ...] | None = None  # as last gathered, if that still holds
 
     @property
     def names(self) -> frozenset[str]:
@@ -73,9 +74,9 @@ class LoraBank:
     def put(self, name: str, weights: LoraWeights) -> None:
         """Refusal when a layer is missing or of another shape; then nothing has changed.
 
-        Without weights the name is known and adds nothing: an adapter of another model's part.
+        Without weights the name is known and adds nothing: the adapter changes other components.
+        What rows wear at the moment stays as it is until the next `wear`.
         """
-        self._check_not_worn(name)
         layers = {path: self._find(path) for path in weights}
         if len(set(layers.values())) < len(layers):
             raise Refusal("lora_wrong_layer", "This LoRA changes one layer twice.")
@@ -89,8 +90,8 @@ class LoraBank:
         self._names.add(name)
 
     def remove(self, name: str) -> None:
-        """Nothing happens where there is no such adapter; Fault while a row wears it."""
-        self._check_not_worn(name)
+        """Rows that wear it keep it until the next `wear`. Nothing happens where there is none."""
+        self._rows = None
         self._names.discard(name)
         for wearer in self._wearers.values():
             wearer.patches.pop(name, None)
@@ -103,7 +104,7 @@ class LoraBank:
             raise Fault("lora_missing", f"The LoRA {min(missing)} is not loaded.")
         if wanted == self._rows:
             return
-        self._rows = ()  # whatever fails below, the next call gathers anew
+        self._rows = None  # if gathering fails midway, the next call gathers anew
         choices: dict[tuple[str, ...], Choice] = {}
         for wearer in self._wearers.values():
             names = wearer.names_in(wanted)
@@ -111,10 +112,6 @@ class LoraBank:
                 choices[names] = _choose(wanted, names, like=wearer.layer.weight)
             wearer.wear(choices[names] if names else None)
         self._rows = wanted
-
-    def _check_not_worn(self, name: str) -> None:
-        if any(name == worn for row in self._rows for worn, _ in row):
-            raise Fault("lora_worn", f"The LoRA {name} is in use.")
 
     def _find(self, path: str) -> Layer:
         # Text encoders have lost and kept this floor from release to release.
@@ -142,7 +139,7 @@ class Wearer:
         self.patches: dict[str, Fitted] = {}
         self._sum = sum_for(layer)
         self._gathered: Worn | None = None
-        self._laid: Worn | None = None
+        self._laid = NOTHING
         self._count = 0  # of the rows that it is laid out for
         vars(layer)["forward"] = self.forward
 
@@ -155,28 +152,33 @@ class Wearer:
         given = self.plain(rows)
         if self._gathered is None:
             return given
-        if self._laid is None or len(rows) != self._count:
-            self._laid, self._count = self._lay(self._gathered, len(rows)), len(rows)
+        if len(rows) != self._count:
+            self._lay(self._gathered, len(rows))
         return self._sum.add(given, rows, self._laid)
 
-    def _lay(self, gathered: Worn, count: int) -> Worn:
+    def _lay(self, gathered: Worn, count: int) -> None:
         if len(gathered.up) not in (1, count):
             sentence = f"Adapters were chosen for {len(gathered.up)} rows, and {count} came."
             raise Fault("lora_rows", sentence)
-        return self._sum.lay(Worn(*(one.expand(count, *one.shape[1:]) for one in gathered)))
+        spread = Worn(*(one.expand(count, *one.shape[1:]) for one in gathered))
+        self._laid, self._count = self._sum.lay(spread), count
 
     def names_in(self, rows: Sequence[Loras]) -> tuple[str, ...]:
         """Sorted, so that a row's sum has one order whoever runs beside it."""
         return tuple(sorted({name for row in rows for name, _ in row if name in self.patches}))
 
     def wear(self, choice: Choice | None) -> None:
-        self._gathered = self._laid = None  # first: the old and the new at once may not fit
-        if choice is None:
-            return
+        # First: the old and the new at once may not fit into memory.
+        self._gathered, self._laid = None, NOTHING
+        if choice is not None:
+            self._gathered = self._gather(choice)
+            self._lay(self._gathered, choice.rows)
+
+    def _gather(self, choice: Choice) -> Worn:
         patches = [self.patches[name] for name in choice.names]
         downs, ups = _stack([one.down for one in patches]), _stack([one.up for one in patches])
         chosen = (ups[choice.places] * choice.weights[:, None, None]).to(ups.dtype)
-        self._gathered = Worn(
+        return Worn(
             downs[choice.places].view(choice.rows, -1, *downs.shape[2:]),
             chosen.view(choice.rows, -1, chosen.shape[-1]),
         )
