@@ -1,6 +1,5 @@
 """Stable Diffusion XL, its refiner and its inpainting models: two CLIP texts, size conditioning."""
 
-import copy
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,12 +8,10 @@ from typing import Any
 import torch
 from diffusers import StableDiffusionXLImg2ImgPipeline
 from diffusers.image_processor import VaeImageProcessor
-from diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl_img2img import (
-    retrieve_latents,
-)
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from farm.engine.autoencoder import Autoencoder
 from farm.engine.control import Controls
 from farm.engine.families import Conditioning, Kept, Laid, Loras, Origin, Start, Wish
 from farm.engine.lora import LoraBank
@@ -63,10 +60,10 @@ class StableDiffusionXL:
         self.unet = pipeline.unet.eval()
         self.dtype: torch.dtype = self.unet.dtype
         self.device: torch.device = self.unet.device
-        self.encoder, self.vae = _autoencoders(pipeline.vae.eval(), self.dtype)
+        self.autoencoder = Autoencoder(pipeline.vae, self.dtype)
+        self.vae = self.autoencoder.vae
         if self.unet.config.in_channels not in (self.vae.config.latent_channels, MASKED):
             raise Fault("weights_unfit", "This model asks for more than latents and a mask.")
-        self.spread = _spread(self.vae)
         self.config = dict(pipeline.scheduler.config)
         self.cumulated: Tensor = pipeline.scheduler.alphas_cumprod.cpu()
         self.texts: OrderedDict[tuple[str, int, Loras], Told] = OrderedDict()
@@ -78,8 +75,7 @@ class StableDiffusionXL:
         )
         self.steady = self.device.type == "cpu"
         if self.steady:
-            for module in (self.unet, self.vae, self.encoder):
-                make_steady(module)
+            make_steady(self.unet)
         self.controls = Controls(self.unet)
         self.references = References(self.unet)
         self.loras = {name: LoraBank(self.modules[name]) for name in WEARERS & {*self.modules}}
@@ -88,8 +84,8 @@ class StableDiffusionXL:
     def modules(self) -> Mapping[str, nn.Module]:
         names = ("unet", "text_encoder", "text_encoder_2")
         found = {name: getattr(self.pipeline, name) for name in names} | {"vae": self.vae}
-        if self.encoder is not self.vae:
-            found["vae_encoder"] = self.encoder
+        if self.autoencoder.encoder is not self.vae:
+            found["vae_encoder"] = self.autoencoder.encoder
         return {name: module for name, module in found.items() if module is not None}
 
     # --- before ------------------------------------------------------------------------------
@@ -126,7 +122,7 @@ class StableDiffusionXL:
         if not wanted:
             raise Fault("bad_spec", "At least one part of the prompt needs a weight above 0.")
         self._check_clip_skip(spec.clip_skip)
-        loras = tuple((one.name, one.weight) for one in spec.loras)
+        loras = self._worn(spec)
         shares = [part.weight / sum(one.weight for one in wanted) for part in wanted]
         parts = [self._encode(part.text, spec.clip_skip, loras) for part in wanted]
         unwanted = [spec.negative, *(part.text for part in spec.texts if part.weight < 0)]
@@ -141,6 +137,12 @@ class StableDiffusionXL:
             rescale=spec.rescale,
             loras=loras,
         )
+
+    def _worn(self, spec: RenderSpec) -> Loras:
+        """None by a refiner: LoRAs are made for the base, whose parts are of other shapes."""
+        if self.pipeline.config.requires_aesthetics_score:
+            return ()
+        return tuple((one.name, one.weight) for one in spec.loras)
 
     def _check_clip_skip(self, skipped: int) -> None:
         encoders = (self.pipeline.text_encoder, self.pipeline.text_encoder_2)
@@ -209,7 +211,9 @@ class StableDiffusionXL:
             raise Fault("bad_spec", "An inpainting model needs a picture and a mask.")
         if origin.picture is None:
             return Start(self._noise(shape, generator) * sampler.start_scale)
-        clean = self._clean(self.pipeline.image_processor.preprocess(origin.picture), generator)
+        clean = self.autoencoder.encode(
+            self.pipeline.image_processor.preprocess(origin.picture), generator
+        )
         return Start(sampler.noised(clean, self._noise(shape, generator), 0))
 
     def _masked_start(
@@ -219,16 +223,16 @@ class StableDiffusionXL:
         shape, anew, nine = self.latent_shape(spec), spec.strength == 1, self._inpaints
         pixels = self.pipeline.image_processor.preprocess(origin.picture)
         mask = self.masks.preprocess(origin.mask)
-        clean = None if nine and anew else self._clean(pixels, generator)
+        clean = None if nine and anew else self.autoencoder.encode(pixels, generator)
         noise = self._noise(shape, generator)
         mixed = None if clean is None or anew else sampler.noised(clean, noise, 0)
         begun = noise * sampler.start_scale if mixed is None else mixed
         small = interpolate(mask, size=shape[2:]).to(self.device, self.dtype)
         if nine or clean is None:
-            stays = self._clean(pixels * (mask < 0.5), generator)
+            stays = self.autoencoder.encode(pixels * (mask < 0.5), generator)
             return Start(begun, beside=torch.cat([small, stays], dim=1))
         # diffusers encodes what stays here too, for nothing: only the generator has to follow.
-        torch.randn(shape, generator=generator, dtype=self.encoder.dtype)
+        self.autoencoder.skip(shape, generator)
         return Start(begun, kept=Kept(small, clean, noise))
 
     @property
@@ -237,13 +241,6 @@ class StableDiffusionXL:
 
     def _noise(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         return torch.randn(shape, generator=generator, dtype=self.dtype).to(self.device)
-
-    def _clean(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
-        """A picture's latents; the encoder draws them from what it knows of the picture."""
-        rows = pixels.to(self.device, self.encoder.dtype)
-        latents = retrieve_latents(self.encoder.encode(rows), generator=generator).to(self.dtype)
-        mean, deviation = self.spread[0].to(latents), self.spread[1].to(latents)
-        return (latents - mean) * self.vae.config.scaling_factor / deviation
 
     # --- the loop ----------------------------------------------------------------------------
 
@@ -300,16 +297,8 @@ class StableDiffusionXL:
 
     # --- after -------------------------------------------------------------------------------
 
-    @torch.inference_mode()
     def decode(self, latents: Tensor) -> Tensor:
-        rows = self._padded(latents.to(self.vae.dtype))
-        mean, deviation = self.spread[0].to(rows), self.spread[1].to(rows)
-        clean = rows * deviation / self.vae.config.scaling_factor + mean
-        pixels: Tensor = self.vae.decode(clean, return_dict=False)[0][: len(latents)]
-        if not bool(pixels.isfinite().all()):
-            raise ArithmeticError("the decoder gave pixels that are no numbers")
-        bright = (pixels.float() / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1) * 255
-        return bright.round().to(torch.uint8).cpu().contiguous()
+        return self.autoencoder.decode(latents)
 
     @torch.inference_mode()
     def warm(self) -> None:
@@ -321,34 +310,6 @@ class StableDiffusionXL:
         beside = noise.new_zeros(1, 5, *shape[2:]) if self._inpaints else None
         laid = self.lay([Wish(told.towards, told, True, beside, 0, 1)], 1)
         self.decode(self.denoise(noise, torch.zeros(1, device=self.device), laid, 0))
-
-
-def _autoencoders(vae: Any, dtype: torch.dtype) -> tuple[Any, Any]:
-    """One that encodes and one that decodes, each in the precision diffusers' pipelines change to.
-
-    They change it to and fro at each use; here pictures are encoded while others are decoded.
-    """
-    small = dtype in (torch.float16, torch.bfloat16)
-    if not (small and vae.config.force_upcast):
-        return vae, vae
-    if dtype == torch.float16:
-        vae.to(torch.float32)
-        return vae, vae
-    encoder = copy.deepcopy(vae).to(torch.float32)
-    encoder.decoder = None
-    return encoder, vae
-
-
-def _spread(vae: Any) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of each channel of the latents, which some autoencoders name."""
-    channels = vae.config.latent_channels
-    mean = vae.config.get("latents_mean") or (0.0,) * channels
-    deviation = vae.config.get("latents_std") or (1.0,) * channels
-    shape = (1, channels, 1, 1)
-    return (
-        torch.tensor(mean, device=vae.device).view(shape),
-        torch.tensor(deviation, device=vae.device).view(shape),
-    )
 
 
 def _blend(parts: Sequence[Told], shares: Sequence[float]) -> Told:

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import torch
 
-from farm.engine.families import Conditioning, Origin
+from farm.engine.families import Conditioning, Origin, Wish
 from farm.engine.families import sdxl as family_file
 from farm.engine.families.sdxl import StableDiffusionXL, from_pipeline, load
 from farm.engine.samplers import generator_for
 from shared.errors import Fault
-from shared.spec import RenderKind, SizeHint, WeightedText
+from shared.spec import LoraUse, SizeHint, WeightedText
 from tests.farm.engine.families import drive, tiny_sdxl
 from tests.farm.engine.families.drive import recipe
 
@@ -108,6 +108,11 @@ def test_a_refiner_is_told_how_fine_it_shall_be() -> None:
     assert sizes.against["size"].tolist() == [[512, 1024, 0, 0, 2.5]]
 
 
+def test_a_refiner_wears_nothing_that_was_made_for_the_base() -> None:
+    refiner = from_pipeline(tiny_sdxl.build(refiner=True))
+    assert told(refiner, (BLUE, 1.0), loras=(LoraUse("style"),)).loras == ()
+
+
 # --- refusals ------------------------------------------------------------------------------------
 
 
@@ -162,20 +167,6 @@ def test_estimate_finds_the_clean_latents(prediction: str) -> None:
     torch.testing.assert_close(found, clean, atol=1e-4, rtol=1e-4)
 
 
-def test_pixels_that_are_no_numbers(family: StableDiffusionXL) -> None:
-    with pytest.raises(ArithmeticError):
-        family.decode(torch.full((1, 4, 8, 8), torch.nan))
-
-
-def test_pictures_of_a_batch_are_decoded_as_if_alone(family: StableDiffusionXL) -> None:
-    latents = torch.randn(3, 4, 8, 8, generator=generator_for(2))
-    together = family.decode(latents)
-    assert together.shape == (3, 32, 32, 3)
-    assert all(
-        torch.equal(together[i : i + 1], family.decode(latents[i : i + 1])) for i in range(3)
-    )
-
-
 def test_decoding_in_tiles_is_a_switch(family: StableDiffusionXL) -> None:
     vae: Any = family.modules["vae"]
     latents = torch.randn(1, 4, 16, 24, generator=generator_for(3))
@@ -189,16 +180,16 @@ def test_decoding_in_tiles_is_a_switch(family: StableDiffusionXL) -> None:
     assert torch.equal(family.decode(latents), whole)
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
-def test_encoding_leaves_the_decoder_alone(dtype: torch.dtype) -> None:
-    """Both run at once, in two threads; diffusers' pipelines change the precision of both."""
-    family = from_pipeline(tiny_sdxl.build(dtype=dtype))
-    before = [one.data_ptr() for one in family.vae.decoder.parameters()]
-    spec = recipe(kind=RenderKind.IMAGE, strength=0.6)
-    start = family.start(spec, family.sampler(spec), generator_for(1), Origin(drive.picture(1)))
-    assert [one.data_ptr() for one in family.vae.decoder.parameters()] == before
-    assert start.latents.dtype == dtype
-    assert family.encoder.dtype == torch.float32
+def test_a_row_has_the_same_bits_whatever_runs_beside_it(family: StableDiffusionXL) -> None:
+    told_all = [told(family, (text, 1.0)) for text in (BLUE, RED, SNOW)]
+    wishes = [Wish(one.towards, one, True, None, 0, 4) for one in told_all]
+    latents = torch.randn(3, 4, 16, 16, generator=generator_for(4))
+    moments = torch.tensor([900.0, 500.0, 20.0])
+    with torch.inference_mode():
+        together = family.denoise(latents, moments, family.lay(wishes, 1), 0)
+        for row in (slice(i, i + 1) for i in range(3)):
+            alone = family.denoise(latents[row], moments[row], family.lay(wishes[row], 1), 0)
+            assert torch.equal(together[row], alone)
 
 
 def test_what_takes_memory() -> None:

@@ -10,7 +10,7 @@ import torch
 from diffusers import StableDiffusionXLControlNetPipeline, StableDiffusionXLPipeline
 from torch import Tensor
 
-from farm.engine.families import Hint
+from farm.engine.families import Hint, Origin
 from farm.engine.lora import Patch
 from shared.spec import LoraUse, RenderSpec
 from tests.farm.engine.families import drive, tiny_sdxl
@@ -91,7 +91,7 @@ def test_lora_as_if_merged(part: str) -> None:
         bank.put("style", {WORN[part]: patch} if name == part else {})
     found = among_others(pair, drive.begin(pair.ours, spec))
     _merge(_layer(getattr(pair.parts, part), WORN[part]), patch, 0.8)
-    wanted = pair.theirs(spec, drive.Origin(), output_type="latent")
+    wanted = pair.theirs(spec, Origin(), output_type="latent")
     assert drive.relative(found, wanted) < CLOSE
     check_it_shows(pair, spec, found)
 

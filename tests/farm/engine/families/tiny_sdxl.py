@@ -97,7 +97,7 @@ def _unet(*, refiner: bool, channels: int, distilled: bool) -> UNet2DConditionMo
 
 def _vae(changes: dict[str, Any]) -> AutoencoderKL:
     plain = {
-        "block_out_channels": (8, 8, 8),
+        "block_out_channels": (8, 16, 16),
         "down_block_types": ("DownEncoderBlock2D",) * 3,
         "up_block_types": ("UpDecoderBlock2D",) * 3,
         "layers_per_block": 1,
