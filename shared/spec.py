@@ -156,9 +156,10 @@ class RenderSpec:
     @property
     def pictures(self) -> tuple[Source, ...]:
         """Every stored picture that is needed to draw it, once each."""
-        used = [one.source for one in (*self.controls, *self.references)]
+        hints = [one.source for one in self.controls]
+        looks = [one.source for one in self.references]
         masks = [self.mask] if self.mask else []
-        return tuple(dict.fromkeys([*self.sources, *masks, *used]))
+        return tuple(dict.fromkeys([*self.sources, *masks, *hints, *looks]))
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

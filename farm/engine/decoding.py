@@ -36,7 +36,7 @@ class Decoder:
         """Pictures and milliseconds. ArithmeticError when pixels are no numbers."""
         started = time.perf_counter()
         with self._behind(after):
-            pixels = [self._decode(family, torch.cat(part)) for part in _chunks(latents)]
+            pixels = [self._decode(family, torch.cat(list(part))) for part in _chunks(latents)]
         return pictures_of(torch.cat(pixels), seeds), (time.perf_counter() - started) * 1e3
 
     @contextmanager

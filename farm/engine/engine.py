@@ -11,12 +11,14 @@ import torch
 from farm.engine import batching
 from farm.engine.batch import Runnable, candidate, jobs_of, rows_of
 from farm.engine.batching import Group, Turns
+from farm.engine.checkpoints import Loaded
 from farm.engine.cohort import Cohort, Denoised
 from farm.engine.curve import Curve
 from farm.engine.failures import explain, is_out_of_memory
 from farm.engine.finishing import Finishing
 from farm.engine.inspection import Inspections
 from farm.engine.job import EngineJob
+from farm.engine.ladder import Ladder, Rung, handed_back
 from farm.engine.messages import Expect, Failed, GivenBack, Inspect, Render, ToParent
 from farm.engine.pool import Pool
 from farm.engine.preparation import HIGHER, Preparation
@@ -64,6 +66,7 @@ class Engine:
         self.cohorts: dict[Group, Cohort] = {}
         self.curves: defaultdict[Group, Curve] = defaultdict(Curve)
         self.turns = Turns()
+        self.ladder = Ladder()
         self.sentry = Sentry()
         self.arrivals = count()
         self.sharing: dict[Group, list[Runnable]] = {}
@@ -131,7 +134,7 @@ class Engine:
         self.changed, self.unreviewed = False, 0
 
     def _cap(self, key: Group) -> int:
-        return self.curves[key].cap(self.rows)
+        return self.curves[key].cap(min(self.rows, self.ladder.rows or self.rows))
 
     def _rest(self, parked: list[Trajectory]) -> None:
         for one in parked:
@@ -152,6 +155,7 @@ class Engine:
             return
         self.counts["forwards"] += 1
         self.counts["rows"] += rows_of(batch)
+        self.ladder.after_good_step()
         self._advance(batch, cohort, denoised)
         self.curves[batch[0][1].key].saw(rows_of(batch), (self.clock() - started) * 1e3)
 
@@ -167,14 +171,31 @@ class Engine:
     def _run_halves(self, batch: list[Runnable], problem: Exception) -> None:
         self.changed = True
         if is_out_of_memory(problem):
-            self.rows = max(1, min(self.rows, rows_of(batch)) // 2)
-            log.warning("Out of memory: from now on %d rows in a forward.", self.rows)
-        if len(batch) == 1:
+            self._descend(batch)
+        elif len(batch) == 1:
             self._fail(batch[0][0], problem)
-            return
+        else:
+            self._run_each(batch)
+
+    def _run_each(self, batch: list[Runnable]) -> None:
         middle = len(batch) // 2
         for half in (batch[:middle], batch[middle:]):
             self._run([one for one in half if self.runs(one[0])])
+
+    def _descend(self, batch: list[Runnable]) -> None:
+        """One rung down the ladder for each forward that did not fit, the last one to a larger GPU."""
+        job, loaded = batch[0][0], batch[0][1].leg.loaded
+        match self.ladder.after_oom(rows_of(batch), splits=len(batch) > 1):
+            case Rung.SPLIT:
+                log.warning("Out of memory: from now on %s rows in a forward.", self.ladder.rows)
+                self._run_each(batch)
+            case Rung.HAND_BACK:
+                self._fail(job, handed_back(loaded.name))
+            case rung:
+                log.warning("Out of memory with one picture: %s.", rung.name.lower())
+                if rung is Rung.OFFLOADED:
+                    self.pool.offload(loaded)
+                self._run(batch)
 
     def _advance(self, batch: list[Runnable], cohort: Cohort, denoised: Denoised) -> None:
         self.sentry.look(denoised.sound, cohort.members)
@@ -276,7 +297,7 @@ class Engine:
             self.drop(job.id, forget=False)
             self.send(GivenBack(job.id, job.render.attempt, job.step))
 
-    def _in_use(self) -> list[object]:
+    def _in_use(self) -> list[Loaded]:
         jobs = [*self.running.values(), *self.finishing.jobs]
         return [loaded for job in jobs for loaded in job.in_use]
 

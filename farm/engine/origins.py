@@ -1,11 +1,16 @@
 """The picture a job starts from, made of the pictures it was sent."""
 
+from collections.abc import Mapping
+
 from PIL import Image
 
 from farm.engine.families import Origin
 from farm.engine.messages import Render
 from shared.errors import Fault
 from shared.spec import RenderKind, RenderSpec, Source
+
+
+Images = Mapping[str, Image.Image]  # by the SHA-256 of the stored file
 
 
 def read_inputs(render: Render) -> dict[str, Image.Image]:
@@ -15,7 +20,7 @@ def read_inputs(render: Render) -> dict[str, Image.Image]:
     }
 
 
-def origin_of(spec: RenderSpec, images: dict[str, Image.Image]) -> Origin:
+def origin_of(spec: RenderSpec, images: Images) -> Origin:
     """Fault `bad_spec` when a picture is missing."""
     if spec.kind is RenderKind.TEXT:
         return Origin()
@@ -27,7 +32,7 @@ def origin_of(spec: RenderSpec, images: dict[str, Image.Image]) -> Origin:
     return Origin(picture, mask)
 
 
-def found(source: Source, images: dict[str, Image.Image]) -> Image.Image:
+def found(source: Source, images: Images) -> Image.Image:
     if source.sha256 not in images:
         raise Fault("bad_spec", "A picture that the recipe names was not sent with it.")
     return images[source.sha256]

@@ -19,6 +19,7 @@ from farm.engine.pool import Pool
 from farm.engine.samplers import Sampler
 from farm.engine.snapshots import Identity, SnapshotWriter
 from farm.engine.trajectory import Leg, State, Trajectory, leaning, seeded
+from farm.engine.wardrobe import Wardrobe
 from shared.errors import Fault
 from shared.spec import RenderKind, RenderSpec
 
@@ -41,6 +42,7 @@ class Preparation:
         self.pool = pool
         self.snapshots = snapshots
         self.send = send
+        self.wardrobe = Wardrobe(pool.catalog)
         self._turns: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
 
     def job(self, render: Render, *, arrived: int) -> EngineJob:
@@ -54,7 +56,7 @@ class Preparation:
             render,
             spec,
             self._trajectories(spec, loaded, images, range(spec.images)),
-            _identity(render, spec, loaded),
+            self._identity(render, spec, loaded),
             arrived,
             load_ms=load_ms,
         )
@@ -70,6 +72,17 @@ class Preparation:
         (fresh,) = self._trajectories(job.spec, loaded, images, [broken.index])
         fresh.retried = True
         return fresh
+
+    def _identity(
+        self, render: Render, spec: RenderSpec, loaded: Sequence[Loaded]
+    ) -> Identity:
+        worn = self.wardrobe.digest(spec)
+        return Identity(
+            job_id=render.job_id,
+            spec=spec.sha256(),
+            weights=" ".join([*(one.sha256 for one in loaded), *filter(None, [worn])]),
+            libraries=snapshots.libraries(),
+        )
 
     def _load(self, render: Render, spec: RenderSpec) -> list[Loaded]:
         names = [spec.checkpoint, *([spec.refiner.checkpoint] if spec.refiner else [])]
@@ -87,27 +100,35 @@ class Preparation:
         images: dict[str, Image.Image],
         wanted: Sequence[int],
     ) -> list[Trajectory]:
-        legs = [self._leg(spec, one, refining=bool(nth)) for nth, one in enumerate(loaded)]
+        legs = [self._leg(spec, loaded[0], images)]
+        legs += [self._refining(spec, one) for one in loaded[1:]]
         origin = origin_of(spec, images)
         return [self._trajectory(spec, index, legs, origin) for index in wanted]
 
-    def _leg(self, spec: RenderSpec, loaded: Loaded, *, refining: bool) -> Leg:
+    def _leg(self, spec: RenderSpec, loaded: Loaded, images: dict[str, Image.Image]) -> Leg:
         family = loaded.family
-        with self._turns[id(loaded)]:
+        with self._turns[id(family)]:
             family.latent_shape(spec)
-            sampler = _sampler(spec, loaded, refining=refining)
-            conditioning = family.encode(spec)
-            _ = sampler.table  # probed here, beside the loop, and shared by its forks
-        return Leg(loaded, conditioning, sampler, _evaluations(spec, sampler))
+            sampler = _sampler(spec, loaded, refining=False)
+            self.wardrobe.fit(spec, family)
+            told = self.wardrobe.dressed(spec, family, family.encode(spec), images)
+        return Leg(loaded, told, sampler, _evaluations(spec, sampler))
+
+    def _refining(self, spec: RenderSpec, loaded: Loaded) -> Leg:
+        """A refiner wears nothing: adapters are made for the base."""
+        with self._turns[id(loaded.family)]:
+            sampler = _sampler(spec, loaded, refining=True)
+            told = loaded.family.encode(spec)
+        return Leg(loaded, told, sampler, len(sampler.timesteps))
 
     def _trajectory(
         self, spec: RenderSpec, index: int, legs: Sequence[Leg], origin: Origin
     ) -> Trajectory:
         seed, generator = seeded(spec, index)
         own = [replace(leg, sampler=leg.sampler.fork()) for leg in legs]
-        first = own[0]
-        with self._turns[id(first.loaded)]:
-            start = first.loaded.family.start(spec, first.sampler, generator, origin)
+        first, family = own[0], own[0].loaded.family
+        with self._turns[id(family)]:
+            start = family.start(spec, first.sampler, generator, origin)
         own[0] = replace(first, kept=start.kept, beside=start.beside)
         return Trajectory(index, seed, generator, own, State(_leant(spec, index, start, first)))
 
@@ -121,10 +142,9 @@ def _leant(spec: RenderSpec, index: int, start: Start, leg: Leg) -> torch.Tensor
 
 def _sampler(spec: RenderSpec, loaded: Loaded, *, refining: bool) -> Sampler:
     try:
-        if refining:
-            refined: Sampler = loaded.family.sampler(spec, refining=True)
-            return refined
-        return loaded.family.sampler(spec)
+        sampler = loaded.family.sampler(spec, refining=refining)
+        _ = sampler.table  # probed here, beside the loop, and shared by its forks
+        return sampler
     except ValueError as problem:
         raise Fault("bad_spec", f"Sampler {spec.sampler}: {problem}") from problem
 
@@ -142,12 +162,3 @@ def _read(render: Render) -> RenderSpec:
     if not (1 <= spec.images <= MOST_IMAGES and 1 <= spec.steps <= MOST_STEPS):
         raise Fault("bad_spec", f"{spec.images} images of {spec.steps} steps cannot be rendered.")
     return spec
-
-
-def _identity(render: Render, spec: RenderSpec, loaded: Sequence[Loaded]) -> Identity:
-    return Identity(
-        job_id=render.job_id,
-        spec=spec.sha256(),
-        weights=" ".join(one.sha256 for one in loaded),
-        libraries=snapshots.libraries(),
-    )

@@ -142,7 +142,7 @@ def _hosted(tensor: Tensor) -> Tensor:
 
 def _key(leg: Leg, latents: Tensor) -> tuple[object, ...]:
     beside = None if leg.beside is None else tuple(leg.beside.shape)
-    return id(leg.loaded), tuple(latents.shape), leg.conditioning.shapes, beside
+    return id(leg.loaded.family), tuple(latents.shape), leg.conditioning.shapes, beside
 
 
 def seeded(spec: RenderSpec, index: int) -> tuple[int, torch.Generator]:

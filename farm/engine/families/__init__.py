@@ -138,8 +138,11 @@ class Family(Protocol):
         """What takes memory, by diffusers' component names."""
         ...
 
-    def sampler(self, spec: RenderSpec) -> Sampler:
-        """Set to the spec's steps and strength, so that its first moment is the first to denoise."""
+    def sampler(self, spec: RenderSpec, *, refining: bool = False) -> Sampler:
+        """Set to the spec's steps and strength, so that its first moment is the first to denoise.
+
+        `refining` asks for the part that a refiner draws; Fault `bad_spec` of what is none.
+        """
         ...
 
     def latent_shape(self, spec: RenderSpec) -> tuple[int, ...]:

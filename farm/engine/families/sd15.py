@@ -13,13 +13,18 @@ from diffusers import (
 )
 from torch import Tensor, nn
 
-from farm.engine.families import Conditioning, Kept, Laid, Origin, Start, Wish, drawn_in
+from farm.engine.control import Controls
+from farm.engine.embeddings import Embeddings
+from farm.engine.families import Conditioning, Kept, Laid, Loras, Origin, Start, Wish, drawn_in
+from farm.engine.lora import LoraBank
+from farm.engine.references import References
 from farm.engine.samplers import Sampler
 from farm.engine.steady import at_least_two, make_steady
 from shared.errors import Fault
-from shared.spec import RenderSpec
+from shared.spec import RenderSpec, WeightedText
 
 TEXTS_KEPT = 128
+WEARERS = {"unet", "text_encoder"}
 SOURCE_CHANNELS = 9  # of an inpainting model: latents, mask, and the source without what is masked
 
 
@@ -49,11 +54,15 @@ class StableDiffusion15:
         self.dtype: torch.dtype = self.unet.dtype
         self.device: torch.device = self.unet.device
         self.cumulated: Tensor = pipeline.scheduler.alphas_cumprod.cpu()
-        self.texts: OrderedDict[tuple[str, int], Tensor] = OrderedDict()
+        self.texts: OrderedDict[tuple[str, int, Loras], Tensor] = OrderedDict()
         self.steady = self.device.type == "cpu"
         if self.steady:
             make_steady(self.unet)
             make_steady(self.vae)
+        self.controls = Controls(self.unet)
+        self.references = References(self.unet)
+        self.loras = {name: LoraBank(self.modules[name]) for name in WEARERS & {*self.modules}}
+        self.embeddings = Embeddings(pipeline)
 
     @property
     def modules(self) -> Mapping[str, nn.Module]:
@@ -90,16 +99,18 @@ class StableDiffusion15:
         """Parts of positive weight are blended by their share; the others join the negative prompt.
 
         One part is exactly what the pipeline encodes, whatever its weight. The size of a negative
-        weight does not count: guidance already says how hard to push away.
+        weight does not count: guidance already says how hard to push away. As in diffusers, no
+        layer is skipped for the negative prompt.
         """
         wanted = [part for part in spec.texts if part.weight > 0]
         if not wanted:
             raise Fault("bad_spec", "At least one part of the prompt needs a weight above 0.")
         shares = [part.weight / sum(one.weight for one in wanted) for part in wanted]
-        towards = _blend([self._encode(part.text, spec) for part in wanted], shares)
+        parts = [self._encode(part.text, spec, spec.clip_skip) for part in wanted]
+        towards = _blend(parts, shares)
         unwanted = [spec.negative, *(part.text for part in spec.texts if part.weight < 0)]
         guided = spec.guidance > 1 and not self.distilled
-        against = self._encode(", ".join(filter(None, unwanted)), spec) if guided else None
+        against = self._encode(", ".join(filter(None, unwanted)), spec, 0) if guided else None
         return Conditioning(
             {"texts": towards, **self._told(spec)},
             None if against is None else {"texts": against},
@@ -115,13 +126,17 @@ class StableDiffusion15:
         return {"guidance": told.to(self.device, self.dtype)}
 
     @torch.inference_mode()
-    def _encode(self, text: str, spec: RenderSpec) -> Tensor:
-        key = (text, spec.clip_skip)
+    def _encode(self, text: str, spec: RenderSpec, clip_skip: int) -> Tensor:
+        loras = tuple((one.name, one.weight) for one in spec.loras)
+        written = self.embeddings.written(text, spec.embeddings)
+        key = (written, clip_skip, loras)
         if key in self.texts:
             self.texts.move_to_end(key)
             return self.texts[key]
-        skip = spec.clip_skip or None
-        encoded: Tensor = self.pipeline.encode_prompt(text, self.device, 1, False, clip_skip=skip)[0]
+        self.loras["text_encoder"].wear([loras])
+        encoded: Tensor = self.pipeline.encode_prompt(
+            written, self.device, 1, False, clip_skip=clip_skip or None
+        )[0]
         self.texts[key] = encoded
         if len(self.texts) > TEXTS_KEPT:
             self.texts.popitem(last=False)
@@ -197,16 +212,29 @@ class StableDiffusion15:
             name: torch.cat([wish.tensors[name] for wish in wishes]) for name in wishes[0].tensors
         }
         beside = [wish.beside for wish in wishes if wish.beside is not None]
-        return Laid(tensors, beside=torch.cat(beside) if beside else None)
+        return Laid(
+            tensors,
+            beside=torch.cat(beside) if beside else None,
+            rest={
+                "loras": [wish.conditioning.loras for wish in wishes],
+                "controls": self.controls.lay(wishes, horizon),
+                "references": self.references.lay(wishes),
+            },
+        )
 
     def denoise(self, latents: Tensor, moments: Tensor, laid: Laid, at: int) -> Tensor:
         seen = latents if laid.beside is None else torch.cat([latents, laid.beside], dim=1)
-        rows = [self._padded(one) for one in (seen, moments, laid.tensors["texts"])]
-        told = laid.tensors.get("guidance")
+        texts, told = self._padded(laid.tensors["texts"]), laid.tensors.get("guidance")
+        times, hints = self._padded(moments), laid.rest["controls"]
+        self.loras["unet"].wear(laid.rest["loras"])
         prediction: Tensor = self.unet(
-            *rows,
+            self._padded(seen),
+            times,
+            texts,
             timestep_cond=None if told is None else self._padded(told),
             return_dict=False,
+            **self.controls.residuals(self._padded(latents), times, hints, at, texts=texts),
+            **self.references.kwargs(laid.rest["references"]),
         )[0]
         return prediction[: len(latents)]
 
@@ -241,20 +269,18 @@ class StableDiffusion15:
 
     @torch.inference_mode()
     def warm(self) -> None:
-        text = self._encode("", _NOTHING)
+        told = self.encode(_NOTHING)
         side = self.unet.config.sample_size
-        shape = (2, self.unet.config.in_channels, side, side)
-        noise = torch.zeros(shape, dtype=self.dtype, device=self.device)
-        moments = torch.zeros(2, device=self.device)
-        told = {name: one.repeat(2, 1) for name, one in self._told(_NOTHING).items()}
-        laid = Laid({"texts": text.repeat(2, 1, 1), **told})
-        prediction = self.denoise(noise, moments, laid, 0)
-        self.decode(prediction[:, : self._channels])
+        noise = torch.zeros(1, self._channels, side, side, dtype=self.dtype, device=self.device)
+        extra = self.unet.config.in_channels - self._channels
+        beside = noise.new_zeros(1, extra, side, side) if extra else None
+        laid = self.lay([Wish(told.towards, told, True, beside, 0, 1)], 1)
+        self.decode(self.denoise(noise, torch.zeros(1, device=self.device), laid, 0))
 
 
 _NOTHING = RenderSpec(
     checkpoint="",
-    texts=(),
+    texts=(WeightedText(""),),
     negative="",
     width=0,
     height=0,

@@ -54,10 +54,13 @@ class Desk:
             **engine,
         )
 
-    def admit(self, spec: RenderSpec, job_id: str = "job", **render: Any) -> None:
+    def admit(
+        self, spec: RenderSpec, job_id: str = "job", *, wait: bool = True, **render: Any
+    ) -> None:
+        """Returns once it is prepared, unless told not to `wait`."""
         wanted = {"attempt": 1, "snapshot_every": 0, "preview_every": 0} | render
         self.engine.admit(Render(job_id=job_id, spec=spec.as_dict(), **wanted))
-        while self.engine.preparing:
+        while wait and self.engine.preparing:
             self._await()
 
     def steps(self, count: int) -> None:

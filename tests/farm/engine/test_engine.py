@@ -1,5 +1,6 @@
 import logging
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -388,7 +389,7 @@ def test_out_of_memory_splits_the_batch_and_lowers_the_cap(
     desk.finish()
     assert hashes(desk.rendered("one")) == alone["one"]
     assert hashes(desk.rendered("four")) == alone["four"]
-    assert desk.engine.rows == 4
+    assert desk.engine.ladder.rows == 4
     assert max(sizes) == 2
 
 
@@ -398,7 +399,7 @@ def test_too_large_for_the_device_is_for_another_one(
     limit_rows(monkeypatch, 0, torch.OutOfMemoryError("CUDA out of memory"))
     desk.admit(recipe())
     desk.finish()
-    assert (desk.failed().code, desk.failed().retryable) == ("out_of_memory", True)
+    assert (desk.failed().code, desk.failed().retryable) == ("too_large_for_device", True)
 
 
 def test_an_error_of_one_job_in_a_shared_forward_fails_it_alone(
@@ -424,7 +425,7 @@ def test_a_sampler_that_breaks_fails_its_job_alone(desk: Desk, alone: dict[str, 
     desk.admit(MIXED["one"], "one")
     desk.admit(MIXED["four"], "four")
     for one in desk.engine.running["four"].trajectories:
-        one.leg.sampler.probed = lambda: None  # so that the scheduler itself takes the steps
+        one.leg.sampler.probed = cache(lambda: None)  # so that the scheduler itself takes the steps
     desk.steps(1)
     desk.engine.running["four"].trajectories[0].leg.sampler.scheduler.sigmas = None
     desk.finish()

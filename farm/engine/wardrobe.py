@@ -1,0 +1,126 @@
+"""What a job wears over its checkpoint: found in the catalog, read once, put on the family."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from farm.engine import checkpoints, embeddings, hints, lorafiles, whereabouts
+from farm.engine.digests import Digests
+from farm.engine.families import Conditioning, Family, Hint
+from farm.engine.origins import Images, found
+from shared.adapters import Adapter
+from shared.catalog import Catalog
+from shared.errors import Fault
+from shared.spec import ControlUse, RenderSpec
+
+WORD = {
+    "lora": "LoRAs",
+    "controlnet": "ControlNets",
+    "ip-adapter": "IP-Adapters",
+    "embedding": "embeddings",
+}
+
+
+class Wardrobe:
+    """Reads an adapter when the first job of a family asks for it. One thread at a time a family."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self.digests = Digests()
+        self._sums: dict[str, str] = {}
+
+    def fit(self, spec: RenderSpec, family: Family) -> None:
+        """Before the texts are encoded: everything the spec names is on the family.
+
+        Refusal for a name the catalog does not know or that is of another kind or family, Fault
+        for weights that are not whole or that the family has no place for.
+        """
+        kind = self.catalog.get(spec.checkpoint).family
+        for name in dict.fromkeys(one.name for one in spec.loras):
+            self._wear(family, self._named(name, "lora", kind), self._put_lora)
+        for name in dict.fromkeys(one.name for one in spec.controls):
+            self._wear(family, self._named(name, "controlnet", kind), self._put_control)
+        for name in dict.fromkeys(one.name for one in spec.references):
+            self._wear(family, self._named(name, "ip-adapter", kind), self._put_reference)
+        for name in spec.embeddings:
+            self._wear(family, self._named(name, "embedding", kind), self._put_embedding)
+
+    def dressed(
+        self, spec: RenderSpec, family: Any, conditioning: Conditioning, images: Images
+    ) -> Conditioning:
+        """With what the rows wear and look at."""
+        uses = [
+            (one.name, found(one.source, images), one.scale) for one in spec.references
+        ]
+        return replace(
+            conditioning,
+            loras=tuple((one.name, one.weight) for one in spec.loras),
+            hints=tuple(self._hint(one, spec, images) for one in spec.controls),
+            references=family.references.encode(uses) if uses else (),
+        )
+
+    def digest(self, spec: RenderSpec) -> str:
+        """Stands for the weights of all that the spec wears."""
+        worn = [one.name for one in spec.loras]
+        seen = [*(one.name for one in spec.controls), *(one.name for one in spec.references)]
+        names = sorted({*worn, *seen, *spec.embeddings})
+        return " ".join(self._sums[name] for name in names)
+
+    # --- one kind after the other ------------------------------------------------------------
+
+    def _named(self, name: str, kind: str, family: str) -> Adapter:
+        return self.catalog.adapter(name, kind=kind, family=family)
+
+    def _wear(
+        self, family: Any, adapter: Adapter, put: Callable[[Any, Adapter], str]
+    ) -> None:
+        place = _place_of(adapter, family)
+        if adapter.name not in place:
+            self._sums[adapter.name] = put(family, adapter)
+
+    def _put_lora(self, family: Any, adapter: Adapter) -> str:
+        weights = whereabouts.look_up(adapter.weights, self.digests)
+        file = lorafiles.read(weights.tensors, adapter.family)
+        for component, bank in family.loras.items():
+            bank.put(adapter.name, file.parts.get(component, {}))
+        return file.sha256
+
+    def _put_control(self, family: Any, adapter: Adapter) -> str:
+        net, weights = checkpoints.load_part(
+            adapter, device=str(family.device), dtype=family.dtype, digests=self.digests
+        )
+        family.controls.put(adapter.name, net)
+        return weights.sha256
+
+    def _put_reference(self, family: Any, adapter: Adapter) -> str:
+        weights = whereabouts.look_up(adapter.weights, self.digests)
+        family.references.load(adapter.name, weights.path)
+        return weights.sha256
+
+    def _put_embedding(self, family: Any, adapter: Adapter) -> str:
+        weights = whereabouts.look_up(adapter.weights, self.digests)
+        family.embeddings.put(adapter.name, embeddings.read(weights.tensors))
+        family.texts.clear()  # what was encoded before it came may have used its words
+        return weights.sha256
+
+    def _hint(self, use: ControlUse, spec: RenderSpec, images: Images) -> Hint:
+        adapter = self.catalog.adapters[use.name]
+        kind = use.preprocessor or adapter.preprocessor
+        picture = hints.prepare(kind, found(use.source, images), (spec.width, spec.height))
+        return Hint(use.name, picture, use.scale, use.start, use.end)
+
+
+def _place_of(adapter: Adapter, family: Any) -> frozenset[str]:
+    """The names of this kind that the family wears now; Fault where it can wear none."""
+    places = {
+        "lora": lambda: next(iter(family.loras.values())).names,
+        "controlnet": lambda: family.controls.names,
+        "ip-adapter": lambda: family.references.names,
+        "embedding": lambda: family.embeddings.names,
+    }
+    try:
+        names: frozenset[str] = places[adapter.kind]()
+    except (AttributeError, StopIteration) as lacking:
+        sentence = f"{WORD[adapter.kind]} cannot be used with checkpoints of this family yet."
+        raise Fault("unfit_adapter", sentence) from lacking
+    return names
