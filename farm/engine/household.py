@@ -20,7 +20,7 @@ class Lent(Loaded):
 
 @dataclass(slots=True)
 class Home:
-    """A checkpoint in memory; without lodgings it has no copy on the host."""
+    """A checkpoint in memory; without lodgings it never had a copy on the host."""
 
     key: Key
     loaded: Loaded
@@ -31,6 +31,9 @@ class Home:
     @property
     def in_use(self) -> bool:
         return self.lent is not None and self.lent() is not None
+
+    def is_of(self, loaded: Loaded) -> bool:
+        return self.loaded.family is loaded.family
 
     def lend(self) -> Lent:
         known = self.lent() if self.lent else None
@@ -53,10 +56,11 @@ class Home:
         if self.lodgings:
             self.lodgings.move_out()
 
-    def leave_host(self) -> None:
+    def end(self) -> None:
+        """Frees its memory now, whoever still knows its family."""
         if self.lodgings:
-            self.lodgings.give_up_host()
-            self.lodgings = None
+            self.lodgings.close()
+        empty(self.loaded.family.modules)
 
 
 class Household:
@@ -67,8 +71,8 @@ class Household:
         self.uses = Uses()
         self.tally = tally
         self.busy: set[Hashable] = set()  # on their way, or changing places
-        self.in_use: frozenset[Hashable] = frozenset()
         self.soon: tuple[Hashable, ...] = ()
+        self.stirred = False  # since somebody last asked
 
     def there(self, key: Hashable) -> Home | None:
         """Its home, if it can be used at once."""
@@ -77,13 +81,9 @@ class Household:
 
     def kept(self, where: str) -> set[Hashable]:
         if where == DEVICE:
-            held = {key for key, home in self.homes.items() if home.in_use}
-            return held | self.busy | self.in_use
+            return {key for key, home in self.homes.items() if home.in_use} | self.busy
         away = {key for key, one in self.homes.items() if one.lodgings and one.lodgings.away}
         return away | self.busy
-
-    def room(self, where: str, key: Hashable) -> int:
-        return self.tiers[where].room(key, self.kept(where))
 
     def take_in(
         self, where: str, key: Hashable, resident: Resident, *, now: float, keep_soon: bool = False
@@ -98,6 +98,7 @@ class Household:
         for leaver in leavers:
             self.evict(where, leaver)
         tier.settle(key, resident)
+        self.stirred = True
         return True
 
     def shrink(self, *, now: float) -> None:
@@ -129,13 +130,14 @@ class Household:
     def leave(self, where: str, key: Hashable) -> None:
         """Off the device it may live on the host; without its copy there, on the device."""
         self.tiers[where].leave(key)
+        self.stirred = True
         home = self.homes.get(key)
         if home is None:
             return
         if not any(key in tier for tier in self.tiers.values()):
             del self.homes[key]
-            empty(home.loaded.family.modules)
+            home.end()
         elif where == DEVICE:
             home.leave_device()
-        else:
-            home.leave_host()
+        elif home.lodgings:
+            home.lodgings.give_up_host()

@@ -8,14 +8,14 @@ import struct
 import sys
 import weakref
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -83,17 +83,6 @@ def give_back(device: str) -> int:
 
 
 # --- weights ---------------------------------------------------------------------------------
-
-
-def tensors(module: nn.Module) -> Iterator[Tensor]:
-    yield from module.parameters()
-    yield from module.buffers()
-
-
-def weight_bytes(modules: Mapping[str, nn.Module]) -> int:
-    """Each storage once, however many tensors and modules share it."""
-    storages = (one.untyped_storage() for each in modules.values() for one in tensors(each))
-    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
 
 
 def announced_bytes(weights: Path, dtype: torch.dtype) -> dict[str, int]:

@@ -1,34 +1,27 @@
 """Checkpoints that are at hand: on the device, or on the host and one copy away from it."""
 
-import gc
-import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
 
 from farm.engine import checkpoints, memory
+from farm.engine.carrier import Carrier, Load
 from farm.engine.checkpoints import Loaded
-from farm.engine.household import DEVICE, HOST, Home, Household, Lent
+from farm.engine.household import DEVICE, Household, Lent
 from farm.engine.ladder import Ladder
-from farm.engine.memory import weight_bytes
 from farm.engine.readahead import ReadAhead
-from farm.engine.residency import Resident, guests, offload, resident_bytes, too_large
+from farm.engine.residency import Resident
 from farm.engine.tally import PoolReport, Tally
 from farm.engine.terms import Key, Terms, usual_dtype
-from farm.engine.tiers import Lodgings, packed_size, settle
 from shared.catalog import Catalog
-
-log = logging.getLogger(__name__)
-
-Load = Callable[..., Loaded]
 
 
 class Pool:
-    """Safe in several threads. `_lock` guards the books and is never held while weights are read.
+    """Safe in several threads. One lock guards the books and is never held while weights are read.
 
     Each checkpoint is loaded by one thread at a time, whoever asks; different ones side by side.
     """
@@ -56,11 +49,12 @@ class Pool:
             host=memory.host_budget(device) if host is None else host,
             tally=self.tally,
         )
-        self.ahead = ReadAhead(self._read_ahead)
-        self._load = load
-        self._clock = clock
-        self._stirred = False
         self._lock = threading.RLock()
+        self._clock = clock
+        self._carrier = Carrier(
+            self.house, self.terms, device=device, load=load, lock=self._lock, clock=clock
+        )
+        self.ahead = ReadAhead(self._read_ahead)
         self._turns: defaultdict[Key, threading.Lock] = defaultdict(threading.Lock)
 
     # --- what the engine asks ----------------------------------------------------------------
@@ -88,21 +82,17 @@ class Pool:
     def get(self, name: str, dtype: torch.dtype | None = None) -> Loaded:
         """On the device for as long as anybody holds the answer; its family alone does not count.
 
-        Refusal for a name the catalog does not know, Fault for weights that are not whole, Fault
-        `too_large_for_device` for what cannot fit beside those in use.
+        Refusal for a name the catalog does not know, Fault for weights that are not whole; Fault
+        `too_large_for_device` for what can never fit, `no_room_yet` beside what others hold.
         """
         key = self.terms.key(name, dtype)
         with self._lock:
             self.house.uses.note(key, self._clock())
         return self._at_hand(key) or self._fetched(key)
 
-    def trim(self, in_use: Collection[Loaded]) -> None:
-        """These are in use too, until the next call; whoever is over the budget leaves."""
-        families = {id(one.family) for one in in_use}
+    def trim(self, in_use: Collection[Loaded] = ()) -> None:
+        """Whoever is over the budget leaves; `in_use` stay, since the caller holds them."""
         with self._lock:
-            self.house.in_use = frozenset(
-                key for key, home in self.house.homes.items() if id(home.loaded.family) in families
-            )
             self.house.shrink(now=self._clock())
 
     def expect(self, names: Sequence[str]) -> None:
@@ -118,15 +108,12 @@ class Pool:
         Costs nothing when nothing came or went since the last time.
         """
         with self._lock:
-            stirred, self._stirred = self._stirred, False
+            stirred, self.house.stirred = self.house.stirred, False
         return memory.give_back(self.device) if stirred else 0
 
     def reserve(self, name: str, size: int) -> None:
         """Room in the budget for something that is not a checkpoint, or its new size."""
-        resident = Resident(size, fixed=True)
-        if not self._take_in(DEVICE, name, resident):
-            with self._lock:
-                raise too_large(name, needed=size, there=self.house.room(DEVICE, name))
+        self._carrier.welcome(name, {name: size}, lambda size: Resident(size, fixed=True))
 
     def release(self, name: str) -> None:
         with self._lock:
@@ -134,11 +121,11 @@ class Pool:
 
     def offload(self, loaded: Loaded) -> bool:
         """Its text encoders and VAE wait on the host and visit one at a time; False if they cannot."""
-        return self._rehouse(loaded, lambda lodgings: frozenset(guests(lodgings.parts)))
+        return self._moved(loaded, away=True)
 
     def call_back(self, loaded: Loaded) -> bool:
         """The reverse; False while there is no room."""
-        return self._rehouse(loaded, lambda _: frozenset())
+        return self._moved(loaded, away=False)
 
     def resize(self, budget: int) -> None:
         """Of the device, in bytes. What is over it leaves at the next `trim`."""
@@ -151,7 +138,7 @@ class Pool:
             used = {where: tier.used for where, tier in tiers}
             return self.tally.report(used=used, budget={where: one.budget for where, one in tiers})
 
-    # --- getting one -------------------------------------------------------------------------
+    # --- how ---------------------------------------------------------------------------------
 
     def _at_hand(self, key: Key) -> Lent | None:
         with self._lock:
@@ -168,7 +155,7 @@ class Pool:
                     self.tally.hits += 1
                     return self.house.homes[key].lend()
             try:
-                return self._bring(key)
+                return self._carrier.bring(key)
             except BaseException:
                 with self._lock:
                     self.tally.failures += 1
@@ -182,151 +169,20 @@ class Pool:
         with turn:
             with self._lock:
                 self.house.busy.add(key)
-                self._stirred = True
             try:
                 yield
             finally:
                 with self._lock:
                     self.house.busy.discard(key)
 
-    @torch.inference_mode(False)
-    @torch.no_grad()
-    def _bring(self, key: Key) -> Lent:
-        started = self._clock()
-        with self._lock:
-            source = "host" if key in self.house.homes else "disk"
-        home = self._staged(key, ahead=False)
-        if home is None:
-            home = self._load_there(key)
-        else:
-            self._move_in(key, home)
-        seconds = self._clock() - started
-        log.info("Checkpoint %s is warm after %.1f s, from %s.", key[0], seconds, source)
-        with self._lock:
-            self.tally.carried(source, seconds, self.house.tiers[DEVICE].size(key))
-            return home.lend()
-
-    def _staged(self, key: Key, *, ahead: bool) -> Home | None:
-        """On the host, read from the disk if need be; None when the host has no room for it."""
-        with self._lock:
-            if key in self.house.homes:
-                return self.house.homes[key]
-        resident = Resident(self.terms.announced(key), first=self.terms.is_hot(key))
-        if not self._take_in(HOST, key, resident, ahead=ahead):
-            return None
-        with self._undone(HOST, key):
-            loaded = self._load(self.catalog.get(key[0]), device="cpu", dtype=key[1])
-            size = sum(packed_size(one) for one in loaded.family.modules.values())
-            if not self._take_in(HOST, key, Resident(size, first=resident.first), ahead=ahead):
-                self._leave(HOST, key)
-                return None
-            return self._unpacked(key, loaded)
-
-    def _unpacked(self, key: Key, loaded: Loaded) -> Home:
-        lodgings = Lodgings(loaded.family.modules, self.device)
-        settle(loaded.family, self.device)
-        lodgings.watch(guests(lodgings.parts))
-        home = Home(key, loaded, lodgings)
-        with self._lock:
-            self.house.homes[key] = home
-        return home
-
-    def _move_in(self, key: Key, home: Home) -> None:
-        assert home.lodgings is not None, "what has a home and is not on the device is on the host"
-        away = self._welcome(key, home.lodgings.parts, splits=True)
-        with self._undone(DEVICE, key):
-            home.lodgings.move_in(away)
-            home.wake()
-
-    def _load_there(self, key: Key) -> Home:
-        """Straight from the disk to the device, without a copy on the host."""
-        self._welcome(key, {"all": self.terms.announced(key)}, splits=False)
-        with self._undone(DEVICE, key):
-            loaded = self._load(self.catalog.get(key[0]), device=self.device, dtype=key[1])
-            size = self.terms.measured[key] = weight_bytes(loaded.family.modules)
-            self._welcome(key, {"all": size}, splits=False)
-            home = Home(key, loaded, None)
-            with self._lock:
-                self.house.homes[key] = home
-            home.wake()
-        return home
-
-    # --- the books ---------------------------------------------------------------------------
-
-    def _welcome(self, key: Key, parts: dict[str, int], *, splits: bool) -> frozenset[str]:
-        """Room on the device; which parts must wait on the host for it. Fault when even so none."""
-        for last in (False, True):
-            with self._lock:
-                room = self.house.room(DEVICE, key)
-                away = offload(parts, room) if splits else frozenset[str]()
-                if away is not None:
-                    size = resident_bytes(parts, away)
-                    if self._take_in(DEVICE, key, self.terms.resident(key, size)):
-                        return away
-            if not last:
-                gc.collect()  # jobs that ended may still hold each other, and this one's room
-        raise too_large(f"The checkpoint {key[0]}", needed=sum(parts.values()), there=room)
-
-    def _take_in(
-        self, where: str, key: Hashable, resident: Resident, *, ahead: bool = False
-    ) -> bool:
-        with self._lock:
-            self._stirred = True
-            now = self._clock()
-            return self.house.take_in(where, key, resident, now=now, keep_soon=ahead)
-
-    def _leave(self, where: str, key: Hashable) -> None:
-        with self._lock:
-            self.house.leave(where, key)
-
-    @contextmanager
-    def _undone(self, where: str, key: Key) -> Iterator[None]:
-        """If what follows fails, nothing of it is left."""
-        try:
-            yield
-        except BaseException:
-            self._leave(where, key)
-            raise
-
-    def _rehouse(self, loaded: Loaded, plan: Callable[[Lodgings], frozenset[str]]) -> bool:
-        key = self._key_of(loaded)
-        if key is None:
-            return False
-        with self._turn(key):
-            lodgings = self.house.homes[key].lodgings
-            if lodgings is None:
-                return False
-            away = plan(lodgings)
-            lodgings.send_away(away - lodgings.away)
-            size = resident_bytes(lodgings.parts, away)
-            if not self._take_in(DEVICE, key, self.terms.resident(key, size)):
-                return False
-            if not away:
-                lodgings.call_back()
-        return True
-
-    def _key_of(self, loaded: Loaded) -> Key | None:
-        with self._lock:
-            for key, home in self.house.homes.items():
-                if home.loaded.family is loaded.family and key in self.house.tiers[DEVICE]:
-                    return home.key
-        return None
-
     def _read_ahead(self, key: Key) -> None:
-        """To the host; where the host has no tier of its own, to what is free on the device."""
         with self._turn(key):
-            with self._lock:
-                if key in self.house.homes:
-                    return
-            started = self._clock()
-            home = self._staged(key, ahead=True) or self._loaded_if_free(key)
-            if home is not None:
-                size = weight_bytes(home.loaded.family.modules)
-                with self._lock:
-                    self.tally.carried("ahead", self._clock() - started, size)
+            self._carrier.read_ahead(key)
 
-    def _loaded_if_free(self, key: Key) -> Home | None:
+    def _moved(self, loaded: Loaded, *, away: bool) -> bool:
         with self._lock:
-            there, host = self.house.tiers[DEVICE], self.house.tiers[HOST]
-            fits = not host.budget and self.terms.announced(key) <= there.free
-        return self._load_there(key) if fits else None
+            homes = [one for one in self.house.homes.values() if one.is_of(loaded)]
+        if not homes:
+            return False
+        with self._turn(homes[0].key):
+            return self._carrier.rehouse(homes[0], away=away)

@@ -150,10 +150,18 @@ def offload(parts: Mapping[str, int], room: int) -> frozenset[str] | None:
 
 def too_large(name: str, *, needed: int, there: int) -> Fault:
     sentence = (
-        f"{name} needs {_amount(needed)} of this device's memory, and {_amount(there)} can be had. "
-        "Use a larger GPU, raise the pool's budget, or mark fewer checkpoints as hot."
+        f"{name} needs {_amount(needed)} of this device's memory, of which {_amount(there)} can be "
+        "had. Use a larger GPU, raise the pool's budget, or mark fewer checkpoints as hot."
     )
     return Fault("too_large_for_device", sentence, retryable=True)
+
+
+def no_room_yet(name: str, *, needed: int, there: int) -> Fault:
+    sentence = (
+        f"{name} needs {_amount(needed)} of this device's memory, of which {_amount(there)} can be "
+        "had until other jobs have ended. Try again then, or use a larger GPU."
+    )
+    return Fault("no_room_yet", sentence, retryable=True)
 
 
 def _amount(size: int) -> str:

@@ -6,9 +6,14 @@ from pathlib import Path
 
 import torch
 
+from farm.engine import whereabouts
+from farm.engine.checkpoints import dtype_for
+from farm.engine.digests import Digests
 from farm.engine.memory import announced_bytes
 from farm.engine.residency import Resident
 from shared.catalog import Catalog, Checkpoint
+from shared.errors import Fault
+from shared.places import Repo
 
 Key = tuple[str, torch.dtype]  # of a checkpoint, by name, in one precision
 
@@ -25,42 +30,41 @@ class Terms:
         return name, dtype or self._usual(self.catalog.get(name))
 
     def named(self, tier: str) -> list[str]:
-        return [name for name, one in self.catalog.checkpoints.items() if _tier(one) == tier]
+        return [name for name, one in self.catalog.checkpoints.items() if one.tier == tier]
 
     def resident(self, key: Key, size: int) -> Resident:
         """On the device."""
-        on_demand = _tier(self.catalog.get(key[0])) == "cold"
+        on_demand = self.catalog.get(key[0]).tier == "cold"
         return Resident(size, fixed=self.is_hot(key), first=on_demand)
 
     def is_hot(self, key: Key) -> bool:
         name, dtype = key
         checkpoint = self.catalog.get(name)
-        hot = name == self.catalog.default or _tier(checkpoint) == "hot"
+        hot = name == self.catalog.default or checkpoint.tier == "hot"
         return hot and dtype == self._usual(checkpoint)
 
     def announced(self, key: Key) -> int:
-        """Bytes, by an earlier load or else by what the files say; 0 when they say nothing."""
-        name, dtype = key
+        """Bytes, by an earlier load, by what the files say or by the catalog's own estimate."""
         if key in self.measured:
             return self.measured[key]
+        checkpoint = self.catalog.get(key[0])
+        estimate = int(checkpoint.vram_gb * 2**30)
         try:
-            return sum(announced_bytes(_weights(self.catalog.get(name)), dtype).values())
-        except (OSError, ValueError, KeyError, TypeError, struct.error):
-            return 0  # whoever loads it says what is wrong with it
+            return sum(announced_bytes(_weights(checkpoint), key[1]).values()) or estimate
+        except (Fault, OSError, ValueError, KeyError, TypeError, struct.error):
+            return estimate  # whoever loads it says what is wrong with it
 
     def _usual(self, checkpoint: Checkpoint) -> torch.dtype:
-        named = getattr(torch, str(getattr(checkpoint, "dtype", "auto")), None)
-        return named if isinstance(named, torch.dtype) else self.dtype
+        if checkpoint.dtype == "auto":
+            return self.dtype
+        return dtype_for(checkpoint.dtype, "", bfloat16=True)
 
 
 def usual_dtype(device: str) -> torch.dtype:
-    return torch.bfloat16 if device.startswith("cuda") else torch.float32
-
-
-def _tier(checkpoint: Checkpoint) -> str:
-    return str(getattr(checkpoint, "tier", "warm"))
+    fast = device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
+    return dtype_for("auto", device, bfloat16=fast)
 
 
 def _weights(checkpoint: Checkpoint) -> Path:
-    place = getattr(getattr(checkpoint, "weights", None), "path", None)
-    return place if isinstance(place, Path) else checkpoint.folder
+    place = checkpoint.weights
+    return whereabouts.look_up(place, Digests()).path if isinstance(place, Repo) else place.path

@@ -14,13 +14,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
+from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from farm.engine.families import Family
-from farm.engine.memory import tensors
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Slot:
     @classmethod
     def of(cls, tensor: Tensor, start: int) -> "Slot":
         """`start` is where its storage begins in the block, in bytes."""
-        return cls(tensor, start // tensor.element_size() + tensor.storage_offset())
+        return cls(tensor, start // tensor.element_size() + int(tensor.storage_offset()))
 
     @torch.inference_mode(False)
     def point(self, block: Tensor) -> None:
@@ -77,18 +77,19 @@ class Crate:
         starts = _starts(self._storages.values())
         self.size = packed_size(module)
         self.slots = [Slot.of(one, starts[_place(one)]) for one in _unique(module)]
-        self.host: Tensor = host_block(self.size, pinned=pinned)
+        self.host: Tensor | None = host_block(self.size, pinned=pinned)
         self.device: Tensor | None = None
-        self._fill(starts)
+        self._fill(self.host, starts)
 
-    def _fill(self, starts: Mapping[int, int]) -> None:
+    def _fill(self, block: Tensor, starts: Mapping[int, int]) -> None:
         for place, storage in self._storages.items():
             raw = torch.empty(0, dtype=torch.uint8, device=storage.device).set_(storage)
-            self.host[starts[place] : starts[place] + storage.nbytes()].copy_(raw)
+            block[starts[place] : starts[place] + storage.nbytes()].copy_(raw)
         del self._storages
-        self._point(self.host)
+        self._point(block)
 
     def copy_to(self, block: Tensor) -> None:
+        assert self.host is not None, "what is on the device alone has no need to be brought"
         block.copy_(self.host, non_blocking=True)
 
     def stay(self, block: Tensor) -> None:
@@ -96,6 +97,7 @@ class Crate:
         self._point(block)
 
     def let_go(self) -> None:
+        assert self.host is not None, "what is on the device alone is ended, not let go"
         self._point(self.host)
         self.device = None
 
@@ -150,7 +152,7 @@ def _place(tensor: Tensor) -> int:
 
 
 def _unique(module: nn.Module) -> list[Tensor]:
-    return list({id(one): one for one in tensors(module)}.values())
+    return list({id(one): one for one in chain(module.parameters(), module.buffers())}.values())
 
 
 def _storages(module: nn.Module) -> dict[int, torch.UntypedStorage]:
@@ -196,7 +198,11 @@ class Lodgings:
     def give_up_host(self) -> None:
         """While all of it is on the device."""
         for crate in self.crates.values():
-            crate.host = host_block(0, pinned=False)
+            crate.host = None
+
+    def close(self) -> None:
+        for crate in self.crates.values():
+            crate.host = crate.device = None
 
     def send_away(self, names: Collection[str]) -> None:
         """Waits for those that are at work."""
