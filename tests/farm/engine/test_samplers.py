@@ -118,6 +118,13 @@ def test_latents_are_clipped_only_where_the_checkpoint_says_so() -> None:
     assert build_scheduler("ddim", silent | {"clip_sample": True}).config.clip_sample
 
 
+def test_what_a_checkpoint_leaves_open_is_each_classes_own_to_choose() -> None:
+    """diffusers notes which numbers were defaults of the class that a configuration came from."""
+    open_config = diffusers.DPMSolverMultistepScheduler().config
+    assert open_config.timestep_spacing == "linspace"
+    assert build_scheduler("ddim", open_config).config.timestep_spacing == "leading"
+
+
 def test_an_unknown_name_is_a_fault() -> None:
     with pytest.raises(Fault, match="magic"):
         build_scheduler("magic", DIFFUSION)

@@ -176,12 +176,16 @@ def test_numbers_that_are_not_finite_have_no_table() -> None:
         "timestep_spacing": "trailing",
         "prediction_type": "epsilon",
     }
-    assert Sampler.begin("ddim", 6, config=config).table is None
+    sampler = Sampler.begin("ddim", 6, config=config)
+    assert sampler.table is None
+    with pytest.raises(tables.Unforeseen):
+        tables._walk(sampler, seed=1, loud=1.0, chained=False)
     assert Sampler.begin("ddim", 6, config=config | {"prediction_type": "v_prediction"}).table
 
 
-def test_noise_of_another_measure_has_no_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    sampler = Sampler.begin("euler-a", 6, config=DIFFUSION)
+def test_noise_that_a_table_cannot_draw_again_has_no_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even where the step does not show it: the generator would stand elsewhere afterwards."""
+    sampler = Sampler.begin("ddim", 6, config=DIFFUSION)
     own = Sampler.advance
 
     def greedy(self: Sampler, latents: Tensor, prediction: Tensor, **step: Any) -> Tensor:
@@ -190,6 +194,12 @@ def test_noise_of_another_measure_has_no_table(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(Sampler, "advance", greedy)
     assert tables._fitted(sampler, chained=False) is None
+
+
+def test_a_scheduler_that_enlarges_has_no_table() -> None:
+    enlarging = FLOW | {"scale_factors": [2.0], "upscale_mode": "nearest"}
+    assert Sampler.begin("flow-lcm", 2, config=enlarging).table is None
+    assert Sampler.begin("flow-lcm", 2, config=FLOW).table is not None
 
 
 # --- the check ------------------------------------------------------------------------------------
