@@ -280,9 +280,7 @@ def _spread(layer: str, looks: Sequence[Look], count: int, *, side: int) -> Tens
     """Keys (side 0) or values (side 1) of every row; zeros where a row has none."""
     total: Tensor | None = None
     for look in looks:
-        weight = look.adapter.layers[layer][side].t()
-        # Each row by itself, so that its bits do not depend on how many there are.
-        found = torch.bmm(look.tokens, weight.expand(len(look.rows), -1, -1))
+        found = look.tokens @ look.adapter.layers[layer][side].t()
         found = found * look.scales if side else found
         total = found.new_zeros(count, *found.shape[1:]) if total is None else total
         total.index_copy_(0, look.rows, found)

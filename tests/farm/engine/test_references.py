@@ -323,8 +323,19 @@ def test_a_folder_that_is_not_an_adapter_is_a_fault(tmp_path: Path) -> None:
 
 
 def face_id() -> dict[str, dict[str, Tensor]]:
-    names = ("proj.0.weight", "proj.2.weight", "norm.weight")
-    return {"image_proj": {name: torch.zeros(8, 8) for name in names}, "ip_adapter": {}}
+    """Reads a face's numbers, where the others read a picture."""
+    sizes = {"proj.0.weight": (40, 20), "proj.2.weight": (4 * WIDTH, 40), "norm.weight": (WIDTH,)}
+    image = {name: torch.zeros(size) for name, size in sizes.items()}
+    image |= {f"{name}.bias": torch.zeros(image[f"{name}.weight"].shape[0]) for name in PLACES}
+    return {"image_proj": image, "ip_adapter": tiny_adapter(tiny_unet())["ip_adapter"]}
+
+
+PLACES = ("proj.0", "proj.2", "norm")
+
+
+def test_an_adapter_that_needs_more_than_a_picture_is_a_fault() -> None:
+    with pytest.raises(Fault, match="not supported"):
+        References(tiny_unet()).put("a", face_id(), tiny_encoder())
 
 
 def half_of(part: str) -> dict[str, dict[str, Tensor]]:
@@ -336,7 +347,6 @@ def half_of(part: str) -> dict[str, dict[str, Tensor]]:
 @pytest.mark.parametrize(
     "weights",
     [
-        face_id(),
         half_of("image_proj"),
         half_of("ip_adapter"),
         tiny_adapter(tiny_unet(), width=WIDTH // 2),
