@@ -25,6 +25,7 @@ from shared.spec import RenderKind, RenderSpec, WeightedText
 TEXTS_KEPT = 64  # of 3 MB each
 TEXT_LENGTH = 256  # tokens that T5 reads
 MODULES = ("transformer", "vae", "text_encoder", "text_encoder_2", "text_encoder_3")
+SHIFTS = ("base_image_seq_len", "max_image_seq_len", "base_shift", "max_shift")
 WEARERS = ("transformer", "text_encoder", "text_encoder_2")
 
 Told = dict[str, Tensor]
@@ -107,16 +108,7 @@ class StableDiffusion3:
     def _shift(self, spec: RenderSpec) -> float:
         """As StableDiffusion3Pipeline: a larger picture stays noisy for longer."""
         tokens = (spec.width // self.unit) * (spec.height // self.unit)
-        known = self.config
-        return float(
-            calculate_shift(
-                tokens,
-                known.get("base_image_seq_len", 256),
-                known.get("max_image_seq_len", 4096),
-                known.get("base_shift", 0.5),
-                known.get("max_shift", 1.16),
-            )
-        )
+        return float(calculate_shift(tokens, *(self.config[name] for name in SHIFTS)))
 
     def latent_shape(self, spec: RenderSpec) -> tuple[int, ...]:
         unit, sides = self.unit, (spec.width, spec.height)

@@ -63,6 +63,11 @@ def test_strength_cuts_where_the_pipeline_cuts(way: RenderKind, strength: float)
     check("with T5", recipe(kind=way, strength=strength, steps=10))
 
 
+def test_a_text_is_drawn_from_noise_whatever_the_strength() -> None:
+    plain = drawn("with T5", recipe())
+    assert torch.equal(drawn("with T5", recipe(strength=0.5)), plain)
+
+
 @pytest.mark.parametrize("guidance", [1.0, 5.0])
 @pytest.mark.parametrize("strength", [0.6, 1.0])
 def test_an_inpainting_model_sees_the_mask(strength: float, guidance: float) -> None:
