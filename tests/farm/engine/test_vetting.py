@@ -92,7 +92,7 @@ def test_a_configuration_that_asks_for_code_is_refused(folder: Path, text: str) 
     "change",
     [
         {"unet": ["my_unet", "MyUNet"]},
-        {"unet": ["diffusers", "os.system"]},
+        {"unet": ["diffusers", "Os.system"]},
         {"unet": ["transformers", "pipeline"]},
         {"unet": ["diffusers", "DiffusionPipeline"]},
         {"unet": ["diffusers", "UNet2DConditionModel", "more"]},
@@ -125,6 +125,11 @@ def link_to_a_folder(folder: Path, outside: Path) -> None:
     (folder / "vae").symlink_to(outside)
 
 
+def link_to_a_folder_inside(folder: Path, outside: Path) -> None:
+    """Its files would be read by a name that no manifest lists."""
+    (folder / "vae").symlink_to(folder / "unet")
+
+
 def link_to_nothing(folder: Path, outside: Path) -> None:
     (folder / "vae.safetensors").symlink_to(outside / "later.safetensors")
 
@@ -133,7 +138,10 @@ def make_a_pipe(folder: Path, outside: Path) -> None:
     os.mkfifo(folder / "unet" / "pipe.json")
 
 
-@pytest.mark.parametrize("spoil", [link_to_a_file, link_to_a_folder, link_to_nothing, make_a_pipe])
+@pytest.mark.parametrize(
+    "spoil",
+    [link_to_a_file, link_to_a_folder, link_to_a_folder_inside, link_to_nothing, make_a_pipe],
+)
 def test_nothing_leads_out_of_the_folder(
     folder: Path, tmp_path: Path, spoil: Callable[[Path, Path], None]
 ) -> None:
