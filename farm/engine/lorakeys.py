@@ -164,8 +164,12 @@ def _pairs(tensors: Tensors, scales: Scales) -> Iterable[tuple[str, Patch]]:
     down_end, up_end = DOWNS[0], UPS[0]
     for name, tensor in tensors.items():
         path = name.removesuffix(down_end).removesuffix(up_end)
-        if path == name or not {path + down_end, path + up_end} <= tensors.keys():
+        if path == name:
             raise _unknown(name)
+        if not {path + down_end, path + up_end} <= tensors.keys():
+            raise Refusal(
+                "lora_half", f"{path} has one of the two matrices of a LoRA. Upload both."
+            )
         if name.endswith(down_end):
             up = tensors[path + up_end]
             _check_pair(path, tensor, up)

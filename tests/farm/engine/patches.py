@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from farm.engine.lora import LoraWeights, Patch
 
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
-EVERYWHERE = (*ATTENTION, "ff.net.0.proj", "ff.net.2", "proj_in", "proj_out", "time_emb_proj")
-EVERYWHERE += ("linear_1", "conv1", "conv2", "conv_shortcut", "downsamplers.0.conv", "conv_in")
+LINEAR = (*ATTENTION, "ff.net.0.proj", "ff.net.2", "time_emb_proj", "linear_1")
+CONVOLUTIONS = ("proj_in", "conv1", "conv2", "conv_shortcut", "downsamplers.0.conv", "conv_in")
+EVERYWHERE = LINEAR + CONVOLUTIONS
 
 
 def tiny_unet(**options: Any) -> UNet2DConditionModel:
