@@ -4,11 +4,9 @@ import copy
 from typing import Any
 
 import torch
-from diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl_img2img import (
-    retrieve_latents,
-)
 from torch import Tensor
 
+from farm.engine.families import drawn_in
 from farm.engine.steady import at_least_two, make_steady
 
 HALVES = (torch.float16, torch.bfloat16)
@@ -24,28 +22,25 @@ class Autoencoder:
     def __init__(self, vae: Any, dtype: torch.dtype) -> None:
         self.dtype = dtype
         self.encoder, self.vae = _in_precision(vae.eval(), dtype)
-        self.steady = vae.device.type == "cpu"
-        if self.steady:
+        if vae.device.type == "cpu":
             make_steady(self.vae)
         # Some name a mean and a deviation for each channel.
-        channels = vae.config.latent_channels
-        self.mean = self._channels(vae.config.get("latents_mean") or (0.0,) * channels)
-        self.deviation = self._channels(vae.config.get("latents_std") or (1.0,) * channels)
-
-    def _channels(self, numbers: tuple[float, ...]) -> Tensor:
-        return torch.tensor(numbers, device=self.vae.device).view(1, -1, 1, 1)
+        shape = (1, vae.config.latent_channels, 1, 1)
+        self.mean = _filled(shape, vae.config.get("latents_mean") or 0.0)
+        self.deviation = _filled(shape, vae.config.get("latents_std") or 1.0)
 
     @torch.inference_mode()
     def encode(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
         """Of pixels in -1..1; drawn by `generator` from what the encoder knows of the picture."""
-        rows = pixels.to(self.encoder.device, self.encoder.dtype)
-        latents = retrieve_latents(self.encoder.encode(rows), generator=generator).to(self.dtype)
+        known = self.encoder.encode(pixels.to(self.encoder.dtype)).latent_dist
+        noise = self.noise(known.mean.shape, generator).to(known.mean)
+        latents = (known.mean + known.std * noise).to(self.dtype)
         mean, deviation = self.mean.to(latents), self.deviation.to(latents)
         return (latents - mean) * self.vae.config.scaling_factor / deviation
 
-    def skip(self, shape: tuple[int, ...], generator: torch.Generator) -> None:
-        """The generator as if it had drawn latents of this shape for `encode`."""
-        torch.randn(shape, generator=generator, dtype=self.encoder.dtype)
+    def noise(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        """What `encode` draws for latents of this shape."""
+        return torch.randn(shape, generator=generator, dtype=drawn_in(self.encoder.dtype))
 
     def decode(self, latents: Tensor) -> Tensor:
         """uint8 (n, height, width, 3) on the CPU. ArithmeticError when they are not finite."""
@@ -59,11 +54,15 @@ class Autoencoder:
     def pixels(self, latents: Tensor) -> Tensor:
         """(n, 3, height, width), black at -1 and white at 1, and beyond."""
         rows = latents.to(self.vae.dtype)
-        rows = at_least_two(rows) if self.steady else rows
+        rows = at_least_two(rows) if rows.device.type == "cpu" else rows
         mean, deviation = self.mean.to(rows), self.deviation.to(rows)
         clean = rows * deviation / self.vae.config.scaling_factor + mean
         pixels: Tensor = self.vae.decode(clean, return_dict=False)[0]
         return pixels[: len(latents)]
+
+
+def _filled(shape: tuple[int, ...], numbers: Any) -> Tensor:
+    return torch.tensor(numbers).view(-1, 1, 1).expand(shape).clone()
 
 
 def _in_precision(vae: Any, dtype: torch.dtype) -> tuple[Any, Any]:

@@ -13,7 +13,8 @@ from torch.nn.functional import interpolate
 
 from farm.engine.autoencoder import Autoencoder
 from farm.engine.control import Controls
-from farm.engine.families import Conditioning, Kept, Laid, Loras, Origin, Start, Wish
+from farm.engine.embeddings import Embeddings
+from farm.engine.families import Conditioning, Kept, Laid, Loras, Origin, Start, Wish, drawn_in
 from farm.engine.lora import LoraBank
 from farm.engine.references import References
 from farm.engine.samplers import Sampler
@@ -78,6 +79,7 @@ class StableDiffusionXL:
             make_steady(self.unet)
         self.controls = Controls(self.unet)
         self.references = References(self.unet)
+        self.embeddings = Embeddings(pipeline)
         self.loras = {name: LoraBank(self.modules[name]) for name in WEARERS & {*self.modules}}
 
     @property
@@ -122,27 +124,19 @@ class StableDiffusionXL:
         if not wanted:
             raise Fault("bad_spec", "At least one part of the prompt needs a weight above 0.")
         self._check_clip_skip(spec.clip_skip)
-        loras = self._worn(spec)
         shares = [part.weight / sum(one.weight for one in wanted) for part in wanted]
-        parts = [self._encode(part.text, spec.clip_skip, loras) for part in wanted]
+        parts = [self._encode(part.text, spec, spec.clip_skip) for part in wanted]
         unwanted = [spec.negative, *(part.text for part in spec.texts if part.weight < 0)]
         size, unsized = self._sizes(spec)
         extra = self._guidance(spec.guidance)
         guided = spec.guidance > 1 and not extra
-        against = self._against(", ".join(filter(None, unwanted)), loras) if guided else None
+        against = self._against(", ".join(filter(None, unwanted)), spec) if guided else None
         return Conditioning(
             towards={**_blend(parts, shares), "size": size, **extra},
             against=None if against is None else {**against, "size": unsized},
             guidance=spec.guidance,
             rescale=spec.rescale,
-            loras=loras,
         )
-
-    def _worn(self, spec: RenderSpec) -> Loras:
-        """None by a refiner: LoRAs are made for the base, whose parts are of other shapes."""
-        if self.pipeline.config.requires_aesthetics_score:
-            return ()
-        return tuple((one.name, one.weight) for one in spec.loras)
 
     def _check_clip_skip(self, skipped: int) -> None:
         encoders = (self.pipeline.text_encoder, self.pipeline.text_encoder_2)
@@ -150,23 +144,24 @@ class StableDiffusionXL:
         if not 0 <= skipped < layers:
             raise Fault("bad_spec", f"clip_skip must be 0 to {layers - 1} for this model.")
 
-    def _against(self, text: str, loras: Loras) -> Told:
-        told = self._encode(text, 0, loras)
+    def _against(self, text: str, spec: RenderSpec) -> Told:
+        told = self._encode(text, spec, 0)
         if text or not self.pipeline.config.force_zeros_for_empty_prompt:
             return told
         return {name: torch.zeros_like(tensor) for name, tensor in told.items()}
 
     @torch.inference_mode()
-    def _encode(self, text: str, skipped: int, loras: Loras) -> Told:
-        key = (text, skipped, loras)
+    def _encode(self, text: str, spec: RenderSpec, skipped: int) -> Told:
+        loras = tuple((one.name, one.weight) for one in spec.loras)
+        written = self.embeddings.written(text, spec.embeddings)
+        key = (written, skipped, loras)
         if key in self.texts:
             self.texts.move_to_end(key)
             return self.texts[key]
-        for name, bank in self.loras.items():
-            if name != "unet":
-                bank.wear([loras])
+        for name in self.loras.keys() - {"unet"}:
+            self.loras[name].wear([loras])
         texts, _, pooled, _ = self.pipeline.encode_prompt(
-            text, device=self.device, do_classifier_free_guidance=False, clip_skip=skipped
+            written, device=self.device, do_classifier_free_guidance=False, clip_skip=skipped
         )
         self.texts[key] = {"texts": texts, "pooled": pooled}
         if len(self.texts) > TEXTS_KEPT:
@@ -211,9 +206,7 @@ class StableDiffusionXL:
             raise Fault("bad_spec", "An inpainting model needs a picture and a mask.")
         if origin.picture is None:
             return Start(self._noise(shape, generator) * sampler.start_scale)
-        clean = self.autoencoder.encode(
-            self.pipeline.image_processor.preprocess(origin.picture), generator
-        )
+        clean = self._clean(self.pipeline.image_processor.preprocess(origin.picture), generator)
         return Start(sampler.noised(clean, self._noise(shape, generator), 0))
 
     def _masked_start(
@@ -223,16 +216,16 @@ class StableDiffusionXL:
         shape, anew, nine = self.latent_shape(spec), spec.strength == 1, self._inpaints
         pixels = self.pipeline.image_processor.preprocess(origin.picture)
         mask = self.masks.preprocess(origin.mask)
-        clean = None if nine and anew else self.autoencoder.encode(pixels, generator)
+        clean = None if nine and anew else self._clean(pixels, generator)
         noise = self._noise(shape, generator)
         mixed = None if clean is None or anew else sampler.noised(clean, noise, 0)
         begun = noise * sampler.start_scale if mixed is None else mixed
         small = interpolate(mask, size=shape[2:]).to(self.device, self.dtype)
         if nine or clean is None:
-            stays = self.autoencoder.encode(pixels * (mask < 0.5), generator)
+            stays = self._clean(pixels * (mask < 0.5), generator)
             return Start(begun, beside=torch.cat([small, stays], dim=1))
         # diffusers encodes what stays here too, for nothing: only the generator has to follow.
-        self.autoencoder.skip(shape, generator)
+        self.autoencoder.noise(shape, generator)
         return Start(begun, kept=Kept(small, clean, noise))
 
     @property
@@ -240,7 +233,11 @@ class StableDiffusionXL:
         return bool(self.unet.config.in_channels == MASKED)
 
     def _noise(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-        return torch.randn(shape, generator=generator, dtype=self.dtype).to(self.device)
+        noise = torch.randn(shape, generator=generator, dtype=drawn_in(self.dtype))
+        return noise.to(self.device, self.dtype)
+
+    def _clean(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
+        return self.autoencoder.encode(pixels.to(self.device), generator)
 
     # --- the loop ----------------------------------------------------------------------------
 

@@ -40,12 +40,19 @@ def test_latents_with_a_mean_and_a_deviation() -> None:
     torch.testing.assert_close(spread.pixels(centred), plain.pixels(raw), atol=1e-4, rtol=1e-4)
 
 
-def test_skipping_leaves_the_generator_where_encoding_does() -> None:
+def test_its_noise_leaves_the_generator_where_encoding_does() -> None:
     for dtype in (torch.float32, torch.bfloat16):
-        autoencoder, encoded, skipped = build(dtype), generator_for(1), generator_for(1)
+        autoencoder, encoded, drawn = build(dtype), generator_for(1), generator_for(1)
         autoencoder.encode(torch.zeros(1, 3, 12, 20), encoded)
-        autoencoder.skip((1, 4, 3, 5), skipped)
-        assert torch.equal(encoded.get_state(), skipped.get_state())
+        autoencoder.noise((1, 4, 3, 5), drawn)
+        assert torch.equal(encoded.get_state(), drawn.get_state())
+
+
+def test_twice_the_precision_gives_the_same_latents() -> None:
+    pixels = torch.rand(1, 3, 64, 64, generator=generator_for(1)) * 2 - 1
+    single, double = (build(one) for one in (torch.float32, torch.float64))
+    found = double.encode(pixels.double(), generator_for(3))
+    torch.testing.assert_close(found.float(), single.encode(pixels, generator_for(3)))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)

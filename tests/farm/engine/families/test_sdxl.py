@@ -11,7 +11,7 @@ from farm.engine.families import sdxl as family_file
 from farm.engine.families.sdxl import StableDiffusionXL, from_pipeline, load
 from farm.engine.samplers import generator_for
 from shared.errors import Fault
-from shared.spec import LoraUse, SizeHint, WeightedText
+from shared.spec import RenderKind, SizeHint, WeightedText
 from tests.farm.engine.families import drive, tiny_sdxl
 from tests.farm.engine.families.drive import recipe
 
@@ -108,11 +108,6 @@ def test_a_refiner_is_told_how_fine_it_shall_be() -> None:
     assert sizes.against["size"].tolist() == [[512, 1024, 0, 0, 2.5]]
 
 
-def test_a_refiner_wears_nothing_that_was_made_for_the_base() -> None:
-    refiner = from_pipeline(tiny_sdxl.build(refiner=True))
-    assert told(refiner, (BLUE, 1.0), loras=(LoraUse("style"),)).loras == ()
-
-
 # --- refusals ------------------------------------------------------------------------------------
 
 
@@ -197,6 +192,16 @@ def test_what_takes_memory() -> None:
     assert set(whole) == {"unet", "vae", "text_encoder", "text_encoder_2"}
     refiner = from_pipeline(tiny_sdxl.build(refiner=True, dtype=torch.bfloat16)).modules
     assert set(refiner) == {"unet", "vae", "vae_encoder", "text_encoder_2"}
+
+
+def test_twice_the_precision_gives_the_same_picture(family: StableDiffusionXL) -> None:
+    double = from_pipeline(tiny_sdxl.build(dtype=torch.float64))
+    spec = recipe(kind=RenderKind.IMAGE, strength=0.6)
+    single, found = (
+        drive.draw(one, spec, Origin(drive.picture(1))).latents for one in (family, double)
+    )
+    assert found.dtype == torch.float64
+    assert drive.relative(found, single) < 1e-2
 
 
 @pytest.mark.parametrize("options", [{}, {"channels": 9}, {"distilled": True}, {"refiner": True}])

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from farm.engine.families import Hint, Origin
 from farm.engine.lora import Patch
-from shared.spec import LoraUse, RenderSpec
+from shared.spec import LoraUse, RenderSpec, WeightedText
 from tests.farm.engine.families import drive, tiny_sdxl
 from tests.farm.engine.families.drive import Course, recipe
 from tests.farm.engine.families.pair_sdxl import Pair
@@ -89,7 +89,9 @@ def test_lora_as_if_merged(part: str) -> None:
     patch = _patch(_layer(getattr(pair.parts, part), WORN[part]))
     for name, bank in pair.ours.loras.items():
         bank.put("style", {WORN[part]: patch} if name == part else {})
-    found = among_others(pair, drive.begin(pair.ours, spec))
+    course = drive.begin(pair.ours, spec)
+    course.conditioning = replace(course.conditioning, loras=(("style", 0.8),))
+    found = among_others(pair, course)
     _merge(_layer(getattr(pair.parts, part), WORN[part]), patch, 0.8)
     wanted = pair.theirs(spec, Origin(), output_type="latent")
     assert drive.relative(found, wanted) < CLOSE
@@ -110,3 +112,20 @@ def _patch(layer: Any) -> Patch:
 def _merge(layer: Any, patch: Patch, weight: float) -> None:
     with torch.no_grad():
         layer.weight += weight * patch.scale * patch.up @ patch.down
+
+
+def test_an_embedding_is_a_word_of_its_own() -> None:
+    family = Pair().ours
+    generator = torch.Generator().manual_seed(7)
+    widths = (tiny_sdxl.FIRST, tiny_sdxl.SECOND)
+    spec = recipe(texts=(WeightedText("a house, <mood>"),), embeddings=("mood",))
+    before = family.encode(spec).towards
+    family.embeddings.put(
+        "mood", tuple(torch.randn(2, width, generator=generator) for width in widths)
+    )
+    family.texts.clear()
+    after = family.encode(spec).towards
+    for name in ("texts", "pooled"):
+        assert drive.relative(after[name], before[name]) > 100 * CLOSE
+    unasked = family.encode(replace(spec, embeddings=())).towards
+    assert drive.relative(unasked["texts"], after["texts"]) > 100 * CLOSE
