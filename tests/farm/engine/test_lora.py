@@ -1,7 +1,7 @@
 """Every row as PEFT draws it alone, whatever its neighbours wear."""
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,13 +14,17 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from farm.engine.families import Loras
 from farm.engine.lora import LoraBank, Patch
 from farm.engine.steady import at_least_two, make_steady
-from shared.errors import Fault, Refusal
 from tests.farm.engine.patches import (
     ATTENTION,
-    EVERYWHERE,
+    States,
+    alone,
     apart,
+    banked,
+    inputs,
     prefixed,
     random_lora,
+    run,
+    three_loras,
     tiny_unet,
     weights_of,
 )
@@ -47,50 +51,15 @@ def _no_grad() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def states() -> dict[str, dict[str, Tensor]]:
-    unet = tiny_unet()
-    return {
-        "a": random_lora(unet, ATTENTION, rank=4, seed=1),
-        "b": random_lora(unet, EVERYWHERE, rank=3, seed=2),
-        "c": random_lora(unet, (*ATTENTION, "conv1"), rank=9, seed=3),
-    }
-
-
-def banked(unet: nn.Module, states: dict[str, dict[str, Tensor]]) -> LoraBank:
-    bank = LoraBank(unet)
-    for name, state in states.items():
-        bank.put(name, weights_of(state))
-    return bank
-
-
-def inputs(count: int) -> tuple[Tensor, Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(7)
-    latents = torch.randn((count, 4, 8, 8), generator=generator)
-    moments = torch.randint(1, 999, (count,), generator=generator).float()
-    return latents, moments, torch.randn((count, 5, 16), generator=generator)
-
-
-def run(unet: nn.Module, rows: Sequence[Tensor]) -> Tensor:
-    return unet(*rows, return_dict=False)[0]
-
-
-def alone(states: dict[str, dict[str, Tensor]], worn: Loras, rows: Sequence[Tensor]) -> Tensor:
-    """By diffusers and PEFT, this one row."""
-    unet: Any = tiny_unet()
-    for name, _ in worn:
-        unet.load_lora_adapter(prefixed(states[name], "unet"), prefix="unet", adapter_name=name)
-    if worn:
-        unet.set_adapters([name for name, _ in worn], [weight for _, weight in worn])
-    return run(unet, rows)
+def states() -> States:
+    return three_loras()
 
 
 # --- each row as if alone --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("steady", [False, True])
-def test_a_mixed_batch_is_what_peft_draws_row_by_row(
-    states: dict[str, dict[str, Tensor]], steady: bool
-) -> None:
+def test_a_mixed_batch_is_what_peft_draws_row_by_row(states: States, steady: bool) -> None:
     unet = tiny_unet()
     if steady:
         make_steady(unet)
@@ -104,7 +73,7 @@ def test_a_mixed_batch_is_what_peft_draws_row_by_row(
     assert min(apart(mixed[i], plain[i]) for i, worn in enumerate(ROWS) if worn) > 1e-2
 
 
-def test_a_row_does_not_know_its_neighbours(states: dict[str, dict[str, Tensor]]) -> None:
+def test_a_row_does_not_know_its_neighbours(states: States) -> None:
     unet = tiny_unet()
     make_steady(unet)
     bank, rows = banked(unet, states), inputs(len(ROWS))
@@ -116,7 +85,7 @@ def test_a_row_does_not_know_its_neighbours(states: dict[str, dict[str, Tensor]]
         assert apart(run(unet, [one[pair] for one in rows]), mixed[pair]) <= 1e-5
 
 
-def test_one_row_may_be_run_twice(states: dict[str, dict[str, Tensor]]) -> None:
+def test_one_row_may_be_run_twice(states: States) -> None:
     """Families double a single row, so that the CPU's kernels are those of larger batches."""
     unet = tiny_unet()
     bank, rows = banked(unet, states), inputs(1)
@@ -233,7 +202,7 @@ def work_of(unet: UNet2DConditionModel, count: int) -> list[tuple[str, list[tupl
 
 
 def test_nothing_more_is_computed_while_nobody_wears_anything(
-    states: dict[str, dict[str, Tensor]],
+    states: States,
 ) -> None:
     unet = tiny_unet()
     before = work_of(unet, 2)
@@ -259,7 +228,7 @@ def test_a_swap_within_a_rank_bucket_keeps_every_shape() -> None:
     assert work["nine"] != work["five"]
 
 
-def test_bytes_are_of_what_is_held_and_worn(states: dict[str, dict[str, Tensor]]) -> None:
+def test_bytes_are_of_what_is_held_and_worn(states: States) -> None:
     unet = tiny_unet()
     bank = LoraBank(unet)
     assert bank.bytes == 0
@@ -271,136 +240,3 @@ def test_bytes_are_of_what_is_held_and_worn(states: dict[str, dict[str, Tensor]]
     bank.remove("a")
     bank.wear([(), ()])
     assert bank.bytes == 0
-
-
-# --- coming and going ------------------------------------------------------------------------
-
-
-def test_removal_restores_the_bits(states: dict[str, dict[str, Tensor]]) -> None:
-    unet, rows = tiny_unet(), inputs(2)
-    before = run(unet, rows)
-    bank = banked(unet, states)
-    bank.wear([(("a", 1.0),), (("b", 1.0), ("c", 1.0))])
-    assert not run(unet, rows).equal(before)
-    for name in states:
-        bank.remove(name)
-    assert bank.names == frozenset()
-    bank.wear([(), ()])
-    assert run(unet, rows).equal(before)
-
-
-def test_one_of_the_same_name_takes_its_place_at_the_next_wear(
-    states: dict[str, dict[str, Tensor]],
-) -> None:
-    unet, rows = tiny_unet(), inputs(1)
-    bank = banked(unet, states)
-    bank.wear([(("c", 1.0),)])
-    first = run(unet, rows)
-    bank.put("c", weights_of(states["a"]))
-    assert run(unet, rows).equal(first)
-    bank.wear([(("c", 1.0),)])
-    assert apart(run(unet, rows), alone(states, (("a", 1.0),), rows)) <= 1e-5
-
-
-def test_an_adapter_of_other_components_adds_nothing_here() -> None:
-    unet, rows = tiny_unet(), inputs(1)
-    before = run(unet, rows)
-    bank = LoraBank(unet)
-    bank.put("voice", {})
-    bank.wear([(("voice", 1.0),)])
-    assert bank.names == {"voice"}
-    assert run(unet, rows).equal(before)
-
-
-def test_what_is_not_loaded_cannot_be_worn(states: dict[str, dict[str, Tensor]]) -> None:
-    bank = banked(tiny_unet(), states)
-    with pytest.raises(Fault, match="LoRA d is not loaded"):
-        bank.wear([(("a", 1.0), ("d", 1.0))])
-    bank.wear([(("a", 1.0),)])
-    bank.remove("a")
-    with pytest.raises(Fault, match="LoRA a is not loaded"):
-        bank.wear([(("a", 1.0),)])
-
-
-def test_another_number_of_rows_is_a_fault(states: dict[str, dict[str, Tensor]]) -> None:
-    unet = tiny_unet()
-    banked(unet, states).wear([(("a", 1.0),), ()])
-    with pytest.raises(Fault, match="for 2 rows, and 3 came"):
-        run(unet, inputs(3))
-
-
-# --- what does not fit -----------------------------------------------------------------------
-
-DOWN, UP = torch.ones(2, 16), torch.ones(16, 2)
-ATTN = "mid_block.attentions.0.transformer_blocks.0.attn1"
-
-
-@pytest.mark.parametrize(
-    ("path", "patch", "code"),
-    [
-        ("down_blocks.7.to_q", Patch(DOWN, UP), "lora_wrong_layer"),
-        ("conv_norm_out", Patch(DOWN, UP), "lora_wrong_layer"),
-        ("mid_block", Patch(DOWN, UP), "lora_wrong_layer"),
-        ("", Patch(DOWN, UP), "lora_wrong_layer"),
-        ("__class__", Patch(DOWN, UP), "lora_wrong_layer"),
-        (f"{ATTN}.to_q", Patch(DOWN, torch.ones(32, 2)), "lora_wrong_shape"),
-        (f"{ATTN}.to_q", Patch(torch.ones(2, 32), UP), "lora_wrong_shape"),
-        (f"{ATTN}.to_q", Patch(torch.ones(2, 32), torch.ones(32, 3)), "lora_wrong_shape"),
-        (f"{ATTN}.to_q", Patch(torch.ones(2, 32, 3, 3), torch.ones(32, 2)), "lora_wrong_shape"),
-        (f"{ATTN}.to_q", Patch(torch.ones(64), torch.ones(64)), "lora_wrong_shape"),
-        (f"{ATTN}.to_q", Patch(torch.tensor(1.0), torch.tensor(1.0)), "lora_wrong_shape"),
-        ("conv_in", Patch(torch.ones(2, 4), torch.ones(16, 2)), "lora_wrong_shape"),
-        (
-            f"{ATTN}.to_q",
-            Patch(torch.ones(2, 32), torch.ones(32, 2) * 3e38, 100.0),
-            "lora_too_strong",
-        ),
-    ],
-)
-def test_what_does_not_fit_is_refused_and_changes_nothing(
-    states: dict[str, dict[str, Tensor]], path: str, patch: Patch, code: str
-) -> None:
-    unet, rows = tiny_unet(), inputs(1)
-    before = run(unet, rows)
-    bank = LoraBank(unet)
-    with pytest.raises(Refusal) as refused:
-        bank.put("bad", {**weights_of(states["a"]), path: patch})
-    assert refused.value.code == code
-    assert path in refused.value.sentence
-    assert bank.names == frozenset()
-    assert bank.bytes == 0
-    assert run(unet, rows).equal(before)
-
-
-def test_a_refusal_names_both_shapes() -> None:
-    bank = LoraBank(tiny_unet())
-    with pytest.raises(Refusal, match=r"2 x 16, and the model's is 2 x 32"):
-        bank.put("bad", {f"{ATTN}.to_q": Patch(DOWN, UP)})
-
-
-def test_numbers_too_large_for_half_precision_are_refused() -> None:
-    bank = LoraBank(nn.Sequential(nn.Linear(4, 4)).half())
-    with pytest.raises(Refusal, match="too large for the model's numbers"):
-        bank.put("bad", {"0": Patch(torch.full((2, 4), 7e4), torch.ones(4, 2))})
-
-
-def test_one_layer_under_two_names_is_refused() -> None:
-    model = nn.ModuleDict({"text_model": nn.ModuleDict({"fc1": nn.Linear(4, 4)})})
-    patch = Patch(torch.ones(2, 4), torch.ones(4, 2))
-    with pytest.raises(Refusal, match="twice"):
-        LoraBank(model).put("bad", {"text_model.fc1": patch, "fc1": patch})
-
-
-def test_grouped_and_padded_convolutions_are_refused() -> None:
-    model = nn.Sequential(nn.Conv2d(4, 4, 3, groups=2), nn.Conv2d(4, 4, 3, padding_mode="circular"))
-    for path in ("0", "1"):
-        with pytest.raises(Refusal, match="nor a plain convolution"):
-            LoraBank(model).put("bad", {path: Patch(torch.ones(2, 4, 3, 3), torch.ones(4, 2))})
-
-
-def test_fused_projections_are_a_fault(states: dict[str, dict[str, Tensor]]) -> None:
-    """The layer would still be there, and nobody would ask it."""
-    unet = tiny_unet()
-    unet.fuse_qkv_projections()
-    with pytest.raises(Fault, match="fused"):
-        LoraBank(unet).put("a", weights_of(states["a"]))
