@@ -48,6 +48,7 @@ def from_pipeline(pipeline: Any, **_: Any) -> "StableDiffusion15":
 class StableDiffusion15:
     def __init__(self, pipeline: Any) -> None:
         self.pipeline = pipeline
+        name_as_before(pipeline.text_encoder)
         self.unet = pipeline.unet.eval()
         self.vae = pipeline.vae.eval()
         self.config = dict(pipeline.scheduler.config)
@@ -151,9 +152,7 @@ class StableDiffusion15:
             return Start(self._image_to_image(sampler, generator, origin))
         return self._inpaint(spec, sampler, generator, origin)
 
-    def _noise(
-        self, spec: RenderSpec, sampler: Sampler, generator: torch.Generator
-    ) -> Tensor:
+    def _noise(self, spec: RenderSpec, sampler: Sampler, generator: torch.Generator) -> Tensor:
         pipeline = self._pipeline(StableDiffusionPipeline, sampler)
         if self.unet.config.in_channels == SOURCE_CHANNELS:
             raise Fault("bad_spec", "This checkpoint only redraws parts of a picture.")
@@ -291,6 +290,12 @@ _NOTHING = RenderSpec(
     images=1,
     scale=1,
 )
+
+
+def name_as_before(encoder: Any) -> None:
+    """diffusers skips layers by a name that transformers 5 gave up: the encoder is its own now."""
+    if encoder is not None and not hasattr(encoder, "text_model"):
+        vars(encoder)["text_model"] = encoder  # not registered: a module must not hold itself
 
 
 def _blend(texts: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
