@@ -63,7 +63,6 @@ class Carrier:
             self.house.tally.carried(source, seconds, self.house.tiers[DEVICE].size(key))
             return home.lend()
 
-    @torch.inference_mode(False)
     def read_ahead(self, key: Key) -> None:
         """To the host; where the host has no tier of its own, to what is free on the device."""
         with self._lock:
@@ -76,7 +75,6 @@ class Carrier:
             with self._lock:
                 self.house.tally.carried("ahead", seconds, home.loaded.bytes)
 
-    @torch.inference_mode(False)
     def rehouse(self, home: Home, *, away: bool) -> bool:
         """Its guests to the host, or all of them back; False where that cannot be done."""
         lodgings = home.lodgings

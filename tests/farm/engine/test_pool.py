@@ -24,6 +24,14 @@ UNIT = ALIGNMENT // 4  # floats: a block's smallest step
 NAMES = [f"c{nth}" for nth in range(12)]
 
 
+@pytest.fixture(autouse=True)
+def _quick_collector() -> Iterator[None]:
+    """What was there before is not looked through at each refusal."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 class Room(nn.Module):
     def __init__(self, units: int) -> None:
         super().__init__()
@@ -300,28 +308,39 @@ def test_a_family_on_the_device_outlives_its_copy_on_the_host(five: Catalog) -> 
     assert pool.offload(second)
 
 
-def test_text_encoder_and_vae_wait_on_the_host_where_all_do_not_fit(five: Catalog) -> None:
+def test_text_encoder_and_vae_wait_on_the_host_where_all_do_not_fit(
+    five: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meter = Meter(monkeypatch)
     disk = disk_of(five)
     disk.units["a"] = (10, 6, 5)
     pool, _ = made(five, disk=disk)
     family: Any = pool.get("a").family
     assert units(pool) == 10 + 10 + 6
+    assert meter.now["device"] == 20 * ALIGNMENT
     assert family.modules["vae"].decode() == family.modules["vae"].weight.sum()
-    assert family.sound()
+    assert meter.now["device"] == 25 * ALIGNMENT
+    family.modules["text_encoder"]()
+    assert meter.now["device"] == meter.most["device"] == 26 * ALIGNMENT
 
 
-def test_offloading_makes_room_and_calling_back_takes_it(five: Catalog) -> None:
+def test_offloading_makes_room_and_calling_back_takes_it(
+    five: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meter = Meter(monkeypatch)
     disk = disk_of(five)
     disk.units["a"] = (10, 5, 5)
     pool, _ = made(five, disk=disk)
     a = pool.get("a")
     assert pool.offload(a)
     assert units(pool) == 25
+    assert meter.now["device"] == 20 * ALIGNMENT
     pool.reserve("lora", 5 * ALIGNMENT)
     assert not pool.call_back(a)
     pool.release("lora")
     assert pool.call_back(a)
     assert units(pool) == 30
+    assert meter.now["device"] == 30 * ALIGNMENT
     assert not pool.offload(replace(a, family=None))  # type: ignore[arg-type]
 
 
@@ -371,6 +390,15 @@ def test_a_first_forward_that_fails_leaves_the_device_too(
     monkeypatch.undo()
     family: Any = pool.get("a").family
     assert family.sound()
+
+
+@pytest.mark.parametrize("host", [0, 100])
+def test_what_is_loaded_in_inference_mode_can_still_be_moved(five: Catalog, host: int) -> None:
+    pool, _ = made(five, host=host)
+    with torch.inference_mode():
+        loaded = pool.get("a")
+    weights = [one.weight for one in loaded.family.modules.values()]
+    assert not any(isinstance(one, Tensor) and one.is_inference() for one in weights)
 
 
 def test_idle_gives_back_once(five: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -490,14 +518,6 @@ def test_two_who_want_the_same_wait_for_one_load(five: Catalog) -> None:
 # --- a fuzz on real tensors ------------------------------------------------------------------
 
 
-@pytest.fixture
-def quick_collector() -> Iterator[None]:
-    """What was there before is not looked through at each refusal."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
 @contextmanager
 def no_room() -> Iterator[None]:
     """The only reason to be refused."""
@@ -583,7 +603,6 @@ class Fuzz:
             assert family.modules["vae"].decode() == family.modules["vae"].weight.sum()
 
 
-@pytest.mark.usefixtures("quick_collector")
 @pytest.mark.parametrize("host", [400, 60])
 def test_a_thousand_events_on_tensors_never_exceed_the_budget(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch, host: int
@@ -598,7 +617,6 @@ def test_a_thousand_events_on_tensors_never_exceed_the_budget(
     assert fuzz.meter.most["device"] > 70 * ALIGNMENT
 
 
-@pytest.mark.usefixtures("quick_collector")
 def test_several_threads_at_once(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
     meter = Meter(monkeypatch)
     disk = Disk(dict.fromkeys(NAMES, (4, 2, 2)))
@@ -645,18 +663,18 @@ def test_two_names_for_the_same_folder_share_a_device_in_turns(
     rows = {name: replace(catalog.get("postcards"), name=name) for name in ("postcards", "b", "c")}
     size = 33_000_000
     pool = Pool(Catalog(rows, "postcards"), device="cpu", budget=2 * size, host=3 * size * copies)
-    first = latents(pool.get("postcards"))
-    assert torch.equal(latents(pool.get("b")), first)
-    assert torch.equal(latents(pool.get("c")), first)
+    first = pixels(pool.get("postcards"))
+    assert torch.equal(pixels(pool.get("b")), first)
+    assert torch.equal(pixels(pool.get("c")), first)
     assert pool.warm == ["c", "postcards"]
-    assert torch.equal(latents(pool.get("b")), first)
+    assert torch.equal(pixels(pool.get("b")), first)
     report = pool.report()
     assert (report.misses, report.warm_hits) == ((3, 1) if copies else (4, 0))
     assert 0 < report.used["device"] <= 2 * size
 
 
 @torch.inference_mode()
-def latents(loaded: Loaded) -> Tensor:
+def pixels(loaded: Loaded) -> Tensor:
     """Decoded, since the autoencoder is one of those that come and go."""
     generator = torch.Generator().manual_seed(3)
     vae: Any = loaded.family.modules["vae"]
