@@ -8,6 +8,7 @@ from farm.engine import checkpoints, embeddings, hints, lorafiles, whereabouts
 from farm.engine.digests import Digests
 from farm.engine.families import Conditioning, Family, Hint
 from farm.engine.origins import Images, found
+from farm.engine.whereabouts import Weights
 from shared.adapters import Adapter
 from shared.catalog import Catalog
 from shared.errors import Fault
@@ -27,7 +28,6 @@ class Wardrobe:
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
         self.digests = Digests()
-        self._sums: dict[str, str] = {}
 
     def fit(self, spec: RenderSpec, family: Family) -> None:
         """Before the texts are encoded: everything the spec names is on the family.
@@ -49,9 +49,7 @@ class Wardrobe:
         self, spec: RenderSpec, family: Any, conditioning: Conditioning, images: Images
     ) -> Conditioning:
         """With what the rows wear and look at."""
-        uses = [
-            (one.name, found(one.source, images), one.scale) for one in spec.references
-        ]
+        uses = [(one.name, found(one.source, images), one.scale) for one in spec.references]
         return replace(
             conditioning,
             loras=tuple((one.name, one.weight) for one in spec.loras),
@@ -64,44 +62,36 @@ class Wardrobe:
         worn = [one.name for one in spec.loras]
         seen = [*(one.name for one in spec.controls), *(one.name for one in spec.references)]
         names = sorted({*worn, *seen, *spec.embeddings})
-        return " ".join(self._sums[name] for name in names)
+        return " ".join(self._look_up(self.catalog.adapters[name]).sha256 for name in names)
+
+    def _look_up(self, adapter: Adapter) -> Weights:
+        return whereabouts.look_up(adapter.weights, self.digests)
 
     # --- one kind after the other ------------------------------------------------------------
 
     def _named(self, name: str, kind: str, family: str) -> Adapter:
         return self.catalog.adapter(name, kind=kind, family=family)
 
-    def _wear(
-        self, family: Any, adapter: Adapter, put: Callable[[Any, Adapter], str]
-    ) -> None:
-        place = _place_of(adapter, family)
-        if adapter.name not in place:
-            self._sums[adapter.name] = put(family, adapter)
+    def _wear(self, family: Any, adapter: Adapter, put: Callable[[Any, Adapter], None]) -> None:
+        if adapter.name not in _worn_by(family, adapter.kind):
+            put(family, adapter)
 
-    def _put_lora(self, family: Any, adapter: Adapter) -> str:
-        weights = whereabouts.look_up(adapter.weights, self.digests)
-        file = lorafiles.read(weights.tensors, adapter.family)
+    def _put_lora(self, family: Any, adapter: Adapter) -> None:
+        file = lorafiles.read(self._look_up(adapter).tensors, adapter.family)
         for component, bank in family.loras.items():
             bank.put(adapter.name, file.parts.get(component, {}))
-        return file.sha256
 
-    def _put_control(self, family: Any, adapter: Adapter) -> str:
-        net, weights = checkpoints.load_part(
-            adapter, device=str(family.device), dtype=family.dtype, digests=self.digests
-        )
+    def _put_control(self, family: Any, adapter: Adapter) -> None:
+        place = {"device": str(family.device), "dtype": family.dtype}
+        net, _ = checkpoints.load_part(adapter, digests=self.digests, **place)
         family.controls.put(adapter.name, net)
-        return weights.sha256
 
-    def _put_reference(self, family: Any, adapter: Adapter) -> str:
-        weights = whereabouts.look_up(adapter.weights, self.digests)
-        family.references.load(adapter.name, weights.path)
-        return weights.sha256
+    def _put_reference(self, family: Any, adapter: Adapter) -> None:
+        family.references.load(adapter.name, self._look_up(adapter).path)
 
-    def _put_embedding(self, family: Any, adapter: Adapter) -> str:
-        weights = whereabouts.look_up(adapter.weights, self.digests)
-        family.embeddings.put(adapter.name, embeddings.read(weights.tensors))
+    def _put_embedding(self, family: Any, adapter: Adapter) -> None:
+        family.embeddings.put(adapter.name, embeddings.read(self._look_up(adapter).tensors))
         family.texts.clear()  # what was encoded before it came may have used its words
-        return weights.sha256
 
     def _hint(self, use: ControlUse, spec: RenderSpec, images: Images) -> Hint:
         adapter = self.catalog.adapters[use.name]
@@ -110,7 +100,7 @@ class Wardrobe:
         return Hint(use.name, picture, use.scale, use.start, use.end)
 
 
-def _place_of(adapter: Adapter, family: Any) -> frozenset[str]:
+def _worn_by(family: Any, kind: str) -> frozenset[str]:
     """The names of this kind that the family wears now; Fault where it can wear none."""
     places = {
         "lora": lambda: next(iter(family.loras.values())).names,
@@ -119,8 +109,8 @@ def _place_of(adapter: Adapter, family: Any) -> frozenset[str]:
         "embedding": lambda: family.embeddings.names,
     }
     try:
-        names: frozenset[str] = places[adapter.kind]()
+        names: frozenset[str] = places[kind]()
     except (AttributeError, StopIteration) as lacking:
-        sentence = f"{WORD[adapter.kind]} cannot be used with checkpoints of this family yet."
+        sentence = f"{WORD[kind]} cannot be used with checkpoints of this family yet."
         raise Fault("unfit_adapter", sentence) from lacking
     return names
