@@ -80,7 +80,6 @@ class Flux:
         self.steady = self.device.type == "cpu"
         if self.steady:
             make_steady(self.transformer)
-            make_steady(self.vae)
 
     def _check(self) -> None:
         if self.true_cfg and self.embedded:
@@ -182,7 +181,7 @@ class Flux:
         self, spec: RenderSpec, sampler: Sampler, generator: torch.Generator, origin: Origin
     ) -> Start:
         if origin.picture is None:
-            return Start(self._noise(spec, generator) * sampler.start_scale)
+            return Start(self._noise(spec, generator))
         picture = self.inpainting.image_processor.preprocess(
             origin.picture, height=spec.height, width=spec.width
         )
@@ -209,12 +208,12 @@ class Flux:
         return packed.unflatten(1, (height // 2, width // 2))
 
     def _mask(self, picture: Tensor, mask: Image.Image, generator: torch.Generator) -> Tensor:
-        """The masked picture is encoded too, for nothing but the place that it leaves `generator` at."""
+        """A picture is encoded here too, only to leave `generator` where the pipeline does."""
         height, width = picture.shape[2:]
         drawn = self.inpainting.mask_processor.preprocess(mask, height=height, width=width)
         packed: Tensor = self.inpainting.prepare_mask_latents(
             drawn,
-            picture * (drawn < 0.5),
+            picture,
             batch_size=1,
             num_channels_latents=self.channels,
             num_images_per_prompt=1,
@@ -234,10 +233,10 @@ class Flux:
 
     def denoise(self, latents: Tensor, moments: Tensor, laid: Laid, at: int) -> Tensor:
         size = (latents.shape[1], latents.shape[2])
-        told = {name: self._padded(rows) for name, rows in laid.tensors.items()}
+        told = laid.tensors
         prediction: Tensor = self.transformer(
-            hidden_states=self._padded(latents.flatten(1, 2)),
-            timestep=self._padded(moments.to(latents.dtype) / 1000),
+            hidden_states=latents.flatten(1, 2),
+            timestep=moments.to(latents.dtype) / 1000,
             guidance=told.get("guidance"),
             pooled_projections=told["pooled"],
             encoder_hidden_states=told["texts"],
@@ -245,7 +244,7 @@ class Flux:
             img_ids=self._places(*size),
             return_dict=False,
         )[0]
-        return prediction[: len(latents)].unflatten(1, size)
+        return prediction.unflatten(1, size)
 
     def _places(self, height: int, width: int) -> Tensor:
         """Row and column of each token, (tokens, 3); 0 by 0 for the text's, which have none."""
@@ -258,9 +257,6 @@ class Flux:
                 else torch.zeros(self.text_length, 3, device=self.device)
             )
         return self.places[height, width]
-
-    def _padded(self, rows: Tensor) -> Tensor:
-        return at_least_two(rows) if self.steady else rows
 
     def estimate(self, latents: Tensor, prediction: Tensor, moments: Sequence[float]) -> Tensor:
         """The model predicts the velocity from picture to noise, so a straight step back arrives."""
@@ -275,7 +271,8 @@ class Flux:
         packed = latents.flatten(1, 2).to(self.vae.dtype)
         unpacked = self.pipeline._unpack_latents(packed, height, width, scale)
         scaled = unpacked / self.vae.config.scaling_factor + self.vae.config.shift_factor
-        pixels: Tensor = self.vae.decode(self._padded(scaled), return_dict=False)[0][: len(latents)]
+        rows = at_least_two(scaled) if self.steady else scaled
+        pixels: Tensor = self.vae.decode(rows, return_dict=False)[0][: len(latents)]
         if not bool(pixels.isfinite().all()):
             raise ArithmeticError("the decoder gave pixels that are no numbers")
         bright = (pixels.float() / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1) * 255

@@ -13,7 +13,7 @@ from farm.engine.families import Origin, flux
 from farm.engine.families.flux import Flux
 from farm.engine.samplers import generator_for
 from shared.errors import Fault
-from shared.spec import RenderKind, RenderSpec, WeightedText
+from shared.spec import LoraUse, RenderKind, RenderSpec, WeightedText
 from tests.farm.engine.families import drive, tiny_flux
 
 CLOSE = 1e-4
@@ -50,7 +50,8 @@ def drawn(kind: str, spec: RenderSpec) -> Tensor:
 
 
 def redrawn(way: RenderKind) -> dict[str, Any]:
-    return {"kind": way, "strength": 1.0 if way is RenderKind.TEXT else 0.6, "steps": 5}
+    """Text alone has no strength: there it must change nothing."""
+    return {"kind": way, "strength": 0.6, "steps": 5}
 
 
 # --- a job alone is the pipeline's own ---------------------------------------------------------
@@ -138,11 +139,14 @@ def unlike(**changes: Any) -> list[RenderSpec]:
 
 @pytest.mark.parametrize("kind", ["dev", "schnell", "true"])
 def test_unlike_rows_in_one_forward_are_each_as_alone(kind: str) -> None:
+    """To the bit, on a CPU: latents and pixels."""
     family, specs = family_of(kind), unlike(negative="fog")
     together = drive.draw_together(family, specs, [origin_of(spec) for spec in specs])
-    for course, spec in zip(together, specs, strict=True):
-        alone = drive.draw(family, spec, origin_of(spec)).latents
-        assert drive.relative(course.latents, alone) < CLOSE
+    pixels = family.decode(torch.cat([course.latents for course in together]))
+    for nth, (course, spec) in enumerate(zip(together, specs, strict=True)):
+        alone = drive.draw(family, spec, origin_of(spec))
+        assert torch.equal(course.latents, alone.latents)
+        assert torch.equal(pixels[nth : nth + 1], drive.pixels(family, alone))
 
 
 def test_pictures_of_equal_tokens_and_unlike_sides_never_share_a_forward() -> None:
@@ -206,9 +210,25 @@ def test_a_text_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
         assert family.encode(recipe(negative="fog")).towards["texts"].shape[1] == 9
     assert asked == [drive.WORDS, "fog"]
     for number in range(flux.TEXTS_KEPT):
+        family.encode(recipe(guidance=1.0))
         family.encode(recipe(texts=(WeightedText(f"{number}"),), guidance=1.0))
     assert len(family.texts) == flux.TEXTS_KEPT
-    assert "fog" not in family.texts
+    assert (asked.count(drive.WORDS), "fog" in family.texts) == (1, False)
+
+
+def test_loras_and_rescale_are_handed_on() -> None:
+    told = encoded("true", loras=(LoraUse("ink", 0.5),), rescale=0.7)
+    assert (told.loras, told.rescale) == ((("ink", 0.5),), 0.7)
+
+
+def test_text_encoders_may_be_of_another_precision_and_never_drop_out() -> None:
+    pipeline = tiny_flux.build(**KINDS["dev"])
+    encoders = (pipeline.text_encoder, pipeline.text_encoder_2)
+    for encoder in encoders:
+        encoder.to(torch.bfloat16).train()
+    told = flux.from_pipeline(pipeline, text_length=9).encode(recipe()).towards
+    assert {name: rows.dtype for name, rows in told.items()} == dict.fromkeys(told, torch.float32)
+    assert not any(encoder.training for encoder in encoders)
 
 
 def test_text_lengths_are_dev_and_schnells_own() -> None:
