@@ -113,8 +113,8 @@ def bring(crates: Iterable[Crate], device: str) -> None:
     with _beside(device):
         for crate, block in moving:
             crate.copy_to(block)
-    for crate, block in moving:
-        crate.stay(block)
+        for crate, block in moving:  # thousands of tensors: while the copies are on their way
+            crate.stay(block)
 
 
 @contextmanager
