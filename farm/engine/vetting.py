@@ -75,7 +75,7 @@ def _check_link(path: Path, homes: tuple[Path, ...]) -> None:
     if not path.is_symlink():
         return
     target = path.resolve()
-    if target.is_dir() or not any(target.is_relative_to(home.resolve()) for home in homes):
+    if not any(target.is_relative_to(home.resolve()) for home in homes):
         raise _unsafe(path, "is a link that leads out of it")
 
 
