@@ -1,5 +1,6 @@
 """Stable Diffusion XL, its refiner and its inpainting models: two CLIP texts, size conditioning."""
 
+import copy
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -90,17 +91,23 @@ class StableDiffusionXL:
             found["vae_encoder"] = self.autoencoder.encoder
         return {name: module for name, module in found.items() if module is not None}
 
+    def with_vae(self, vae: Any) -> "StableDiffusionXL":
+        """The same checkpoint, seeing and showing pictures through another autoencoder."""
+        twin = copy.copy(self)
+        twin.autoencoder = Autoencoder(vae, self.dtype)
+        twin.vae = twin.autoencoder.vae
+        return twin
+
     # --- before ------------------------------------------------------------------------------
 
     def sampler(self, spec: RenderSpec, *, refining: bool = False) -> Sampler:
         """With a refiner the base stops where it begins; `refining` asks for the refiner's part."""
         share = spec.refiner.at if spec.refiner else None
-        redrawn = spec.kind is not RenderKind.TEXT and not refining
         return Sampler.begin(
             spec.sampler,
             spec.steps,
             config=self.config,
-            strength=spec.strength if redrawn else 1.0,
+            strength=1.0 if spec.kind is RenderKind.TEXT else spec.strength,
             eta=spec.eta,
             start=share if refining else None,
             end=None if refining else share,

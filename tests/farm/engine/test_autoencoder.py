@@ -66,8 +66,12 @@ def test_encoding_leaves_the_decoder_alone(dtype: torch.dtype) -> None:
     assert autoencoder.encoder.dtype == torch.float32
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
-def test_one_that_needs_no_higher_precision_has_none(dtype: torch.dtype) -> None:
-    autoencoder = build(dtype, force_upcast=False)
+@pytest.mark.parametrize(
+    ("dtype", "upcast"),
+    [(torch.float16, False), (torch.bfloat16, False), (torch.float32, True)],
+    ids=str,
+)
+def test_one_copy_where_one_precision_serves_both(dtype: torch.dtype, upcast: bool) -> None:
+    autoencoder = build(dtype, force_upcast=upcast)
     assert autoencoder.encoder is autoencoder.vae
     assert autoencoder.vae.dtype == dtype
