@@ -11,7 +11,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from farm.engine.control import LaidControls, Share
 from farm.engine.families import Hint, Wish
-from farm.engine.steady import at_least_two, make_steady
+from farm.engine.steady import make_steady
 from shared.errors import Fault
 
 Act = tuple[int, int, float]  # row, which of its hints, scale
@@ -100,8 +100,7 @@ class Controls:
         """The likeliest ones: diffusers draws them from a generator that no seed reaches."""
         if picture not in self.seen:
             bright = picture.to(self.vae.device, self.vae.dtype) * 2 - 1
-            rows = at_least_two(bright) if self.steady else bright
-            self.seen[picture] = self.vae.encode(rows).latent_dist.mode()[:1]
+            self.seen[picture] = self.vae.encode(bright).latent_dist.mode()
         clean: Tensor = self.seen[picture]
         shift = self.vae.config.shift_factor if shifted else 0.0
         return (clean - shift) * self.vae.config.scaling_factor

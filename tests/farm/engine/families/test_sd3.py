@@ -71,9 +71,30 @@ def test_a_text_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
         family.encode(recipe(clip_skip=skipped))
     assert asked == [(drive.WORDS, 0), ("fog", 0), (drive.WORDS, 1)]
     for number in range(sd3.TEXTS_KEPT):
+        family.encode(recipe(guidance=1.0))
         family.encode(recipe(texts=(WeightedText(f"{number}"),), guidance=1.0))
     assert len(family.texts) == sd3.TEXTS_KEPT
-    assert ("fog", 0, ()) not in family.texts
+    assert (asked.count((drive.WORDS, 0)), ("fog", 0, ()) in family.texts) == (1, False)
+
+
+def test_text_encoders_may_be_of_another_precision_and_never_drop_out() -> None:
+    pipeline = tiny_sd3.build()
+    encoders = (pipeline.text_encoder, pipeline.text_encoder_2, pipeline.text_encoder_3)
+    for encoder in encoders:
+        encoder.to(torch.bfloat16).train()
+    told = sd3.from_pipeline(pipeline, text_length=9).encode(recipe()).towards
+    assert {name: rows.dtype for name, rows in told.items()} == dict.fromkeys(told, torch.float32)
+    assert not any(encoder.training for encoder in encoders)
+
+
+def test_rescale_is_handed_on() -> None:
+    assert encoded("with T5", rescale=0.7).rescale == 0.7
+
+
+def test_a_model_of_fewer_places_warms_up_within_them() -> None:
+    family = fresh("with T5")
+    family.transformer.register_to_config(sample_size=4 * tiny_sd3.LARGEST)
+    family.warm()
 
 
 # --- adapters ----------------------------------------------------------------------------------

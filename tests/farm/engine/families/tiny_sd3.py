@@ -98,7 +98,7 @@ def _autoencoder(channels: int) -> AutoencoderKL:
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D", "DownEncoderBlock2D"),
         up_block_types=("UpDecoderBlock2D", "UpDecoderBlock2D"),
-        block_out_channels=(8, 8),
+        block_out_channels=(8, 16),
         layers_per_block=1,
         latent_channels=channels,
         norm_num_groups=4,
