@@ -503,6 +503,27 @@ def test_the_loop_goes_on_while_another_thread_loads(five: Catalog) -> None:
     assert pool.is_warm("a")
 
 
+@pytest.mark.parametrize("host", [0, 100])
+def test_nobody_gets_one_whose_first_forward_still_runs(
+    five: Catalog, monkeypatch: pytest.MonkeyPatch, host: int
+) -> None:
+    pool, _ = made(five, host=host)
+    begun, gate = threading.Event(), threading.Event()
+
+    def warm(_: Tiny) -> None:
+        begun.set()
+        assert gate.wait(10)
+
+    monkeypatch.setattr(Tiny, "warm", warm)
+    loading = in_thread(lambda: pool.get("a"))
+    assert begun.wait(10)
+    assert not pool.is_warm("a")
+    assert pool.warm == ["home"]
+    gate.set()
+    assert ended(loading)
+    assert pool.is_warm("a")
+
+
 def test_two_who_want_the_same_wait_for_one_load(five: Catalog) -> None:
     pool, disk = made(five)
     gate = disk.gates["a"] = threading.Event()
