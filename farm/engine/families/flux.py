@@ -8,6 +8,7 @@ Latents are diffusers' packed ones, with their tokens left in the picture's rows
 unlike shapes and never meet in one forward, and a shape alone tells how to unpack it.
 """
 
+import copy
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -20,17 +21,20 @@ from diffusers import FluxInpaintPipeline, FluxPipeline
 from diffusers.pipelines.flux.pipeline_flux import calculate_shift
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 
-from farm.engine.families import Conditioning, Kept, Laid, Origin, Start, Wish
+from farm.engine.families import Conditioning, Kept, Laid, Loras, Origin, Start, Wish, drawn_in
+from farm.engine.lora import LoraBank
 from farm.engine.samplers import FLOW_NAMES, RECIPES, Sampler
 from farm.engine.steady import at_least_two, make_steady
 from shared.errors import Fault
-from shared.spec import RenderKind, RenderSpec
+from shared.spec import RenderKind, RenderSpec, WeightedText
 
 log = logging.getLogger(__name__)
 
 TEXTS_KEPT = 32  # of 4 MB each
 LONG, SHORT = 512, 256  # tokens that T5 reads for dev, and for schnell
+WEARERS = ("transformer", "text_encoder")  # LoRAs for T5 there are none
 
 Text = dict[str, Tensor]
 
@@ -72,7 +76,7 @@ class Flux:
         self.text_length = text_length or (LONG if self.embedded or true_cfg else SHORT)
         self.channels: int = self.transformer.config.in_channels // 4
         self.unit: int = pipeline.vae_scale_factor * 2
-        self.texts: OrderedDict[str, Text] = OrderedDict()
+        self.texts: OrderedDict[tuple[str, Loras], Text] = OrderedDict()
         self.places: dict[tuple[int, int], Tensor] = {}
         self._check()
         for module in self.modules.values():
@@ -80,6 +84,7 @@ class Flux:
         self.steady = self.device.type == "cpu"
         if self.steady:
             make_steady(self.transformer)
+        self.loras = {name: LoraBank(self.modules[name]) for name in WEARERS}
 
     def _check(self) -> None:
         if self.true_cfg and self.embedded:
@@ -95,6 +100,14 @@ class Flux:
     def tile(self, on: bool) -> None:
         """Decode piece by piece: a fraction of the memory, and seams that are blended."""
         self.vae.enable_tiling() if on else self.vae.disable_tiling()
+
+    def with_vae(self, vae: Any) -> "Flux":
+        """The same checkpoint, seeing and showing pictures through another autoencoder."""
+        twin = copy.copy(self)
+        twin.vae = vae.eval()
+        twin.pipeline = FluxPipeline(**self.pipeline.components | {"vae": vae})
+        twin.inpainting = FluxInpaintPipeline(**twin.pipeline.components)
+        return twin
 
     # --- before ------------------------------------------------------------------------------
 
@@ -140,39 +153,38 @@ class Flux:
         wanted = [part for part in spec.texts if part.weight > 0]
         if not wanted:
             raise Fault("bad_spec", "At least one part of the prompt needs a weight above 0.")
+        loras = tuple((one.name, one.weight) for one in spec.loras)
         shares = [part.weight / sum(one.weight for one in wanted) for part in wanted]
-        towards = _blend([self._encode(part.text) for part in wanted], shares)
+        towards = _blend([self._encode(part.text, loras) for part in wanted], shares)
         if self.embedded:
             guidance = torch.full((1,), spec.guidance, device=self.device, dtype=torch.float32)
             towards = towards | {"guidance": guidance}
-        loras = tuple((one.name, one.weight) for one in spec.loras)
-        against = self._encode_against(spec)
+        against = self._encode_against(spec, loras)
         return Conditioning(towards, against, spec.guidance, rescale=spec.rescale, loras=loras)
 
-    def _encode_against(self, spec: RenderSpec) -> Text | None:
+    def _encode_against(self, spec: RenderSpec, loras: Loras) -> Text | None:
         unwanted = [spec.negative, *(part.text for part in spec.texts if part.weight < 0)]
         text = ", ".join(filter(None, unwanted))
         if self.true_cfg and spec.guidance > 1:
-            return self._encode(text)
+            return self._encode(text, loras)
         if text:
-            log.info(
-                "%s draws without a second row: its negative prompt is ignored.", spec.checkpoint
-            )
+            log.info("%s has no second row: its negative prompt is ignored.", spec.checkpoint)
         return None
 
     @torch.inference_mode()
-    def _encode(self, text: str) -> Text:
-        if text in self.texts:
-            self.texts.move_to_end(text)
-            return self.texts[text]
+    def _encode(self, text: str, loras: Loras) -> Text:
+        key = (text, loras)
+        if key in self.texts:
+            self.texts.move_to_end(key)
+            return self.texts[key]
+        self.loras["text_encoder"].wear([loras])
         texts, pooled, _ = self.pipeline.encode_prompt(
             text, device=self.device, max_sequence_length=self.text_length
         )
-        encoded = {"texts": texts.to(self.dtype), "pooled": pooled.to(self.dtype)}
-        self.texts[text] = encoded
+        self.texts[key] = {"texts": texts.to(self.dtype), "pooled": pooled.to(self.dtype)}
         if len(self.texts) > TEXTS_KEPT:
             self.texts.popitem(last=False)
-        return encoded
+        return self.texts[key]
 
     # --- the start ---------------------------------------------------------------------------
 
@@ -182,58 +194,57 @@ class Flux:
     ) -> Start:
         if origin.picture is None:
             return Start(self._noise(spec, generator))
-        picture = self.inpainting.image_processor.preprocess(
-            origin.picture, height=spec.height, width=spec.width
-        )
-        clean = self._encode_picture(picture, generator)
+        clean = self._clean(spec, origin.picture, generator)
         noise = self._noise(spec, generator)
         latents = sampler.noised(clean, noise, 0)
         if origin.mask is None:
             return Start(latents)
-        mask = self._mask(picture, origin.mask, generator)
-        return Start(latents, Kept(mask, clean, noise))
+        self._noise(spec, generator)  # the pipeline draws the masked picture too, and never looks
+        return Start(latents, Kept(self._mask(spec, origin.mask), clean, noise))
 
     def _noise(self, spec: RenderSpec, generator: torch.Generator) -> Tensor:
-        size = self.latent_shape(spec)[1:3]
         packed: Tensor = self.pipeline.prepare_latents(
-            1, self.channels, spec.height, spec.width, self.dtype, self.device, generator
-        )[0]
-        return packed.unflatten(1, size)
-
-    def _encode_picture(self, picture: Tensor, generator: torch.Generator) -> Tensor:
-        told = picture.to(self.device, self.dtype)
-        clean: Tensor = self.inpainting._encode_vae_image(told, generator)
-        height, width = clean.shape[2:]
-        packed: Tensor = self.inpainting._pack_latents(clean, 1, self.channels, height, width)
-        return packed.unflatten(1, (height // 2, width // 2))
-
-    def _mask(self, picture: Tensor, mask: Image.Image, generator: torch.Generator) -> Tensor:
-        """A picture is encoded here too, only to leave `generator` where the pipeline does."""
-        height, width = picture.shape[2:]
-        drawn = self.inpainting.mask_processor.preprocess(mask, height=height, width=width)
-        packed: Tensor = self.inpainting.prepare_mask_latents(
-            drawn,
-            picture,
-            batch_size=1,
-            num_channels_latents=self.channels,
-            num_images_per_prompt=1,
-            height=height,
-            width=width,
-            dtype=self.dtype,
+            *(1, self.channels, spec.height, spec.width),
+            dtype=drawn_in(self.dtype),
             device=self.device,
             generator=generator,
         )[0]
-        return packed.unflatten(1, (height // self.unit, width // self.unit))
+        return packed.to(self.dtype).unflatten(1, self.latent_shape(spec)[1:3])
+
+    def _clean(self, spec: RenderSpec, picture: Image.Image, generator: torch.Generator) -> Tensor:
+        """A picture's latents, drawn from what the encoder knows of it."""
+        size = {"height": spec.height, "width": spec.width}
+        pixels = self.inpainting.image_processor.preprocess(picture, **size)
+        known = self.vae.encode(pixels.to(self.device, self.vae.dtype)).latent_dist
+        mean, deviation = (self._packed(rows.to(self.dtype)) for rows in (known.mean, known.std))
+        drawn = mean + deviation * self._noise(spec, generator)
+        return (drawn - self.vae.config.shift_factor) * self.vae.config.scaling_factor
+
+    def _mask(self, spec: RenderSpec, mask: Image.Image) -> Tensor:
+        size = {"height": spec.height, "width": spec.width}
+        white = self.inpainting.mask_processor.preprocess(mask, **size)
+        scale = self.pipeline.vae_scale_factor
+        small = interpolate(white, size=(spec.height // scale, spec.width // scale))
+        return self._packed(small.expand(-1, self.channels, -1, -1).to(self.device, self.dtype))
+
+    def _packed(self, rows: Tensor) -> Tensor:
+        count, channels, height, width = rows.shape
+        rows = rows.contiguous()
+        packed: Tensor = self.pipeline._pack_latents(rows, count, channels, height, width)
+        return packed.unflatten(1, (height // 2, width // 2))
 
     # --- the loop ----------------------------------------------------------------------------
 
     def lay(self, wishes: Sequence[Wish], horizon: int) -> Laid:
         names = wishes[0].tensors
-        return Laid({name: torch.cat([wish.tensors[name] for wish in wishes]) for name in names})
+        return Laid(
+            tensors={name: torch.cat([wish.tensors[name] for wish in wishes]) for name in names},
+            rest={"loras": [wish.conditioning.loras for wish in wishes]},
+        )
 
     def denoise(self, latents: Tensor, moments: Tensor, laid: Laid, at: int) -> Tensor:
-        size = (latents.shape[1], latents.shape[2])
-        told = laid.tensors
+        size, told = (latents.shape[1], latents.shape[2]), laid.tensors
+        self.loras["transformer"].wear(laid.rest["loras"])
         prediction: Tensor = self.transformer(
             hidden_states=latents.flatten(1, 2),
             timestep=moments.to(latents.dtype) / 1000,
@@ -280,15 +291,13 @@ class Flux:
 
     @torch.inference_mode()
     def warm(self) -> None:
-        """On 16 x 16 tokens, two rows."""
-        towards = self._encode("")
-        if self.embedded:
-            towards = towards | {"guidance": torch.ones(1, device=self.device)}
-        laid = Laid({name: torch.cat([rows, rows]) for name, rows in towards.items()})
-        shape = (2, 16, 16, 4 * self.channels)
+        """On 16 x 16 tokens."""
+        side = 16 * self.unit
+        plain = RenderSpec("", (WeightedText(""),), "", side, side, 1, 1.0, "", 0, 1, 1)
+        told, shape = self.encode(plain), self.latent_shape(plain)
         noise = torch.zeros(shape, dtype=self.dtype, device=self.device)
-        moments = torch.zeros(2, device=self.device)
-        self.decode(self.denoise(noise, moments, laid, 0))
+        laid = self.lay([Wish(told.towards, told, True, None, 0, 1)], 1)
+        self.decode(self.denoise(noise, torch.zeros(1, device=self.device), laid, 0))
 
 
 def _blend(texts: Sequence[Text], shares: Sequence[float]) -> Text:

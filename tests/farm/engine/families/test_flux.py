@@ -1,7 +1,6 @@
-"""Flux against diffusers' own pipelines, alone and beside unlike rows."""
+"""What Flux is told, what it refuses, and unlike rows of one forward."""
 
 import logging
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,119 +8,22 @@ import pytest
 import torch
 from torch import Tensor
 
-from farm.engine.families import Origin, flux
-from farm.engine.families.flux import Flux
+from farm.engine.families import flux
+from farm.engine.lora import Patch
 from farm.engine.samplers import generator_for
 from shared.errors import Fault
 from shared.spec import LoraUse, RenderKind, RenderSpec, WeightedText
 from tests.farm.engine.families import drive, tiny_flux
-
-CLOSE = 1e-4
-WIDE, TALL = (64, 32), (32, 64)
-KINDS = tiny_flux.KINDS
-
-
-@cache
-def family_of(kind: str, dtype: torch.dtype = torch.float32) -> Flux:
-    pipeline = tiny_flux.build(**KINDS[kind], dtype=dtype)
-    return flux.from_pipeline(pipeline, true_cfg=kind == "true", text_length=tiny_flux.TEXT_LENGTH)
-
-
-def recipe(size: tuple[int, int] = WIDE, **changes: Any) -> RenderSpec:
-    plain = {"width": size[0], "height": size[1], "sampler": "flow-euler", "guidance": 3.5}
-    return drive.recipe(**plain | changes)
-
-
-def origin_of(spec: RenderSpec) -> Origin:
-    if spec.kind is RenderKind.TEXT:
-        return Origin()
-    size = (spec.width, spec.height)
-    masked = spec.kind is RenderKind.INPAINT
-    return Origin(drive.picture(3, *size), drive.mask(size[0] // 3, *size) if masked else None)
-
-
-def expected(kind: str, spec: RenderSpec, **rest: Any) -> Any:
-    return tiny_flux.draw(kind, spec, origin_of(spec), **rest)
-
-
-def drawn(kind: str, spec: RenderSpec) -> Tensor:
-    """Packed, as the pipelines give them."""
-    return drive.draw(family_of(kind), spec, origin_of(spec)).latents.flatten(1, 2)
-
-
-def redrawn(way: RenderKind) -> dict[str, Any]:
-    """Text alone has no strength: there it must change nothing."""
-    return {"kind": way, "strength": 0.6, "steps": 5}
-
-
-# --- a job alone is the pipeline's own ---------------------------------------------------------
-
-
-@pytest.mark.parametrize("guidance", [1.0, 3.5])
-@pytest.mark.parametrize("way", [RenderKind.TEXT, RenderKind.IMAGE, RenderKind.INPAINT])
-@pytest.mark.parametrize("sampler", ["flow-euler", "flow-lcm"])
-@pytest.mark.parametrize("kind", list(KINDS))
-def test_alone_it_is_the_pipelines_own(
-    kind: str, sampler: str, way: RenderKind, guidance: float
-) -> None:
-    spec = recipe(sampler=sampler, guidance=guidance, negative="fog", **redrawn(way))
-    assert drive.relative(drawn(kind, spec), expected(kind, spec)) < CLOSE
-
-
-@pytest.mark.parametrize("guidance", [1.0, 3.5])
-@pytest.mark.parametrize("sampler", ["flow-dpm++2m", "flow-unipc"])
-@pytest.mark.parametrize("kind", ["dev", "true"])
-def test_multistep_samplers_follow_the_pipeline_too(
-    kind: str, sampler: str, guidance: float
-) -> None:
-    spec = recipe(sampler=sampler, guidance=guidance, steps=6)
-    assert drive.relative(drawn(kind, spec), expected(kind, spec)) < CLOSE
-
-
-@pytest.mark.parametrize("sampler", ["flow-euler-karras", "flow-euler-exponential"])
-def test_other_schedules_follow_the_pipeline_too(sampler: str) -> None:
-    spec = recipe(sampler=sampler, steps=5)
-    assert drive.relative(drawn("dev", spec), expected("dev", spec)) < CLOSE
-
-
-@pytest.mark.parametrize("sampler", ["flow-euler", "flow-heun", "flow-dpm++2m", "flow-unipc"])
-def test_a_larger_picture_is_noisy_for_longer_only_where_the_model_asks(sampler: str) -> None:
-    small, large = (recipe(size, sampler=sampler, steps=4) for size in ((32, 32), (128, 128)))
-    shifted, plain = family_of("dev"), family_of("dev, unshifted")
-    assert shifted.sampler(large).timesteps[2] > shifted.sampler(small).timesteps[2]
-    assert plain.sampler(large).timesteps == plain.sampler(small).timesteps
-
-
-@pytest.mark.parametrize("steps", [1, 2, 3, 4])
-def test_schnell_draws_in_few_steps(steps: int) -> None:
-    spec = recipe(TALL, steps=steps, guidance=0.0)
-    assert drive.relative(drawn("schnell", spec), expected("schnell", spec)) < CLOSE
-
-
-@pytest.mark.parametrize("strength", [0.35, 0.5, 0.75, 1.0])
-def test_strength_cuts_where_the_pipeline_cuts(strength: float) -> None:
-    """Part of a step counts as a whole one here, unlike in Stable Diffusion."""
-    spec = recipe(kind=RenderKind.IMAGE, strength=strength, steps=10)
-    assert drive.relative(drawn("dev", spec), expected("dev", spec)) < CLOSE
-
-
-@pytest.mark.parametrize("way", [RenderKind.TEXT, RenderKind.IMAGE, RenderKind.INPAINT])
-def test_bf16_pixels_are_the_pipelines(way: RenderKind) -> None:
-    spec, half = recipe(TALL, **redrawn(way)), torch.bfloat16
-    family = family_of("dev", half)
-    found = drive.pixels(family, drive.draw(family, spec, origin_of(spec)))
-    wanted = torch.from_numpy(expected("dev", spec, dtype=half, output="np"))
-    assert drive.psnr(found, (wanted * 255).round()) >= 40
-
-
-def test_decoding_is_the_pipelines() -> None:
-    spec, family = recipe((36, 28)), family_of("dev")
-    found = drive.pixels(family, drive.draw(family, spec))
-    wanted = torch.from_numpy(expected("dev", spec, output="np") * 255).round()
-    assert found.shape == (1, 28, 36, 3)
-    assert (found.float() - wanted).abs().max() <= 1
-    assert found.float().std() > 10
-
+from tests.farm.engine.families.pair_flux import (
+    CLOSE,
+    KINDS,
+    TALL,
+    WIDE,
+    family_of,
+    fresh,
+    origin_of,
+    recipe,
+)
 
 # --- rows of one forward -----------------------------------------------------------------------
 
@@ -197,7 +99,7 @@ def test_only_dev_embeds_guidance_and_only_true_guidance_takes_a_second_row() ->
 
 
 def test_a_text_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    family = flux.from_pipeline(tiny_flux.build(**KINDS["true"]), true_cfg=True, text_length=9)
+    family = fresh("true")
     asked: list[str] = []
     plain = family.pipeline.encode_prompt
 
@@ -207,18 +109,44 @@ def test_a_text_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(family.pipeline, "encode_prompt", counted)
     for _ in range(2):
-        assert family.encode(recipe(negative="fog")).towards["texts"].shape[1] == 9
+        assert (
+            family.encode(recipe(negative="fog")).towards["texts"].shape[1] == tiny_flux.TEXT_LENGTH
+        )
     assert asked == [drive.WORDS, "fog"]
     for number in range(flux.TEXTS_KEPT):
         family.encode(recipe(guidance=1.0))
         family.encode(recipe(texts=(WeightedText(f"{number}"),), guidance=1.0))
     assert len(family.texts) == flux.TEXTS_KEPT
-    assert (asked.count(drive.WORDS), "fog" in family.texts) == (1, False)
+    assert (asked.count(drive.WORDS), ("fog", ()) in family.texts) == (1, False)
 
 
-def test_loras_and_rescale_are_handed_on() -> None:
-    told = encoded("true", loras=(LoraUse("ink", 0.5),), rescale=0.7)
-    assert (told.loras, told.rescale) == ((("ink", 0.5),), 0.7)
+def test_rescale_is_handed_on() -> None:
+    assert encoded("true", rescale=0.7).rescale == 0.7
+
+
+def patch(layer: torch.nn.Module, strength: float) -> Patch:
+    weight, draw = layer.weight, generator_for(9)
+    assert isinstance(weight, Tensor)
+    down = torch.randn(2, weight.shape[1], generator=draw)
+    return Patch(down, torch.randn(weight.shape[0], 2, generator=draw), strength)
+
+
+@pytest.mark.parametrize("place", ["transformer", "text_encoder"])
+def test_an_adapter_changes_its_own_rows_as_if_merged(place: str) -> None:
+    family, merged = fresh("true"), fresh("true")
+    module = family.modules[place]
+    path = next(name for name, _ in module.named_modules() if name.endswith(("to_q", "q_proj")))
+    added = patch(module.get_submodule(path), 0.3)
+    for name, bank in family.loras.items():
+        bank.put("ink", {path: added} if name == place else {})
+    plain, dressed = recipe(), recipe(loras=(LoraUse("ink", 0.5),))
+    with torch.inference_mode():
+        weight: Any = merged.modules[place].get_submodule(path).weight
+        weight += 0.5 * 0.3 * added.up @ added.down
+    together = [one.latents for one in drive.draw_together(family, [plain, dressed])]
+    assert drive.relative(together[0], drive.draw(family_of("true"), plain).latents) < CLOSE
+    assert drive.relative(together[1], drive.draw(merged, plain).latents) < CLOSE
+    assert drive.relative(together[1], together[0]) > 10 * CLOSE
 
 
 def test_text_encoders_may_be_of_another_precision_and_never_drop_out() -> None:
