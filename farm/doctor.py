@@ -15,7 +15,8 @@ from secrets import token_hex
 from redis.exceptions import RedisError
 from rich.console import Console
 
-from farm.postcards.manifest import verify
+from farm.engine.digests import Digests
+from farm.engine.whereabouts import look_up
 from shared.catalog import read_catalog
 from shared.config import Settings
 from shared.connections import Database, connect_redis
@@ -166,11 +167,11 @@ async def _gpu(settings: Settings) -> Check:
 
 async def _models(settings: Settings) -> Check:
     catalog = read_catalog(settings.catalog_file)
-    for checkpoint in catalog.checkpoints.values():
-        await asyncio.to_thread(verify, checkpoint.folder)
-    return Check(
-        "models", ok=True, words=f"{', '.join(catalog.checkpoints)}: every file has its SHA-256"
-    )
+    known = Digests()
+    for one in (*catalog.checkpoints.values(), *catalog.adapters.values()):
+        await asyncio.to_thread(look_up, one.weights, known)
+    names = ", ".join([*catalog.checkpoints, *catalog.adapters])
+    return Check("models", ok=True, words=f"{names}: every file is there and is what it was")
 
 
 async def _clock(settings: Settings) -> Check:

@@ -59,7 +59,7 @@ class Finishing:
 
     def begin(self, job: EngineJob) -> None:
         self._jobs[job.id] = job
-        family, after = job.loaded.family, self.decoder.mark()
+        family, after = job.eye, self.decoder.mark()
         latents = [one.latents for one in job.trajectories]
         seeds = [one.seed for one in job.trajectories]
         self.decodings.ask(
@@ -108,7 +108,7 @@ class Finishing:
         if job.previewing or len(places) != len(job.trajectories) or self._two_legged(job):
             return
         step, job.previewing = job.step, True
-        family, after = job.loaded.family, self.decoder.mark()
+        family, after = job.eye, self.decoder.mark()
         rough = list(estimates(job, places, denoised).split(1))
         seeds = [one.seed for one in job.trajectories]
         self.decodings.ask(

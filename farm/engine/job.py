@@ -1,13 +1,14 @@
 """A job inside the engine: its trajectories, what they cost, and its state as a snapshot."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from farm.engine.checkpoints import Loaded
+from farm.engine.families import Family
 from farm.engine.messages import Render, Stepped
 from farm.engine.samplers import Saved, Scalar
 from farm.engine.snapshots import Identity, Snapshot, Unusable
@@ -44,9 +45,9 @@ class EngineJob:
         return self.render.job_id
 
     @property
-    def loaded(self) -> Loaded:
-        """The checkpoint that draws the end of it, and so decodes it."""
-        return self.trajectories[0].legs[-1].loaded
+    def eye(self) -> Family:
+        """Through which its latents become pictures: that of the end of its way."""
+        return self.trajectories[0].legs[-1].eye
 
     @property
     def in_use(self) -> list[Loaded]:
@@ -168,7 +169,7 @@ def _latents(fresh: Trajectory, name: str, tensors: dict[str, Tensor]) -> Tensor
 def _with_sampler(leg: Leg, state: dict[str, Any], tensors: dict[str, Tensor]) -> Leg:
     sampler = leg.sampler.fork()
     sampler.restore(_read_sampler(state, tensors, leg.loaded.family.device))
-    return Leg(leg.loaded, leg.conditioning, sampler, leg.evaluations, leg.kept, leg.beside)
+    return replace(leg, sampler=sampler)
 
 
 def _read_sampler(raw: dict[str, Any], tensors: dict[str, Tensor], device: torch.device) -> Saved:

@@ -112,14 +112,15 @@ class Preparation:
             sampler = _sampler(spec, loaded, refining=False)
             self.wardrobe.fit(spec, family)
             told = self.wardrobe.dressed(spec, family, family.encode(spec), images)
-        return Leg(loaded, told, sampler, _evaluations(spec, sampler))
+            eye = self.wardrobe.eye(spec, family)
+        return Leg(loaded, told, sampler, _evaluations(spec, sampler), eye)
 
     def _refining(self, spec: RenderSpec, loaded: Loaded) -> Leg:
         """A refiner wears nothing: adapters are made for the base."""
         with self._turns[id(loaded.family)]:
             sampler = _sampler(spec, loaded, refining=True)
-            told = loaded.family.encode(spec)
-        return Leg(loaded, told, sampler, len(sampler.timesteps))
+            told = loaded.family.encode(replace(spec, loras=(), embeddings=()))
+        return Leg(loaded, told, sampler, len(sampler.timesteps), loaded.family)
 
     def _trajectory(
         self, spec: RenderSpec, index: int, legs: Sequence[Leg], origin: Origin
@@ -128,7 +129,7 @@ class Preparation:
         own = [replace(leg, sampler=leg.sampler.fork()) for leg in legs]
         first, family = own[0], own[0].loaded.family
         with self._turns[id(family)]:
-            start = family.start(spec, first.sampler, generator, origin)
+            start = first.eye.start(spec, first.sampler, generator, origin)
         own[0] = replace(first, kept=start.kept, beside=start.beside)
         return Trajectory(index, seed, generator, own, State(_leant(spec, index, start, first)))
 

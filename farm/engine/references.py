@@ -96,7 +96,11 @@ class References:
         if len(files) != 1 or not (folder / "image_encoder").is_dir():
             sentence = f"The adapter {name} needs one safetensors file and its image_encoder."
             raise Fault("unfit_adapter", sentence)
-        self.put(name, read(files[0]), self._encoder((folder / "image_encoder").resolve()))
+        self.join(name, files[0], folder / "image_encoder")
+
+    def join(self, name: str, file: Path, encoder: Path) -> None:
+        """From a file of the adapter and the folder of what reads its pictures."""
+        self.put(name, read(file), self._encoder(encoder.resolve()))
 
     def _encoder(self, folder: Path) -> Any:
         """Adapters share it when their folders are links to the same one."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from farm.engine.checkpoints import Loaded
-from farm.engine.families import Conditioning, Kept
+from farm.engine.families import Conditioning, Family, Kept
 from farm.engine.samplers import Sampler, generator_for
 from farm.engine.tables import Table
 from shared.spec import RenderSpec
@@ -33,12 +33,16 @@ class Home(Protocol):
 
 @dataclass(eq=False, slots=True)
 class Leg:
-    """A stretch of the way with one checkpoint: the base's, then perhaps a refiner's."""
+    """A stretch of the way with one checkpoint: the base's, then perhaps a refiner's.
+
+    `eye` is the checkpoint's family, or the same with the autoencoder that the job asked for.
+    """
 
     loaded: Loaded
     conditioning: Conditioning
     sampler: Sampler
     evaluations: int
+    eye: Family
     kept: Kept | None = None
     beside: Tensor | None = None
 

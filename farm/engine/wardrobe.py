@@ -14,6 +14,7 @@ from shared.catalog import Catalog
 from shared.errors import Fault
 from shared.spec import ControlUse, RenderSpec
 
+EYES_KEPT = 4
 WORD = {
     "lora": "LoRAs",
     "controlnet": "ControlNets",
@@ -28,6 +29,7 @@ class Wardrobe:
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
         self.digests = Digests()
+        self._eyes: dict[tuple[int, str], Family] = {}
 
     def fit(self, spec: RenderSpec, family: Family) -> None:
         """Before the texts are encoded: everything the spec names is on the family.
@@ -57,11 +59,34 @@ class Wardrobe:
             references=family.references.encode(uses) if uses else (),
         )
 
+    def eye(self, spec: RenderSpec, family: Family) -> Family:
+        """The family, or the same with the autoencoder that the spec names."""
+        if not spec.vae:
+            return family
+        key = (id(family), spec.vae)
+        if key not in self._eyes:
+            kind = self.catalog.get(spec.checkpoint).family
+            self._eyes[key] = self._opened(self._named(spec.vae, "vae", kind), family)
+            for oldest in [*self._eyes][:-EYES_KEPT]:
+                del self._eyes[oldest]
+        return self._eyes[key]
+
+    def _opened(self, adapter: Adapter, family: Family) -> Family:
+        vae = self._part(adapter, family)
+        _check_vae(vae, family, adapter)
+        return family.with_vae(vae)
+
+    def _part(self, adapter: Adapter, family: Family) -> Any:
+        part, _ = checkpoints.load_part(
+            adapter, device=str(family.device), dtype=family.dtype, digests=self.digests
+        )
+        return part
+
     def digest(self, spec: RenderSpec) -> str:
         """Stands for the weights of all that the spec wears."""
         worn = [one.name for one in spec.loras]
         seen = [*(one.name for one in spec.controls), *(one.name for one in spec.references)]
-        names = sorted({*worn, *seen, *spec.embeddings})
+        names = sorted({*worn, *seen, *spec.embeddings, *filter(None, [spec.vae])})
         return " ".join(self._look_up(self.catalog.adapters[name]).sha256 for name in names)
 
     def _look_up(self, adapter: Adapter) -> Weights:
@@ -82,12 +107,12 @@ class Wardrobe:
             bank.put(adapter.name, file.parts.get(component, {}))
 
     def _put_control(self, family: Any, adapter: Adapter) -> None:
-        place = {"device": str(family.device), "dtype": family.dtype}
-        net, _ = checkpoints.load_part(adapter, digests=self.digests, **place)
-        family.controls.put(adapter.name, net)
+        family.controls.put(adapter.name, self._part(adapter, family))
 
     def _put_reference(self, family: Any, adapter: Adapter) -> None:
-        family.references.load(adapter.name, self._look_up(adapter).path)
+        assert adapter.encoder is not None, "the catalog asks for one"
+        encoder = whereabouts.look_up(adapter.encoder, self.digests).path
+        family.references.join(adapter.name, self._look_up(adapter).tensors, encoder)
 
     def _put_embedding(self, family: Any, adapter: Adapter) -> None:
         family.embeddings.put(adapter.name, embeddings.read(self._look_up(adapter).tensors))
@@ -98,6 +123,17 @@ class Wardrobe:
         kind = use.preprocessor or adapter.preprocessor
         picture = hints.prepare(kind, found(use.source, images), (spec.width, spec.height))
         return Hint(use.name, picture, use.scale, use.start, use.end)
+
+
+def _check_vae(vae: Any, family: Any, adapter: Adapter) -> None:
+    """Latents of another depth or size would be other latents."""
+    wanted = family.modules["vae"].config
+    for field in ("latent_channels", "block_out_channels"):
+        found, there = vae.config.get(field), wanted.get(field)
+        alike = found == there if field == "latent_channels" else len(found) == len(there)
+        if not alike:
+            sentence = f"The VAE {adapter.name} is made for other latents than this checkpoint's."
+            raise Fault("unfit_adapter", sentence)
 
 
 def _worn_by(family: Any, kind: str) -> frozenset[str]:

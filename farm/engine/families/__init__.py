@@ -138,6 +138,10 @@ class Family(Protocol):
         """What takes memory, by diffusers' component names."""
         ...
 
+    def with_vae(self, vae: Any) -> "Family":
+        """The same checkpoint, seeing and showing pictures through another autoencoder."""
+        ...
+
     def sampler(self, spec: RenderSpec, *, refining: bool = False) -> Sampler:
         """Set to the spec's steps and strength, so that its first moment is the first to denoise.
 

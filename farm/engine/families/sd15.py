@@ -1,5 +1,6 @@
 """Stable Diffusion 1.x and 2.x, and every model with their shape: CLIP text, UNet, KL autoencoder."""
 
+import copy
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,7 +29,9 @@ WEARERS = {"unet", "text_encoder"}
 SOURCE_CHANNELS = 9  # of an inpainting model: latents, mask, and the source without what is masked
 
 
-def load(folder: Path, *, device: str, dtype: torch.dtype, **_: Any) -> "StableDiffusion15":
+def load(
+    folder: Path, *, device: str, dtype: torch.dtype, **components: Any
+) -> "StableDiffusion15":
     """From a diffusers folder on this disk, safetensors only; nothing is fetched."""
     pipeline = StableDiffusionPipeline.from_pretrained(
         folder,
@@ -37,11 +40,12 @@ def load(folder: Path, *, device: str, dtype: torch.dtype, **_: Any) -> "StableD
         dtype=dtype,
         safety_checker=None,
         requires_safety_checker=False,
+        **components,
     )
     return from_pipeline(pipeline.to(device))
 
 
-def from_pipeline(pipeline: Any, **_: Any) -> "StableDiffusion15":
+def from_pipeline(pipeline: Any) -> "StableDiffusion15":
     return StableDiffusion15(pipeline)
 
 
@@ -74,6 +78,16 @@ class StableDiffusion15:
     def distilled(self) -> bool:
         """Guidance is told to the model (LCM): it needs no second row."""
         return self.unet.config.time_cond_proj_dim is not None
+
+    def with_vae(self, vae: Any) -> "StableDiffusion15":
+        """The same checkpoint, seeing and showing pictures through another autoencoder."""
+        twin = copy.copy(self)
+        twin.vae = vae.eval()
+        if twin.steady:
+            make_steady(twin.vae)
+        parts = self.pipeline.components | {"vae": vae}
+        twin.pipeline = StableDiffusionPipeline(**parts, requires_safety_checker=False)
+        return twin
 
     # --- before ------------------------------------------------------------------------------
 

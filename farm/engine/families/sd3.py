@@ -3,6 +3,7 @@
 T5 may be missing: the model was trained to draw without it, and sees zeros in its place.
 """
 
+import copy
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -90,6 +91,15 @@ class StableDiffusion3:
     def modules(self) -> Mapping[str, nn.Module]:
         found = {name: getattr(self.pipeline, name) for name in MODULES}
         return {name: module for name, module in found.items() if module is not None}
+
+    def with_vae(self, vae: Any) -> "StableDiffusion3":
+        """The same checkpoint, seeing and showing pictures through another autoencoder."""
+        twin = copy.copy(self)
+        twin.vae = vae.eval()
+        if twin.steady:
+            make_steady(twin.vae)
+        twin.pipeline = StableDiffusion3InpaintPipeline(**self.pipeline.components | {"vae": vae})
+        return twin
 
     # --- before ------------------------------------------------------------------------------
 

@@ -192,7 +192,7 @@ def test_unlike_jobs_in_one_forward_draw_what_each_draws_alone(
 def pipeline(catalog: Catalog) -> Any:
     """diffusers' own, from the same folder, untouched by ours."""
     loaded = StableDiffusionPipeline.from_pretrained(
-        catalog.get("postcards").weights.path,  # type: ignore[union-attr]
+        catalog.get("postcards").weights.path,
         local_files_only=True,
         use_safetensors=True,
         dtype=torch.float32,

@@ -23,7 +23,7 @@ from farm.engine.snapshots import (
     pack,
     unpack,
 )
-from shared.catalog import SAMPLERS
+from shared.catalog import samplers_of
 from shared.errors import Fault
 from shared.spec import RenderSpec
 from tests.farm.engine.desk import Desk, recipe
@@ -46,7 +46,7 @@ def killed_after(desk: Desk, spec: RenderSpec, steps: int, *, every: int = 1) ->
 # --- resume ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", samplers_of("sd15"))
 def test_a_resumed_job_draws_the_same_pixels(
     new_desk: NewDesk, pool: Pool, tmp_path: Path, sampler: str
 ) -> None:

@@ -1,19 +1,23 @@
 """Jobs that wear adapters, through the engine: alone, together, and what happens when one cannot."""
 
 import hashlib
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from diffusers import StableDiffusionControlNetPipeline, StableDiffusionPipeline
+from diffusers import AutoencoderKL, StableDiffusionControlNetPipeline, StableDiffusionPipeline
 from diffusers.models import ControlNetModel
 from PIL import Image
 
 from farm.engine import hints
 from farm.engine.messages import Input, Picture
+from farm.engine.pool import Pool
 from farm.engine.samplers import build_scheduler
 from shared.catalog import Catalog
+from shared.places import Folder
 from shared.spec import ControlUse, LoraUse, RenderSpec, Source
 from tests.farm.engine.desk import PROMPTS, Desk, recipe
 from tests.farm.engine.test_contract import CLOSE, relative
@@ -165,6 +169,29 @@ def likeness(picture: Picture, hint: Picture) -> float:
     return float((near * wanted).sum() / wanted.sum())
 
 
+def test_another_vae_shows_the_same_drawing_otherwise(
+    catalog: Catalog, tmp_path: Path, desk: Desk
+) -> None:
+    """One forward serves both: only the decoder differs."""
+    base: Any = catalog.get("postcards").weights
+    vae = AutoencoderKL.from_pretrained(base.path / "vae")
+    with torch.no_grad():
+        vae.decoder.conv_out.bias += 0.5
+    vae.save_pretrained(tmp_path / "vae")
+    bright_one = replace(
+        catalog.adapters["edges"], name="bright", kind="vae", weights=Folder(tmp_path / "vae")
+    )
+    shelf = replace(catalog, adapters={**catalog.adapters, "bright": bright_one})
+    desk = Desk(Pool(shelf, device="cpu"), tmp_path / "snapshots")
+    desk.admit(recipe(images=1), "plain")
+    desk.admit(recipe(images=1, vae="bright"), "bright")
+    desk.finish()
+    assert desk.engine.counts["forwards"] == 6
+    plain, other = (desk.rendered(name).pictures[0] for name in ("plain", "bright"))
+    lighter = pixels(other) - pixels(plain)
+    assert 40 < np.median(lighter) < 70, "half a unit is 64 of 255"
+
+
 # --- when it cannot be worn ----------------------------------------------------------------------
 
 
@@ -174,6 +201,7 @@ def likeness(picture: Picture, hint: Picture) -> float:
         ({"loras": (LoraUse("sepa"),)}, "sepia"),
         ({"loras": (LoraUse("edges"),)}, "LoRA"),
         ({"embeddings": ("nothing",)}, "nothing"),
+        ({"vae": "sepia"}, "VAE"),
         ({"controls": (ControlUse("edges", Source("k", "0" * 64)),)}, "not sent"),
     ],
 )
