@@ -168,8 +168,9 @@ async def _gpu(settings: Settings) -> Check:
 async def _models(settings: Settings) -> Check:
     catalog = read_catalog(settings.catalog_file)
     known = Digests()
-    for one in (*catalog.checkpoints.values(), *catalog.adapters.values()):
-        await asyncio.to_thread(look_up, one.weights, known)
+    weights = [one.weights for one in catalog.checkpoints.values()]
+    for place in [*weights, *(one.weights for one in catalog.adapters.values())]:
+        await asyncio.to_thread(look_up, place, known)
     names = ", ".join([*catalog.checkpoints, *catalog.adapters])
     return Check("models", ok=True, words=f"{names}: every file is there and is what it was")
 

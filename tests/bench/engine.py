@@ -154,7 +154,7 @@ def _engine(
     with tempfile.TemporaryDirectory() as folder:
         desk = Desk(place.pool, Path(folder), rows=rows)
         finals: dict[str, Tensor] = {}
-        desk.engine.finishing.begin = lambda job: finals.update({job.id: _final(job)})
+        vars(desk.engine.finishing)["begin"] = lambda job: finals.update({job.id: _final(job)})
         started = time.perf_counter()
         for number, spec in enumerate(specs):
             desk.admit(spec, f"job-{number}", wait=False)

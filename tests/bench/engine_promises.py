@@ -47,7 +47,7 @@ def main() -> dict[str, float]:
 def _desk(pool: Pool, rows: int = ROWS) -> Iterator[Desk]:
     with tempfile.TemporaryDirectory() as folder:
         desk = Desk(pool, Path(folder), rows=rows)
-        desk.engine.finishing.begin = lambda job: None  # type: ignore[method-assign]
+        vars(desk.engine.finishing)["begin"] = lambda job: None  # decoding is not what is measured
         yield desk
 
 
