@@ -146,7 +146,7 @@ class Sampler:
             scheduler.set_begin_index(self.first)
         self.pristine = _copied_lists(vars(scheduler))
         self.accepted = set(inspect.signature(scheduler.step).parameters)
-        self.probed = cache(partial(probe, self.fork()))
+        self.probed = cache(partial(probe, self.fork()))  # a fork: remembered, and holds no latents
 
     @classmethod
     def begin(
@@ -241,7 +241,7 @@ def _set_timesteps(name: str, steps: int, scheduler: Any, **rest: Any) -> None:
     """Those without sigmas have a spacing of their own, and were built with the shift that mu means."""
     known = {key: value for key, value in rest.items() if _takes(scheduler, key, "sigmas")}
     if known.get("sigmas") is not None:
-        known["sigmas"] = np.array(known["sigmas"], dtype=np.float64)  # UniPC writes into it
+        known["sigmas"] = np.array(known["sigmas"], dtype=np.float64)  # UniPC knows no lists
     try:
         scheduler.set_timesteps(steps, device="cpu", **known)
     except ValueError as error:

@@ -142,7 +142,7 @@ def test_more_steps_than_a_sampler_has_are_refused() -> None:
 @pytest.mark.parametrize("name", FLOW_NAMES)
 def test_a_flow_is_shifted_for_its_size(name: str) -> None:
     low, high = (
-        Sampler.begin(name, 6, config=DYNAMIC, sigmas=np.linspace(1, 1 / 6, 6), mu=mu)
+        Sampler.begin(name, 6, config=DYNAMIC, sigmas=np.linspace(1, 1 / 6, 6).tolist(), mu=mu)
         for mu in (0.5, 1.2)
     )
     middle = len(low.timesteps) // 2

@@ -1,6 +1,8 @@
 """Tables replay diffusers' own schedulers, or there are none."""
 
+import gc
 import json
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -253,6 +255,17 @@ def test_equal_samplers_share_one_table() -> None:
     assert first.table is second.table
     assert first.fork().table is first.table
     assert probe(first) is first.table
+
+
+def test_what_is_remembered_holds_no_latents() -> None:
+    sampler = Sampler.begin("dpm++2m", 14, config=DIFFUSION)
+    latents = torch.randn(SHAPE, generator=generator_for(1))
+    sampler.advance(latents, latents, index=0, generator=generator_for(2))
+    assert sampler.table is not None
+    stepped = weakref.ref(sampler.scheduler)
+    del sampler
+    gc.collect()
+    assert stepped() is None
 
 
 @pytest.mark.parametrize(
