@@ -6,6 +6,7 @@ to a few sizes, so that the shapes, and with them whatever was compiled for them
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import NamedTuple
 
 import torch
@@ -53,7 +54,10 @@ class Choice:
 
 
 class LoraBank:
-    """The adapters of one model. Layers that no worn adapter touches run as if there were none."""
+    """The adapters of one model. Layers that no worn adapter touches run as if there were none.
+
+    They may come and go from another thread than the one that wears and runs them.
+    """
 
     def __init__(self, model: nn.Module) -> None:
         self._model = model
@@ -61,6 +65,7 @@ class LoraBank:
         self._wearers: dict[Layer, Wearer] = {}
         self._names: set[str] = set()
         self._rows: tuple[Loras, ...] | None = None  # as last gathered, if that still holds
+        self._lock = Lock()
 
     @property
     def names(self) -> frozenset[str]:
@@ -81,16 +86,21 @@ class LoraBank:
         if len(set(layers.values())) < len(layers):
             raise Refusal("lora_wrong_layer", "This LoRA changes one layer twice.")
         fitted = {path: _fit(layers[path], path, weights[path]) for path in weights}
-        self.remove(name)
-        for path, patch in fitted.items():
-            layer = layers[path]
-            if layer not in self._wearers:
-                self._wearers[layer] = Wearer(layer)
-            self._wearers[layer].patches[name] = patch
-        self._names.add(name)
+        with self._lock:
+            self._forget(name)
+            for path, patch in fitted.items():
+                layer = layers[path]
+                if layer not in self._wearers:
+                    self._wearers[layer] = Wearer(layer)
+                self._wearers[layer].patches[name] = patch
+            self._names.add(name)
 
     def remove(self, name: str) -> None:
         """Rows that wear it keep it until the next `wear`. Nothing happens where there is none."""
+        with self._lock:
+            self._forget(name)
+
+    def _forget(self, name: str) -> None:
         self._rows = None
         self._names.discard(name)
         for wearer in self._wearers.values():
@@ -99,6 +109,10 @@ class LoraBank:
     def wear(self, rows: Sequence[Loras]) -> None:
         """For the forwards that follow: one entry a row, () for none. A single entry serves any batch."""
         wanted = tuple(tuple(one for one in row if one[1]) for row in rows)
+        with self._lock:
+            self._wear(wanted)
+
+    def _wear(self, wanted: tuple[Loras, ...]) -> None:
         missing = {name for row in wanted for name, _ in row} - self._names
         if missing:
             raise Fault("lora_missing", f"The LoRA {min(missing)} is not loaded.")

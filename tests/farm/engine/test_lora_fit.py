@@ -1,12 +1,14 @@
 """Adapters come and go, and those that do not fit never come."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from threading import Thread
 
 import pytest
 import torch
 from torch import nn
 
-from farm.engine.lora import LoraBank, Patch
+from farm.engine.families import Loras
+from farm.engine.lora import LoraBank, Patch, Wearer
 from shared.errors import Fault, Refusal
 from tests.farm.engine.patches import (
     States,
@@ -64,6 +66,26 @@ def test_one_of_the_same_name_takes_its_place_at_the_next_wear(
     assert run(unet, rows).equal(first)
     bank.wear([(("c", 1.0),)])
     assert apart(run(unet, rows), alone(states, (("a", 1.0),), rows)) <= 1e-5
+
+
+def test_one_that_comes_while_rows_dress_waits(
+    states: States, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bank = LoraBank(tiny_unet())
+    bank.put("a", weights_of(states["a"]))
+    late = Thread(target=bank.put, args=("b", weights_of(states["b"])))
+    names_in = Wearer.names_in
+
+    def interrupted(self: Wearer, rows: Sequence[Loras]) -> tuple[str, ...]:
+        if late.ident is None:
+            late.start()
+            late.join(0.3)
+        return names_in(self, rows)
+
+    monkeypatch.setattr(Wearer, "names_in", interrupted)
+    bank.wear([(("a", 1.0),)])
+    late.join()
+    assert bank.names == {"a", "b"}
 
 
 def test_an_adapter_of_other_components_adds_nothing_here() -> None:
