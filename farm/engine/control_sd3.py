@@ -51,9 +51,7 @@ class Controls:
     def put(self, name: str, net: Any) -> None:
         """Fault `unfit_control` when it was made for another kind of transformer."""
         _check(net.config, self.transformer.config, name)
-        if (
-            not net.config.use_pos_embed
-        ):  # SD3.5's own nets find their places as its transformer does
+        if not net.config.use_pos_embed:  # SD3.5's own nets share the transformer's places
             net.pos_embed = net._get_pos_embed_from_transformer(self.transformer)
         ready = net.eval().requires_grad_(False).to(self.transformer.device)
         self.nets[name] = ready.to(self.transformer.dtype)

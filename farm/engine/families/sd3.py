@@ -76,7 +76,6 @@ class StableDiffusion3:
         self.steady = self.device.type == "cpu"
         if self.steady:
             make_steady(self.transformer)
-            make_steady(self.vae)
         self.controls = Controls(self.transformer, self.vae)
         self.loras = {name: LoraBank(self.modules[name]) for name in WEARERS}
 
@@ -96,8 +95,6 @@ class StableDiffusion3:
         """The same checkpoint, seeing and showing pictures through another autoencoder."""
         twin = copy.copy(self)
         twin.vae = vae.eval()
-        if twin.steady:
-            make_steady(twin.vae)
         twin.pipeline = StableDiffusion3InpaintPipeline(**self.pipeline.components | {"vae": vae})
         return twin
 
@@ -206,12 +203,11 @@ class StableDiffusion3:
         *,
         origin: tuple[Tensor, Image.Image],
     ) -> Start:
-        anew = spec.strength >= 1
-        if anew and self.inpaints:  # the one start that needs nothing of the picture as a whole
+        if spec.strength >= 1 and self.inpaints:  # the one start that needs no picture as a whole
             noise = self._noise(spec, generator)
             return Start(noise, beside=torch.cat(self._mask(*origin, generator), dim=1))
         clean, noise = self._clean_and_noise(spec, origin[0], generator)
-        latents = noise if anew else sampler.noised(clean, noise, 0)
+        latents = sampler.noised(clean, noise, 0)
         white, stays = self._mask(*origin, generator)
         if self.inpaints:
             return Start(latents, beside=torch.cat([white, stays], dim=1))

@@ -147,9 +147,13 @@ def test_a_picture_shows_the_same_each_time() -> None:
     assert torch.equal(*found)
 
 
-def test_a_silent_net_leaves_no_trace() -> None:
-    family, spec = with_nets(net=tiny_net(5)), recipe(steps=3)
-    assert torch.equal(draw(family, spec, hint("net", scale=0.0)), draw(family, spec))
+def test_a_silent_net_is_not_asked() -> None:
+    family, late = with_nets(net=tiny_net(5)), hint("net", start=0.5)
+    silent, waiting = (begin(family, recipe(), one) for one in (hint("net", scale=0.0), late))
+    assert family.controls.lay([silent.wish(True)], 4) is None
+    laid = family.controls.lay([silent.wish(True), waiting.wish(True)], 4)
+    assert laid is not None
+    assert [len(shares) for shares in laid.forwards] == [0, 0, 1, 1]
 
 
 def test_a_picture_is_encoded_once_and_forgotten_with_its_job(

@@ -90,7 +90,7 @@ def _louder(model: SD3Transformer2DModel) -> SD3Transformer2DModel:
             if name.endswith("weight") and ("norm" in name or "embed" in name):
                 weight.mul_(3)
         for weight in model.proj_out.parameters():
-            weight.mul_(0.2)
+            weight.mul_(0.1)
     return model
 
 
