@@ -6,6 +6,7 @@ import torch
 
 from farm.engine.batching import Candidate
 from farm.engine.cohort import Denoised
+from farm.engine.guidance import carried
 from farm.engine.job import EngineJob
 from farm.engine.messages import Finding, Picture, Rendered
 from farm.engine.trajectory import Trajectory
@@ -33,9 +34,10 @@ def jobs_of(batch: Iterable[Runnable]) -> list[EngineJob]:
 
 def estimates(job: EngineJob, places: list[int], denoised: Denoised) -> torch.Tensor:
     family = job.trajectories[0].leg.loaded.family
+    rows = carried(torch.tensor(places), denoised.seen.device)  # a list would make the loop wait
     return family.estimate(
-        denoised.seen[places],
-        denoised.predictions[places],
+        denoised.seen.index_select(0, rows),
+        denoised.predictions.index_select(0, rows),
         [denoised.moments[place] for place in places],
     )
 

@@ -10,6 +10,7 @@ from diffusers import ControlNetModel
 from torch import Tensor, nn
 
 from farm.engine.families import Hint, Wish
+from farm.engine.guidance import carried
 from farm.engine.steady import make_steady
 from shared.errors import Fault
 
@@ -99,9 +100,8 @@ class Controls:
         seen = torch.cat([hint.picture for hint in hints])
         device, dtype = self.unet.device, self.unet.dtype
         loudness = torch.tensor(scales, dtype=dtype).view(-1, 1, 1, 1)
-        return Share(
-            name, torch.tensor(rows).to(device), seen.to(device, dtype), loudness.to(device)
-        )
+        told = (torch.tensor(rows), seen.to(dtype), loudness)
+        return Share(name, *(carried(one, device) for one in told))
 
     # --- in the loop -------------------------------------------------------------------------
 

@@ -49,6 +49,6 @@ class Guidance:
 
 def carried(tensor: Tensor, device: torch.device) -> Tensor:
     """To the device without waiting for it."""
-    if device.type != "cuda":
+    if device.type != "cuda" or tensor.is_cuda:
         return tensor.to(device)
     return tensor.pin_memory().to(device, non_blocking=True)

@@ -14,6 +14,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from farm.engine.families import Loras
+from farm.engine.guidance import carried
 from farm.engine.lorasums import Layer, Worn, sum_for
 from shared.errors import Fault, Refusal
 
@@ -206,12 +207,9 @@ def _choose(rows: Sequence[Loras], names: tuple[str, ...], *, like: Tensor) -> C
     kept = [sorted((places[name], w) for name, w in row if name in places) for row in rows]
     width = _power_of_two(max(len(row) for row in kept))
     full = [one for row in kept for one in [*row, *[(0, 0.0)] * (width - len(row))]]
-    return Choice(
-        names,
-        torch.tensor([place for place, _ in full], device=like.device),
-        torch.tensor([weight for _, weight in full], device=like.device, dtype=torch.float32),
-        len(rows),
-    )
+    chosen = torch.tensor([place for place, _ in full])
+    weights = torch.tensor([weight for _, weight in full], dtype=torch.float32)
+    return Choice(names, carried(chosen, like.device), carried(weights, like.device), len(rows))
 
 
 def _stack(parts: Sequence[Tensor]) -> Tensor:

@@ -25,6 +25,7 @@ from transformers import CLIPVisionModelWithProjection
 from transformers.models.clip import CLIPImageProcessorPil
 
 from farm.engine.families import Reference, Wish
+from farm.engine.guidance import carried
 from shared.errors import Fault, Refusal
 
 MOST = 4  # pictures of one row
@@ -192,9 +193,11 @@ class References:
 
     def _look(self, name: str, slot: Mapping[int, Reference], wishes: Sequence[Wish]) -> Look:
         tokens = [one.towards if wishes[row].towards else one.against for row, one in slot.items()]
-        scales = torch.tensor([one.scale for one in slot.values()]).view(-1, 1, 1)
-        rows = torch.tensor(list(slot)).to(self.unet.device)
-        return Look(self._adapter(name), rows, self._moved(torch.cat(tokens)), self._moved(scales))
+        device, dtype = self.unet.device, self.unet.dtype
+        scales = torch.tensor([one.scale for one in slot.values()], dtype=dtype).view(-1, 1, 1)
+        rows = carried(torch.tensor(list(slot)), device)
+        told = self._moved(torch.cat(tokens))
+        return Look(self._adapter(name), rows, told, carried(scales, device))
 
     # --- in the loop -------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from farm.engine.families import Conditioning, Kept, Laid, Loras, Origin, Start, Wish, drawn_in
+from farm.engine.guidance import carried
 from farm.engine.lora import LoraBank
 from farm.engine.samplers import FLOW_NAMES, RECIPES, Sampler
 from farm.engine.steady import at_least_two, make_steady
@@ -192,6 +193,7 @@ class Flux:
     def start(
         self, spec: RenderSpec, sampler: Sampler, generator: torch.Generator, origin: Origin
     ) -> Start:
+        self._places(*self.latent_shape(spec)[1:3])  # made here, so that the loop need not wait
         if origin.picture is None:
             return Start(self._noise(spec, generator))
         clean = self._clean(spec, origin.picture, generator)
@@ -271,7 +273,8 @@ class Flux:
 
     def estimate(self, latents: Tensor, prediction: Tensor, moments: Sequence[float]) -> Tensor:
         """The model predicts the velocity from picture to noise, so a straight step back arrives."""
-        sigmas = torch.tensor(moments).to(latents) / self.config["num_train_timesteps"]
+        known = carried(torch.tensor(moments).to(latents.dtype), latents.device)
+        sigmas = known / self.config["num_train_timesteps"]
         return latents - sigmas.view(-1, 1, 1, 1) * prediction
 
     # --- after -------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from farm.engine.autoencoder import Autoencoder
 from farm.engine.control import Controls
 from farm.engine.embeddings import Embeddings
 from farm.engine.families import Conditioning, Kept, Laid, Loras, Origin, Start, Wish, drawn_in
+from farm.engine.guidance import carried
 from farm.engine.lora import LoraBank
 from farm.engine.references import References
 from farm.engine.samplers import Sampler
@@ -285,7 +286,7 @@ class StableDiffusionXL:
 
     def estimate(self, latents: Tensor, prediction: Tensor, moments: Sequence[float]) -> Tensor:
         """From the model's own view (variance preserving), so it is the same for every sampler."""
-        kept = self._kept(moments).to(latents)
+        kept = carried(self._kept(moments).to(latents.dtype), latents.device)
         signal, noise = kept.sqrt(), (1 - kept).sqrt()
         if self.config["prediction_type"] == "v_prediction":
             return signal * latents - noise * prediction
