@@ -28,7 +28,9 @@ class Decoder:
 
     def mark(self) -> Any:
         """Called by the loop: what was asked of the device until now must be done first."""
-        return None if self._stream is None else torch.cuda.current_stream().record_event()
+        if self._stream is None:
+            return None
+        return torch.cuda.current_stream(self.device).record_event()
 
     def pictures(
         self, family: Family, latents: Sequence[Tensor], seeds: Sequence[int], after: Any

@@ -1,7 +1,9 @@
 """Which rows stopped being numbers, learnt without waiting for the device.
 
 On a GPU each step's flags travel to pinned memory behind the step and are read once they have
-arrived, a step or two later; a row that broke stays broken, so nothing is missed meanwhile.
+arrived, a step later; a row that broke stays broken, so nothing is missed meanwhile. The flags'
+arrival also paces the loop: without it steps would pile up on the device, whoever joins would wait
+for all of them, and the time that the loop sees would not be the device's.
 """
 
 from collections import deque
@@ -12,6 +14,8 @@ import torch
 from torch import Tensor
 
 from farm.engine.trajectory import Trajectory
+
+AHEAD = 1  # steps that wait on the device behind the one it works at: it is never idle for the loop
 
 
 class Sentry:
@@ -25,8 +29,10 @@ class Sentry:
         flags = torch.empty(sound.shape, dtype=torch.bool, pin_memory=True)
         flags.copy_(sound, non_blocking=True)
         arrived = torch.cuda.Event()
-        arrived.record()
+        arrived.record(torch.cuda.current_stream(sound.device))
         self._under_way.append((arrived, flags, tuple(members)))
+        if len(self._under_way) > AHEAD:
+            self._under_way[-1 - AHEAD][0].synchronize()
 
     def broken(self) -> list[Trajectory]:
         """Those known by now to have broken, once each."""
