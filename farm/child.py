@@ -4,11 +4,14 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
-from farm.engine.messages import Drain, Drop, Loading, Ready, Stepped, ToChild, ToParent
+import msgspec
+
+from farm.engine.messages import Drain, Drop, Loading, Ready, Report, Stepped, ToChild, ToParent
+from farm.meters import Meters
 from shared.errors import Fault
 
 log = logging.getLogger(__name__)
@@ -50,29 +53,42 @@ class Patience:
 
 
 class Pulse:
-    """Pure: when was the child last heard, and is its silence longer than its usual step explains?"""
+    """Pure: when was the child last heard, and is its silence longer than its usual step explains?
+
+    While a job's weights are on their way to the device, nothing else may be there to tell of.
+    """
 
     def __init__(self, patience: Patience, *, now: float) -> None:
         self._patience = patience
         self._heard_at = now
         self._usual_s = 0.0
         self._allowed_s = patience.start_s
+        self._loading: set[str] = set()
 
     def heard(self, message: ToParent, *, now: float) -> None:
+        if isinstance(message, Report):
+            return  # that the loop turns does not mean that a job gets on
         self._heard_at = now
         if isinstance(message, Stepped) and message.steps_per_s > 0:
             self._usual_s = 1 / message.steps_per_s
         self._allowed_s = self._limit(message)
+        if isinstance(message, Loading):
+            self._loading.add(message.job_id)
+        elif not isinstance(message, Ready):
+            self._loading.discard(message.job_id)
 
     def idle(self, *, now: float) -> None:
         """Nothing to do is no silence."""
         self._heard_at = now
 
-    def overdue(self, *, now: float) -> bool:
-        return now - self._heard_at > self._allowed_s
+    def overdue(self, *, now: float, jobs: Collection[str]) -> bool:
+        """`jobs` that we wait for: the weights of others need not come."""
+        self._loading.intersection_update(jobs)
+        allowed_s = self._patience.load_s if self._loading else self._allowed_s
+        return now - self._heard_at > allowed_s
 
     def _limit(self, message: ToParent) -> float:
-        if isinstance(message, Loading | Ready):
+        if isinstance(message, Ready):
             return self._patience.load_s
         return max(self._patience.least_s, self._patience.steps * self._usual_s)
 
@@ -88,16 +104,19 @@ class Talk:
         self._inbox: asyncio.Queue[ToParent | None] = asyncio.Queue()
         self._interruption: Exception | None = None
         self._interrupted = asyncio.Event()
+        self._ended = False
 
     async def say(self, message: ToChild) -> None:
+        self.check()  # another child may be there by now, which knows nothing of this job
         await self._child.send(message)
 
     async def hear(self) -> ToParent:
-        """The next message; EngineGone or OwnershipLost once that is what happened."""
-        self.check()
+        """The next message; OwnershipLost at once, EngineGone after the last thing it said."""
+        self._check_ownership()
         message = await self._inbox.get()
-        self.check()
-        assert message is not None
+        self._check_ownership()
+        if message is None:
+            raise EngineGone
         return message
 
     @property
@@ -106,6 +125,11 @@ class Talk:
         return not self._inbox.empty()
 
     def check(self) -> None:
+        self._check_ownership()
+        if self._ended:
+            raise EngineGone
+
+    def _check_ownership(self) -> None:
         if self._interruption is not None:
             raise self._interruption
 
@@ -123,8 +147,17 @@ class Talk:
         self._interrupted.set()
         self._inbox.put_nowait(None)
 
+    def end(self) -> None:
+        """The child is gone; a job that it finished or gave back before is no crash."""
+        self._ended = True
+        self._interrupted.set()
+        self._inbox.put_nowait(None)
+
     def leave(self) -> None:
         """The child's part is over: its death no longer concerns this job."""
+        self._ended = False
+        if self._interruption is None:
+            self._interrupted.clear()
         self._child.forget(self)
 
     async def drop(self, *, forget: bool) -> None:
@@ -148,9 +181,12 @@ class Child:
         self._pulse = Pulse(self._patience, now=clock())
         self._changed = asyncio.Event()
         self.ready: Ready | None = None
+        self.unfit = False  # this device, or its settings, will not do: jobs belong elsewhere
+        self.meters = Meters()
 
     async def changed_within(self, seconds: float) -> None:
-        """Returns early when the child became ready or died: the dispatcher should know at once."""
+        """Returns early when the child became ready, died or has other checkpoints at hand: the
+        dispatcher should know at once."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), seconds)
         self._changed.clear()
@@ -161,13 +197,14 @@ class Child:
         while True:
             born = self._clock()
             code = await self._live()
+            self.unfit = code == UNFIT
             self._bereave()
             if self._leaving:
                 return
-            if code == UNFIT:
+            if self.unfit:
                 raise Fault("engine_unfit", "The GPU process cannot run here; its log says why.")
             pause = FIRST_PAUSE_S if self._clock() - born > HEALTHY_S else pause
-            log.warning("The GPU process ended; starting another in %.1f s.", pause)
+            log.warning("The GPU process ended (%d); starting another in %.1f s.", code, pause)
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_S)
 
@@ -224,29 +261,42 @@ class Child:
             self._changed.set()
             watch.cancel()
             code = await client.close()
+            self.meters.ended(code)
         return code
 
     async def _listen(self, client: Engine) -> None:
         try:
             async for message in client.messages():
                 self._pulse.heard(message, now=self._clock())
+                self.meters.hear(message)
                 self._route(message)
         except Exception:
             log.exception("The GPU process said something that cannot be read.")
 
     def _route(self, message: ToParent) -> None:
         if isinstance(message, Ready):
-            self.ready = message
-            self._changed.set()
+            self._stand(message)
+            return
+        if isinstance(message, Report):
+            self._restock(message.checkpoints)
             return
         talk = self._talks.get(message.job_id)
         # An answer to an earlier attempt of this job is not an answer to this one.
         if talk is not None and getattr(message, "attempt", talk.attempt) == talk.attempt:
             talk.put(message)
 
+    def _stand(self, ready: Ready) -> None:
+        if ready != self.ready:
+            self.ready = ready
+            self._changed.set()
+
+    def _restock(self, checkpoints: list[str]) -> None:
+        if self.ready is not None:
+            self._stand(msgspec.structs.replace(self.ready, checkpoints=checkpoints))
+
     def _bereave(self) -> None:
         for talk in list(self._talks.values()):
-            talk.interrupt(EngineGone())
+            talk.end()
         self._talks.clear()
 
     async def _watch(self, client: Engine) -> None:
@@ -254,7 +304,7 @@ class Child:
             await asyncio.sleep(WATCH_EVERY_S)
             if self.ready is not None and not self._talks:
                 self._pulse.idle(now=self._clock())
-            elif self._pulse.overdue(now=self._clock()):
+            elif self._pulse.overdue(now=self._clock(), jobs=self._talks.keys()):
                 log.error("The GPU process hangs; killing it.")
                 client.kill()
                 return

@@ -102,7 +102,7 @@ class Tenure:
     async def _start(self, job: Job) -> None:
         await self._end_earlier_attempt(job.id)
         talk = self._child.open(str(job.id), job.attempt)
-        walk = Walk(job, talk, self.bench, leaving=lambda: self._leaving)
+        walk = Walk(job, talk, self.bench, leaving=lambda: self._leaving or self._child.unfit)
         task = asyncio.create_task(walk.run(), name=f"job {job.id}")
         self._running[job.id] = running = Running(job, talk, task)
         task.add_done_callback(lambda _: self._forget(running))

@@ -15,6 +15,7 @@ from uuid import UUID
 import arq
 from redis.exceptions import RedisError
 
+from farm import meters
 from farm.child import Child
 from farm.endings import Bench
 from farm.engine.client import EngineClient, EngineOptions
@@ -46,7 +47,9 @@ async def run_worker(settings: Settings) -> None:
             return
         child = Child(lambda: EngineClient.start(_options(settings)))
         tenure = Tenure(bench, child)
-        await _until(stop, tenure, _loops(tenure, child, lock, settings))
+        host, port = settings.worker.metrics_host, settings.worker.metrics_port
+        with meters.served(child.meters.registry, host=host, port=port):
+            await _until(stop, tenure, _loops(tenure, child, lock, settings))
 
 
 @contextlib.asynccontextmanager
@@ -208,6 +211,8 @@ def _options(settings: Settings) -> EngineOptions:
         device=worker.device,
         rows=worker.rows,
         threads=worker.threads,
+        vram_gb=worker.vram_gb,
+        host_gb=worker.host_gb,
         hashes=worker.hashes,
         log_level=settings.log_level,
     )

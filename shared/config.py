@@ -50,9 +50,9 @@ class WorkerSettings(Part):
     name: str = "worker-1"
     device: str = "cpu"
     slots: int = Field(default=4, ge=1)
-    rows: int = Field(
-        default=16, ge=1
-    )  # cap of one forward, conditional and unconditional rows together
+    rows: int = Field(default=32, ge=1)  # of one forward, at most: how many pay is measured
+    vram_gb: float = Field(default=0, ge=0)  # GiB for checkpoints on the device; 0 = measured
+    host_gb: float = Field(default=0, ge=0)  # GiB for copies on the host; 0 = measured
     threads: int = Field(default=0, ge=0)  # torch threads; 0 = every core
     snapshots: Path = Path("var/snapshots")
     hashes: Path | None = None  # SHA-256s of pictures that must never be shown
@@ -60,6 +60,8 @@ class WorkerSettings(Part):
     preview_every: int = Field(default=4, ge=0)
     lease_s: float = Field(default=15.0, gt=0)
     heartbeat_s: float = Field(default=5.0, gt=0)
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(default=0, ge=0, le=65_535)  # 0 = no metrics
 
 
 class FarmSettings(Part):

@@ -1,5 +1,7 @@
 """What Prometheus may know of the farm, read from Postgres at each scrape: no process counts for another."""
 
+from collections import Counter
+
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from shared.connections import Database
@@ -12,7 +14,8 @@ OPEN = (JobState.WAITING, JobState.DISPATCHED, JobState.RUNNING)
 
 
 async def farm_metrics(database: Database, *, silent_s: float) -> bytes:
-    """Open jobs by state and speed, workers, slots and how many are busy; Prometheus text."""
+    """Open jobs by state and speed, workers, slots and how many are busy, and on how many workers a
+    checkpoint is at hand; Prometheus text. What a worker's engine does, its own port tells."""
     async with database.read() as session:
         counts = await queue_counts(session)
         workers = await live_workers(session, silent_s)
@@ -24,6 +27,10 @@ async def farm_metrics(database: Database, *, silent_s: float) -> bytes:
     _gauge(registry, "pictor_workers", "Workers seen lately", len(workers))
     _gauge(registry, "pictor_slots", "Jobs that fit at once", sum(w.slots for w in workers))
     _gauge(registry, "pictor_slots_busy", "Slots in use", sum(w.busy for w in workers))
+    words = "Workers that have it at hand"
+    warm = Gauge("pictor_checkpoint_workers", words, ["checkpoint"], registry=registry)
+    for name, count in Counter(name for w in workers for name in w.checkpoints).items():
+        warm.labels(name).set(count)
     return generate_latest(registry)
 
 

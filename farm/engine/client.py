@@ -17,13 +17,15 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """Command line of the child; `threads` 0 = every core."""
+    """Command line of the child; `threads` 0 = every core, budgets in GiB, 0 = measured."""
 
     snapshots: Path
     catalog: Path
     device: str = "cpu"
-    rows: int = 16
+    rows: int = 32
     threads: int = 0
+    vram_gb: float = 0
+    host_gb: float = 0
     hashes: Path | None = None
     log_level: str = "INFO"
 
@@ -32,6 +34,8 @@ class EngineOptions:
             *("--device", self.device),
             *("--rows", str(self.rows)),
             *("--threads", str(self.threads)),
+            *("--vram-gb", str(self.vram_gb)),
+            *("--host-gb", str(self.host_gb)),
             *("--snapshots", str(self.snapshots.resolve())),
             *("--catalog", str(self.catalog.resolve())),
             *("--log-level", self.log_level),

@@ -137,4 +137,5 @@ class Finishing:
         def deliver(findings: list[Finding], filter_ms: int) -> None:
             self.loop.send(Inspected(inspect.job_id, findings, filter_ms))
 
-        self.inspections.ask(self.loop.pool.catalog.default, inspect.pictures, deliver)
+        whose = inspect.checkpoint or self.loop.pool.catalog.default
+        self.inspections.ask(whose, inspect.pictures, deliver)

@@ -50,10 +50,14 @@ class Render(msgspec.Struct, frozen=True, tag=True):
 
 
 class Inspect(msgspec.Struct, frozen=True, tag=True):
-    """Ask the image filter about pictures the engine did not draw in this job (upscale of a tile)."""
+    """Ask the image filter about pictures the engine did not draw in this job (upscale of a tile).
+
+    The filter is the one of `checkpoint`, which drew them; "" for the default one.
+    """
 
     job_id: str
     pictures: list[Picture]
+    checkpoint: str = ""
 
 
 class Drop(msgspec.Struct, frozen=True, tag=True):
@@ -145,8 +149,47 @@ class GivenBack(msgspec.Struct, frozen=True, tag=True):
     step: int
 
 
+class Loads(msgspec.Struct, frozen=True):
+    """Of checkpoints from one place, since the start; `seconds` and `bytes` are sums."""
+
+    count: int
+    seconds: float
+    bytes: int
+
+
+class Tier(msgspec.Struct, frozen=True):
+    """Where checkpoints are kept; `used` and `budget` in bytes, now."""
+
+    used: int
+    budget: int
+    evictions: int
+
+
+class Report(msgspec.Struct, frozen=True, tag=True):
+    """What the engine did since it started, and what it has at hand now. It is about no job.
+
+    `loads` by where from (`ahead`: before anybody asked), `tiers` by where to; `redrawn` pictures
+    had broken and were begun again in higher precision; `rung` is the ladder's, 0 = all is well.
+    """
+
+    checkpoints: list[str]
+    forwards: int
+    rows: int
+    redrawn: int
+    out_of_memory: int
+    rung: int
+    snapshots_failed: int
+    snapshots_passed_over: dict[str, int]
+    hits: int
+    warm_hits: int
+    misses: int
+    failures: int
+    loads: dict[str, Loads]
+    tiers: dict[str, Tier]
+
+
 ToChild = Render | Inspect | Drop | Expect | Drain
-ToParent = Ready | Loading | Stepped | Preview | Rendered | Inspected | Failed | GivenBack
+ToParent = Ready | Loading | Stepped | Preview | Rendered | Inspected | Failed | GivenBack | Report
 
 encode = msgspec.msgpack.Encoder().encode
 decode_to_child = msgspec.msgpack.Decoder(ToChild).decode

@@ -7,10 +7,12 @@ this process, at once. SIGTERM, like Drain, snapshots every job, gives it back a
 import argparse
 import ctypes
 import logging
+import os
 import signal
 import socket
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from farm.engine.mailbox import Mailbox, Outbox, listen
 from farm.engine.messages import Drain
@@ -20,7 +22,9 @@ from shared.errors import Fault
 log = logging.getLogger(__name__)
 
 PR_SET_PDEATHSIG = 1
+BROKEN = 1  # a bug of ours: its traceback is in the log
 UNFIT = 78  # EX_CONFIG: starting again will not help
+GIB = 2**30
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -33,12 +37,30 @@ def main(argv: list[str] | None = None) -> int:
     pipe = socket.socket(fileno=options.fd)
     listen(pipe, mailbox)
     outbox = Outbox(pipe)
+    code = _served(options, mailbox, outbox)
+    outbox.close()
+    return code
+
+
+def end(code: int) -> NoReturn:
+    """At once. The interpreter's own way out waits for threads, or stops them deep inside torch."""
+    try:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def _served(options: argparse.Namespace, mailbox: Mailbox, outbox: Outbox) -> int:
     try:
         _serve(options, mailbox, outbox)
     except Fault as fault:
-        log.critical("The renderer cannot start (%s): %s", fault.code, fault.sentence)
+        log.critical("The renderer cannot run here (%s): %s", fault.code, fault.sentence)
         return UNFIT
-    outbox.close()
+    except Exception:
+        log.critical("The renderer broke.", exc_info=True)
+        return BROKEN
     return 0
 
 
@@ -47,7 +69,15 @@ def _serve(options: argparse.Namespace, mailbox: Mailbox, outbox: Outbox) -> Non
     # torch takes seconds to import: by now a parent that dies meanwhile, or a wrong catalog, is noticed.
     from farm.engine.serving import Place, serve
 
-    place = Place(options.device, options.rows, options.threads, options.snapshots, options.hashes)
+    place = Place(
+        options.device,
+        rows=options.rows,
+        threads=options.threads,
+        snapshots=options.snapshots,
+        hashes=options.hashes,
+        vram=round(options.vram_gb * GIB) or None,
+        host=round(options.host_gb * GIB) or None,
+    )
     serve(place, catalog, mailbox, outbox)
 
 
@@ -61,8 +91,10 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fd", type=int, required=True)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--rows", type=int, default=16)
+    parser.add_argument("--rows", type=int, default=32)
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--vram-gb", type=float, default=0)
+    parser.add_argument("--host-gb", type=float, default=0)
     parser.add_argument("--snapshots", type=Path, required=True)
     parser.add_argument("--catalog", type=Path, required=True)
     parser.add_argument("--hashes", type=Path)
@@ -71,4 +103,4 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end(main())

@@ -12,8 +12,9 @@ from diffusers.utils import logging as diffusers_logging
 from farm.engine.engine import Engine
 from farm.engine.inspection import ImageFilter, Inspections
 from farm.engine.mailbox import Mailbox, Outbox
-from farm.engine.messages import Drain, Drop, Expect, Inspect, Ready, Render, ToChild
+from farm.engine.messages import Drain, Drop, Expect, GivenBack, Inspect, Ready, Render, ToChild
 from farm.engine.pool import Pool
+from farm.engine.reporting import EVERY_S, Reporter
 from farm.engine.snapshots import SnapshotFolder, SnapshotWriter, sweep_old
 from farm.engine.watchdog import Watchdog
 from shared.catalog import Catalog
@@ -24,25 +25,31 @@ LOOK_EVERY_S = 1.0  # at late answers of the filter, while nothing else happens
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where this engine runs. `hashes` lists the pictures it must never show."""
+    """Where this engine runs. `hashes` lists the pictures it must never show.
+
+    `vram` and `host` are bytes for checkpoints on the device and for copies of them beside it; None
+    for what is found free.
+    """
 
     device: str
     rows: int
     threads: int
     snapshots: Path
     hashes: Path | None = None
+    vram: int | None = None
+    host: int | None = None
 
 
 def serve(place: Place, catalog: Catalog, mailbox: Mailbox, outbox: Outbox) -> None:
-    """Until a Drain. Fault when the default checkpoint or its image filter cannot be opened, or when
-    the device turned out to be sick."""
+    """Until a Drain. Fault when the hot checkpoints or the image filter cannot be opened, or when the
+    device turned out to be sick."""
     diffusers_logging.disable_progress_bar()
     if place.threads:
         torch.set_num_threads(place.threads)
     inspections = Inspections(partial(_open_filter, catalog, place.hashes), wake=mailbox.wake)
     inspections.open(catalog.default)  # a filter that is broken would block every picture drawn
-    pool = Pool(catalog, device=place.device)
-    pool.get(catalog.default)
+    pool = Pool(catalog, device=place.device, budget=place.vram, host=place.host)
+    pool.open()
     folder = SnapshotFolder(place.snapshots)
     sweep_old(folder)
     engine = Engine(
@@ -58,7 +65,9 @@ def serve(place: Place, catalog: Catalog, mailbox: Mailbox, outbox: Outbox) -> N
     watchdog.start()
     Service(engine, mailbox, watchdog).run()
     if engine.sick:
-        raise Fault("device_sick", "The device breaks one picture after another; have it looked at.")
+        raise Fault(
+            "device_sick", "The device breaks one picture after another; have it looked at."
+        )
 
 
 class Service:
@@ -66,6 +75,7 @@ class Service:
         self.engine = engine
         self.mailbox = mailbox
         self.watchdog = watchdog
+        self.reporter = Reporter(engine)
         self.leaving = False
 
     def run(self) -> None:
@@ -73,6 +83,10 @@ class Service:
             for message in self.mailbox.take(self._patience()):
                 self._handle(message)
             self._step()
+            self.reporter.look()
+        for message in self.mailbox.take(0):  # what was on its way when we left
+            self._handle(message)
+        self.reporter.tell()
 
     def _step(self) -> None:
         self.watchdog.begins(time.monotonic())
@@ -81,16 +95,18 @@ class Service:
         if self.engine.sick and not self.leaving:
             self._handle(Drain())
 
-    def _patience(self) -> float | None:
+    def _patience(self) -> float:
         if not self.engine.idle:
             return 0
-        if not self.engine.busy_beside:
-            self.engine.pool.idle()
-            return None
-        return LOOK_EVERY_S
+        if self.engine.busy_beside:
+            return LOOK_EVERY_S
+        self.engine.pool.idle()
+        return EVERY_S
 
     def _handle(self, message: ToChild) -> None:
         match message:
+            case Render() if self.leaving:
+                self.engine.send(GivenBack(message.job_id, message.attempt, 0))
             case Render():
                 self.engine.admit(message)
             case Inspect():

@@ -3,12 +3,13 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+from prometheus_client import generate_latest
 
 from farm import child as child_module
 from farm.child import Child, EngineGone, OwnershipLost, Patience, Pulse
-from farm.engine.messages import Drain, Drop, GivenBack, Loading, Ready, Render, Stepped
+from farm.engine.messages import Drain, Drop, Failed, GivenBack, Loading, Ready, Render, Stepped
 from shared.errors import Fault
-from tests.farm.workshop import ScriptedEngine
+from tests.farm.workshop import ScriptedEngine, report
 
 PATIENCE = Patience(start_s=100, load_s=50, least_s=10, steps=20)
 READY = Ready("cpu", "cpu", [])
@@ -52,39 +53,72 @@ def step(rate: float) -> Stepped:
     return Stepped("job", 1, 12, rate)
 
 
+def told(child: Child) -> str:
+    return generate_latest(child.meters.registry).decode()
+
+
 def test_a_cold_start_may_take_long() -> None:
     pulse = Pulse(PATIENCE, now=0)
-    assert not pulse.overdue(now=99)
-    assert pulse.overdue(now=101)
+    assert not pulse.overdue(now=99, jobs=())
+    assert pulse.overdue(now=101, jobs=())
 
 
 def test_silence_is_measured_in_usual_steps() -> None:
     pulse = Pulse(PATIENCE, now=0)
     pulse.heard(step(0.5), now=1)  # 2 s a step
-    assert not pulse.overdue(now=40)
-    assert pulse.overdue(now=42)
+    assert not pulse.overdue(now=40, jobs=["job"])
+    assert pulse.overdue(now=42, jobs=["job"])
 
 
 def test_quick_steps_still_leave_time_to_decode() -> None:
     pulse = Pulse(PATIENCE, now=0)
     pulse.heard(step(100), now=0)
-    assert not pulse.overdue(now=9.9)
-    assert pulse.overdue(now=10.1)
+    assert not pulse.overdue(now=9.9, jobs=["job"])
+    assert pulse.overdue(now=10.1, jobs=["job"])
 
 
 def test_loading_weights_may_take_longer_than_a_step() -> None:
     pulse = Pulse(PATIENCE, now=0)
     pulse.heard(step(100), now=0)
     pulse.heard(Loading("job", "postcards"), now=1)
-    assert not pulse.overdue(now=50)
-    assert pulse.overdue(now=52)
+    assert not pulse.overdue(now=50, jobs=["job"])
+    assert pulse.overdue(now=52, jobs=["job"])
+
+
+def test_others_that_step_meanwhile_do_not_shorten_a_load() -> None:
+    pulse = Pulse(PATIENCE, now=0)
+    pulse.heard(Loading("job", "postcards"), now=0)
+    pulse.heard(Stepped("other", 1, 12, 100), now=1)
+    assert not pulse.overdue(now=50, jobs=["job", "other"])
+    assert pulse.overdue(now=52, jobs=["job", "other"])
+
+
+def test_a_load_that_nobody_waits_for_any_more_buys_no_time() -> None:
+    pulse = Pulse(PATIENCE, now=0)
+    pulse.heard(Loading("cancelled", "postcards"), now=0)
+    pulse.heard(step(100), now=1)
+    assert pulse.overdue(now=12, jobs=["job"])
+
+
+def test_a_load_is_over_with_the_first_word_of_its_job() -> None:
+    pulse = Pulse(PATIENCE, now=0)
+    pulse.heard(Loading("job", "postcards"), now=0)
+    pulse.heard(step(100), now=1)
+    assert pulse.overdue(now=12, jobs=["job"])
+
+
+def test_a_report_of_the_loop_is_no_life_of_a_job() -> None:
+    pulse = Pulse(PATIENCE, now=0)
+    pulse.heard(step(100), now=0)
+    pulse.heard(report(), now=9)
+    assert pulse.overdue(now=11, jobs=["job"])
 
 
 def test_idleness_is_no_silence() -> None:
     pulse = Pulse(PATIENCE, now=0)
     pulse.heard(step(100), now=0)
     pulse.idle(now=1000)
-    assert not pulse.overdue(now=1009)
+    assert not pulse.overdue(now=1009, jobs=["job"])
 
 
 async def test_answers_reach_the_job_they_are_for() -> None:
@@ -143,11 +177,12 @@ async def test_deaths_in_a_row_are_damped(quick: None, monkeypatch: pytest.Monke
     assert max(pauses) == child_module.LONGEST_PAUSE_S
 
 
-async def test_a_child_that_cannot_run_here_is_not_started_again() -> None:
-    class Unfit(ScriptedEngine):
-        async def close(self) -> int:
-            return child_module.UNFIT
+class Unfit(ScriptedEngine):
+    async def close(self) -> int:
+        return child_module.UNFIT
 
+
+async def test_a_child_that_cannot_run_here_is_not_started_again() -> None:
     async def start() -> ScriptedEngine:
         unfit = Unfit()
         unfit.die()
@@ -155,6 +190,89 @@ async def test_a_child_that_cannot_run_here_is_not_started_again() -> None:
 
     with pytest.raises(Fault, match="cannot run here"):
         await Child(start).run()
+
+
+async def test_what_a_child_said_before_it_died_is_heard_first() -> None:
+    unfit = Unfit()
+
+    async def start() -> ScriptedEngine:
+        return unfit
+
+    child = Child(start)
+    task = asyncio.create_task(child.run())
+    await until(lambda: child.ready)
+    given, silent = child.open("given", 1), child.open("silent", 1)
+    unfit.say(GivenBack("given", 1, 4))
+    unfit.die()
+    with pytest.raises(Fault):
+        await task
+    assert child.unfit
+    assert await given.hear() == GivenBack("given", 1, 4)
+    for talk in (given, silent):
+        with pytest.raises(EngineGone):
+            await talk.hear()
+
+
+async def test_a_picture_drawn_before_a_death_is_not_lost_with_it(quick: None) -> None:
+    nursery = Nursery()
+    child = Child(nursery.start)
+    async with running(child):
+        await until(lambda: child.ready)
+        talk = child.open("job", 1)
+        nursery.born[0].say(GivenBack("job", 1, 4))
+        nursery.born[0].die()
+        await until(lambda: len(nursery.born) == 2)
+        with pytest.raises(EngineGone):
+            talk.check()
+        await talk.hear()
+        talk.leave()
+        talk.check()
+        began = asyncio.get_running_loop().time()
+        await talk.pause(0.05)
+        assert asyncio.get_running_loop().time() - began >= 0.05
+
+
+async def test_a_job_of_a_child_that_died_says_nothing_to_the_next(quick: None) -> None:
+    nursery = Nursery()
+    child = Child(nursery.start)
+    async with running(child):
+        await until(lambda: child.ready)
+        talk = child.open("job", 1)
+        nursery.born[0].die()
+        await until(lambda: len(nursery.born) == 2 and child.ready)
+        with pytest.raises(EngineGone):
+            await talk.say(Render("job", 1, {}))
+        assert nursery.born[1].sent == []
+
+
+async def test_a_report_renews_what_is_at_hand_and_wakes_the_heartbeat() -> None:
+    nursery = Nursery()
+    child = Child(nursery.start)
+    async with running(child):
+        await until(lambda: child.ready)
+        await child.changed_within(5)
+        nursery.born[0].say(report(checkpoints=["other"]))
+        async with asyncio.timeout(5):
+            await child.changed_within(60)
+        assert child.ready is not None
+        assert (child.ready.device_name, child.ready.checkpoints) == ("scripted", ["other"])
+        nursery.born[0].say(report(checkpoints=["other"], forwards=9))
+        await until(lambda: "pictor_engine_forwards_total 9.0" in told(child))
+        assert not child._changed.is_set()
+
+
+async def test_what_a_child_did_stays_counted_when_it_dies(quick: None) -> None:
+    nursery = Nursery()
+    child = Child(nursery.start)
+    async with running(child):
+        await until(lambda: child.ready)
+        nursery.born[0].say(report(forwards=5), Failed("job", 1, "not_finite", "No.", False))
+        nursery.born[0].die()
+        await until(lambda: len(nursery.born) == 2)
+        nursery.born[1].say(report(forwards=3))
+        await until(lambda: "pictor_engine_forwards_total 8.0" in told(child))
+        assert 'pictor_engine_failed_total{code="not_finite"} 1.0' in told(child)
+        assert 'pictor_engine_ends_total{status="0"} 1.0' in told(child)
 
 
 async def test_a_child_that_hangs_is_killed(quick: None) -> None:

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
+import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from redis.asyncio import Redis
 
 from farm import worker as worker_module
 from farm.engine.client import EngineClient, EngineOptions
-from farm.engine.messages import Drain, Drop, Render, ToChild, ToParent
+from farm.engine.messages import Drain, Drop, GivenBack, Render, ToChild, ToParent
 from farm.worker import run_worker
 from shared import jobstore, workers
 from shared.bell import Bell, arq_pool, gpu_queue
@@ -22,7 +24,7 @@ from shared.connections import Database, connect_redis
 from shared.errors import Fault
 from shared.events import EventKind, Events, JobEvent
 from shared.jobs import Job, JobState
-from tests.farm.workshop import WORKER, Script, ScriptedEngine, Workshop, rendered
+from tests.farm.workshop import WORKER, Script, ScriptedEngine, Workshop, rendered, report
 
 
 class Engines:
@@ -240,7 +242,12 @@ async def test_a_child_that_cannot_run_here_ends_the_worker_in_words(
             await run_worker(settings)
 
 
-async def test_the_child_is_told_of_the_list_of_pictures_never_to_show(
+def with_worker(settings: Settings, **changes: Any) -> Settings:
+    worker = settings.worker.model_copy(update=changes)
+    return settings.model_copy(update={"worker": worker})
+
+
+async def test_the_child_is_told_what_the_operator_chose(
     settings: Settings, engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = asyncio.Queue[list[str]]()
@@ -250,12 +257,54 @@ async def test_the_child_is_told_of_the_list_of_pictures_never_to_show(
         return await engines.start(options)
 
     monkeypatch.setattr(EngineClient, "start", start)
-    worker = settings.worker.model_copy(update={"hashes": Path("/lists/never.txt")})
-    running = asyncio.create_task(run_worker(settings.model_copy(update={"worker": worker})))
+    chosen = {"rows": 12, "vram_gb": 23.5, "host_gb": 64.0, "hashes": Path("/lists/never.txt")}
+    running = asyncio.create_task(run_worker(with_worker(settings, **chosen)))
     arguments = await asyncio.wait_for(told.get(), timeout=10)
-    assert arguments[-2:] == ["--hashes", "/lists/never.txt"]
+    pairs = dict(zip(arguments[::2], arguments[1::2], strict=True))
+    assert pairs["--hashes"] == "/lists/never.txt"
+    assert (pairs["--rows"], pairs["--vram-gb"], pairs["--host-gb"]) == ("12", "23.5", "64.0")
     os.kill(os.getpid(), signal.SIGTERM)
     await asyncio.wait_for(running, timeout=10)
+
+
+async def test_prometheus_reads_what_the_engine_reported(
+    settings: Settings, engines: Engines
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        port = door.getsockname()[1]
+
+    def page() -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            return str(answer.read().decode())
+
+    async with working(with_worker(settings, metrics_port=port)):
+        engines.born[0].say(report(forwards=41))
+        async with asyncio.timeout(10):
+            while "pictor_engine_forwards_total 41.0" not in await asyncio.to_thread(page):
+                await asyncio.sleep(0.02)
+
+
+async def test_a_device_that_turned_out_sick_is_no_crash_of_its_jobs(
+    settings: Settings, engines: Engines, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def code() -> int:
+        return 78
+
+    with pytest.raises(Fault, match="cannot run here"):
+        async with asyncio.timeout(20), working(settings) as task:
+            engine = engines.born[0]
+            engine.script = lambda _: ()
+            monkeypatch.setattr(engine, "close", code)
+            said, silent = await workshop.dispatched(), await workshop.dispatched()
+            await until(lambda: sum(isinstance(one, Render) for one in engine.sent) == 2)
+            engine.say(GivenBack(str(said.id), said.attempt, 4))
+            engine.die()
+            await asyncio.wait([task])
+            task.result()
+    for job in (said, silent):
+        row = await workshop.row(job.id)
+        assert (row.state, row.crashes) == (JobState.WAITING, 0)
+    assert len(engines.born) == 1
 
 
 async def until(condition: Callable[[], object]) -> None:

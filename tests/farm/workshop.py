@@ -8,7 +8,18 @@ from random import Random
 from typing import Any
 from uuid import UUID, uuid4
 
-from farm.engine.messages import Finding, Picture, Ready, Render, Rendered, ToChild, ToParent
+from farm.engine.messages import (
+    Finding,
+    Loads,
+    Picture,
+    Ready,
+    Render,
+    Rendered,
+    Report,
+    Tier,
+    ToChild,
+    ToParent,
+)
 from shared import accounts, jobstore, ledger
 from shared.accounts import Account
 from shared.catalog import read_catalog
@@ -190,3 +201,16 @@ def rendered(render: Render, *, gpu_ms: int = 300, **changes: Any) -> Rendered:
         "resumed_from": 0,
     }
     return Rendered(**(fields | changes))
+
+
+def report(**changes: Any) -> Report:
+    """Of an engine that has done nothing yet, unless told otherwise."""
+    nothing = dict.fromkeys(("forwards", "rows", "redrawn", "out_of_memory", "rung"), 0)
+    nothing |= dict.fromkeys(("snapshots_failed", "hits", "warm_hits", "misses", "failures"), 0)
+    rest: dict[str, Any] = {
+        "checkpoints": ["postcards"],
+        "snapshots_passed_over": {},
+        "loads": {"disk": Loads(1, 0.5, 1000)},
+        "tiers": {"device": Tier(1000, 5000, 0), "host": Tier(0, 0, 0)},
+    }
+    return Report(**(nothing | rest | changes))

@@ -91,3 +91,4 @@ async def test_metrics_are_prometheus_text(origin: Origin) -> None:
     told = (await origin.client.get("/metrics")).text
     assert 'pictor_jobs_open{speed="turbo",state="waiting"} 0.0' in told
     assert "pictor_slots 4.0" in told
+    assert 'pictor_checkpoint_workers{checkpoint="postcards"} 1.0' in told
