@@ -12,7 +12,6 @@ from farm.engine import checkpoints, memory
 from farm.engine.carrier import Carrier, Load
 from farm.engine.checkpoints import Loaded
 from farm.engine.household import DEVICE, Household, Lent
-from farm.engine.ladder import Ladder
 from farm.engine.readahead import ReadAhead
 from farm.engine.residency import Resident
 from farm.engine.tally import PoolReport, Tally
@@ -42,7 +41,6 @@ class Pool:
         self.device = device
         self.dtype = dtype or usual_dtype(device)
         self.terms = Terms(catalog, self.dtype)
-        self.ladder = Ladder()
         self.tally = Tally()
         self.house = Household(
             device=memory.device_budget(device) if budget is None else budget,

@@ -96,6 +96,11 @@ class Crate:
         self.device = block
         self._point(block)
 
+    def used(self) -> None:
+        """By the present stream, whose work may end later: until then nobody is given its memory."""
+        if self.device is not None and self.device.is_cuda:
+            self.device.record_stream(torch.cuda.current_stream(self.device.device))
+
     def let_go(self) -> None:
         assert self.host is not None, "what is on the device alone is ended, not let go"
         self._point(self.host)
@@ -106,7 +111,6 @@ class Crate:
             slot.point(block)
 
 
-@torch.inference_mode(False)
 def bring(crates: Iterable[Crate], device: str) -> None:
     """Returns when all is there. The device's own work goes on meanwhile."""
     moving = [(one, device_block(one.size, device)) for one in crates if one.device is None]
@@ -130,7 +134,6 @@ def _beside(device: str) -> Iterator[None]:
     stream.synchronize()
 
 
-@torch.inference_mode(False)
 def empty(modules: Mapping[str, nn.Module]) -> None:
     """Frees the memory now: modules hold each other in circles and would wait for the collector."""
     for module in modules.values():
@@ -227,6 +230,7 @@ class Lodgings:
             yield
         finally:
             with self._door:
+                self.crates[name].used()
                 self._inside[name] -= 1
                 self._door.notify_all()
 

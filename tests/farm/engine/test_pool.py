@@ -449,6 +449,19 @@ def test_read_ahead_drives_nobody_off_the_device_nor_each_other_off_the_host(
     assert full.warm == ["a", "home"]
 
 
+def test_one_at_a_time_is_read_ahead_and_the_last_wish_counts(five: Catalog) -> None:
+    pool, disk = made(five)
+    gate = disk.gates["a"] = threading.Event()
+    disk.reading.clear()
+    pool.expect(["a", "rare"])
+    assert disk.reading.wait(10)
+    pool.expect(["c", "b"])
+    assert [one.name for one in threading.enumerate()].count("read-ahead") == 1
+    gate.set()
+    assert pool.ahead.wait(10)
+    assert disk.reads == ["home", "a", "c", "b"]
+
+
 def test_what_is_expected_stays_before_what_is_not(five: Catalog) -> None:
     pool, _ = made(five)
     for name in ("a", "b", "b", "b"):

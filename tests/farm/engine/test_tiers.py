@@ -1,6 +1,8 @@
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -84,6 +86,8 @@ def test_also_in_inference_mode_and_the_weights_stay_ordinary() -> None:
     crate = Crate(part, pinned=False)
     with torch.inference_mode():
         bring([crate], "cpu")
+        crate.let_go()
+        bring([crate], "cpu")
     part(ROWS).sum().backward()
     assert part.small.grad is not None
 
@@ -107,7 +111,8 @@ def test_a_block_holds_every_storage_once() -> None:
 
 def test_emptied_modules_take_no_memory() -> None:
     part = Part()
-    empty({"part": part})
+    with torch.inference_mode():
+        empty({"part": part})
     assert bytes_of({"part": part}) == 0
 
 
@@ -241,6 +246,19 @@ def test_headers_announce_what_a_load_takes(catalog: Any) -> None:
     assert all(single[name] == 2 * half[name] for name in single)
     unet = folder / "unet" / "diffusion_pytorch_model.safetensors"
     assert memory.announced_bytes(unet, torch.float32) == {unet.stem: single["unet"]}
+
+
+def test_variants_of_a_file_count_once_and_its_pieces_each(catalog: Any, tmp_path: Path) -> None:
+    source = catalog.get("postcards").folder / "vae" / "diffusion_pytorch_model.safetensors"
+    (size,) = memory.announced_bytes(source, torch.float32).values()
+    folder = tmp_path / "vae"
+    folder.mkdir()
+    for name in ("model.safetensors", "model.fp16.safetensors"):
+        shutil.copy(source, folder / name)
+    assert memory.announced_bytes(tmp_path, torch.float32) == {"vae": size}
+    for name in ("piece-00001-of-00002.safetensors", "piece-00002-of-00002.safetensors"):
+        shutil.copy(source, folder / name)
+    assert memory.announced_bytes(tmp_path, torch.float32) == {"vae": 3 * size}
 
 
 def test_the_highest_tide_is_measured_not_the_sum() -> None:
