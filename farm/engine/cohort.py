@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from farm.engine.families import Wish, drawn_in
+from farm.engine.families import Kept, Wish, drawn_in
 from farm.engine.guidance import Guidance, carried
 from farm.engine.trajectory import State, Trajectory
 
@@ -102,6 +102,7 @@ class Cohort:
         self.scale = self._laid_scale()
         self.coefficients = self._laid([self._slice(one, "coefs", 6) for one in self.members])
         self.noise = self._laid([self._slice(one, "noise", 1) for one in self.members])
+        self.held = self._laid([self._slice(one, "held", 2) for one in self.members])
         self.drawing = [self._drawing(at) for at in range(self.horizon)]
         self.edited = [place for place, one in enumerate(self.members) if one.leg.kept is not None]
 
@@ -225,10 +226,16 @@ class Cohort:
         one = self.members[place]
         kept = one.leg.kept
         assert kept is not None
-        clean = one.leg.sampler.noised(kept.clean, kept.noise, one.step + 1)
-        mended = (1 - kept.mask) * clean + kept.mask * rows[place : place + 1]
+        mended = (1 - kept.mask) * self._held(one, kept, place) + kept.mask * rows[place : place + 1]
         where = carried(torch.tensor([place]), rows.device)
         return rows.index_copy(0, where, mended.to(rows.dtype))
+
+    def _held(self, one: Trajectory, kept: Kept, place: int) -> Tensor:
+        """The source as loud as the row is now. A scheduler asked itself makes the loop wait."""
+        if one.leg.table is None:
+            return one.leg.sampler.noised(kept.clean, kept.noise, one.step + 1)
+        clean, noise = self.held[self.at, :, place]
+        return clean * kept.clean + noise * kept.noise
 
     def _stopped(self, rows: Tensor, denoised: Denoised) -> Tensor:
         """`--stop`: the picture that the last prediction points at."""
