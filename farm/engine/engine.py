@@ -2,6 +2,7 @@
 
 import logging
 import time
+import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from itertools import count
@@ -171,6 +172,7 @@ class Engine:
     def _run_halves(self, batch: list[Runnable], problem: Exception) -> None:
         self.changed = True
         if is_out_of_memory(problem):
+            traceback.clear_frames(problem.__traceback__)  # they hold what did not fit
             self._descend(batch)
         elif len(batch) == 1:
             self._fail(batch[0][0], problem)
