@@ -6,8 +6,9 @@ import pytest
 from prometheus_client import generate_latest
 
 from farm import child as child_module
-from farm.child import Child, EngineGone, OwnershipLost, Patience, Pulse
+from farm.child import Child, EngineGone, OwnershipLost
 from farm.engine.messages import Drain, Drop, Failed, GivenBack, Loading, Ready, Render, Stepped
+from farm.pulse import Patience, Pulse
 from shared.errors import Fault
 from tests.farm.workshop import ScriptedEngine, report
 

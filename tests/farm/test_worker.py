@@ -290,17 +290,16 @@ async def test_a_device_that_turned_out_sick_is_no_crash_of_its_jobs(
     async def code() -> int:
         return 78
 
-    with pytest.raises(Fault, match="cannot run here"):
-        async with asyncio.timeout(20), working(settings) as task:
-            engine = engines.born[0]
-            engine.script = lambda _: ()
-            monkeypatch.setattr(engine, "close", code)
-            said, silent = await workshop.dispatched(), await workshop.dispatched()
-            await until(lambda: sum(isinstance(one, Render) for one in engine.sent) == 2)
-            engine.say(GivenBack(str(said.id), said.attempt, 4))
-            engine.die()
-            await asyncio.wait([task])
-            task.result()
+    async with working(settings) as task:
+        engine = engines.born[0]
+        engine.script = lambda _: ()
+        monkeypatch.setattr(engine, "close", code)
+        said, silent = await workshop.dispatched(), await workshop.dispatched()
+        await until(lambda: sum(isinstance(one, Render) for one in engine.sent) == 2)
+        engine.say(GivenBack(str(said.id), said.attempt, 4))
+        engine.die()
+        with pytest.raises(Fault, match="cannot run here"):
+            await asyncio.wait_for(task, timeout=20)
     for job in (said, silent):
         row = await workshop.row(job.id)
         assert (row.state, row.crashes) == (JobState.WAITING, 0)
