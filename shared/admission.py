@@ -18,6 +18,7 @@ from shared.connections import Database, Session
 from shared.errors import Refusal
 from shared.events import EventKind, Events, JobEvent
 from shared.jobs import Job, JobKind, Route
+from shared.lineage import reroll_spec, upscale_spec, vary_spec
 from shared.orders import Info as Info
 from shared.orders import Order
 from shared.orders import Person as Person
@@ -26,15 +27,7 @@ from shared.orders import Submission as Submission
 from shared.plans import PlanBook, Speed
 from shared.prompt import parse, readable
 from shared.safety import Decision, PromptScreen, Verdict, sentence_for
-from shared.spec import (
-    RenderSpec,
-    Source,
-    reroll_spec,
-    resolve,
-    size_notice,
-    upscale_spec,
-    vary_spec,
-)
+from shared.spec import RenderSpec, Source, resolve, size_notice
 from shared.telemetry import JOBS_CANCELLED, JOBS_REFUSED, JOBS_SUBMITTED, SUBMIT_SECONDS
 from shared.weights import WeightedText
 

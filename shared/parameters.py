@@ -8,6 +8,9 @@ from shared.errors import Refusal
 from shared.plans import Speed
 
 
+MOST_NAMED = 8  # of many choices: a sentence is to be read
+
+
 class Kind(StrEnum):
     FLAG = "flag"
     WHOLE = "whole"
@@ -106,6 +109,10 @@ PARAMETERS: tuple[Parameter, ...] = (
         example="0.5", default="1",
     ),
     Parameter(
+        "stop", Kind.WHOLE, "Takes the picture as it is after so many percent of its steps: softer.",
+        field="stop", low=10, high=100, example="80", default="100",
+    ),
+    Parameter(
         "repeat", Kind.WHOLE, "The same prompt as so many jobs, each with its own seed.",
         field="repeat", aliases=("r",), low=1, high=40, example="3", default="1",
     ),
@@ -117,7 +124,6 @@ PARAMETERS: tuple[Parameter, ...] = (
     _later("tile", "Seamless tiles"),
     _later("iw", "The weight of an image prompt"),
     _later("weird", "Weirdness", "w"),
-    _later("stop", "Stopping part-way"),
     _later("sref", "A style reference"),
     _later("sw", "The weight of a style reference"),
     _later("sv", "The version of style references"),
@@ -171,7 +177,7 @@ def range_words(parameter: Parameter) -> str:
     """What the parameter takes, as the beginning of a sentence."""
     span = f"from {parameter.low:g} to {parameter.high:.10g}"
     if parameter.choices:
-        return f"{parameter.typed} takes one of {', '.join(parameter.choices)}"
+        return f"{parameter.typed} takes one of {_listed(parameter.choices)}"
     return {
         Kind.FLAG: f"{parameter.typed} takes no value",
         Kind.WHOLE: f"{parameter.typed} takes a whole number {span}",
@@ -179,6 +185,12 @@ def range_words(parameter: Parameter) -> str:
         Kind.RATIO: f"{parameter.typed} takes width:height, two whole numbers {span}",
         Kind.LIST: f"{parameter.typed} takes words, with commas between",
     }[parameter.kind]
+
+
+def _listed(choices: tuple[str, ...]) -> str:
+    more = len(choices) - MOST_NAMED
+    rest = [f"and {more} others"] if more > 1 else list(choices[MOST_NAMED:])
+    return ", ".join([*choices[:MOST_NAMED], *rest])
 
 
 def _usage(parameter: Parameter) -> str:

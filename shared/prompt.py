@@ -52,6 +52,7 @@ class Prompt:
     guidance: float | None = None
     sampler: str | None = None
     quality: float | None = None
+    stop: int | None = None
     repeat: int = 1
     speed: Speed | None = None
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -18,6 +18,8 @@ from shared.sizes import fit, fits
 from shared.weights import WeightedText as WeightedText
 
 IMAGES = 4  # a grid
+MOST_BLENDED = 5
+FEWEST_DRAWN = 2  # steps before --stop: after one even an image filter sees nothing it knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +51,15 @@ class RenderKind(StrEnum):
     INPAINT = "inpaint"  # a source; only where `mask` is white is it drawn anew
     OUTPAINT = "outpaint"  # a source on a larger canvas; what surrounds it is drawn
     UPSCALE = "upscale"  # a source, enlarged: Lanczos (no step), or a latent second pass
-    BLEND = "blend"  # two to five sources, mixed by their shares
+    BLEND = "blend"  # two to five sources, mixed by their shares; none are equal ones
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where the source of an outpainting lies on the canvas, in native pixels."""
+    """Where the source of an outpainting lies on the canvas, in native pixels.
+
+    It is resized to this; what reaches over the canvas is cut off.
+    """
 
     left: int
     top: int
@@ -189,19 +194,21 @@ def resolve(
     guidance = checkpoint.guidance if prompt.guidance is None else prompt.guidance
     check_range("seed", first)
     check_range("guidance", guidance)
+    steps = _steps(prompt, checkpoint, plan)
     return RenderSpec(
         checkpoint=checkpoint.name,
         texts=prompt.texts,
         negative=", ".join(prompt.negative),
         width=width,
         height=height,
-        steps=_steps(prompt, checkpoint, plan),
+        steps=steps,
         guidance=guidance,
         sampler=_sampler(prompt.sampler or checkpoint.sampler, checkpoint),
         seed=(first + copy * IMAGES) % 2**32,
         images=IMAGES,
         scale=checkpoint.scale,
         pixel_art=checkpoint.pixel_art,
+        stop=_stop(prompt, steps),
     )
 
 
@@ -216,46 +223,21 @@ def size_notice(prompt: Prompt, spec: RenderSpec, checkpoint: Checkpoint) -> str
     )
 
 
-def vary_spec(parent: RenderSpec, index: int, *, seed: int, strength: float = 0.35) -> RenderSpec:
-    """Four pictures near picture `index` of the parent: same prompt, start noise leaning to new seeds."""
-    _check_picture(parent, index)
-    if parent.variation is None:
-        return replace(parent, seed=parent.image_seed(index), variation=Variation(seed, strength))
-    before = ((_shown_seed(parent, index), parent.variation.strength),)
-    earlier = parent.variation.earlier + before
-    return replace(parent, variation=Variation(seed, strength, earlier))
+def _stop(prompt: Prompt, steps: int) -> float:
+    if prompt.stop is None:
+        return 1.0
+    check_range("stop", prompt.stop)
+    if prompt.stop < 100 and round(steps * prompt.stop / 100) < FEWEST_DRAWN:
+        raise _stopped_too_early(prompt.stop, steps)
+    return prompt.stop / 100
 
 
-def upscale_spec(parent: RenderSpec, index: int, source: Source) -> RenderSpec:
-    """Picture `index` of the parent, twice as large; no step is drawn anew."""
-    _check_picture(parent, index)
-    seed = _shown_seed(parent, index)
-    larger = replace(parent, seed=seed, images=1, steps=0, scale=2 * parent.scale, variation=None)
-    return replace(larger, kind=RenderKind.UPSCALE, sources=(source,), upscaler="lanczos")
-
-
-def reroll_spec(parent: RenderSpec, seed: int) -> RenderSpec:
-    """The same recipe from another seed; a variation stays a variation of the same picture."""
-    if parent.kind is RenderKind.UPSCALE:
-        raise Refusal(
-            "not_rerollable", "An upscaled picture has nothing to reroll; reroll its grid."
-        )
-    if parent.variation is None:
-        return replace(parent, seed=seed)
-    return replace(parent, variation=replace(parent.variation, seed=seed))
-
-
-def _shown_seed(spec: RenderSpec, index: int) -> int:
-    first = spec.variation.seed if spec.variation else spec.seed
-    return (first + index) % 2**32
-
-
-def _check_picture(parent: RenderSpec, index: int) -> None:
-    if parent.kind is RenderKind.UPSCALE:
-        sentence = "This picture is upscaled already. Use the buttons under the grid it came from."
-        raise Refusal("already_upscaled", sentence)
-    if not 0 <= index < parent.images:
-        raise Refusal("no_such_picture", f"That grid has the pictures 1 to {parent.images}.")
+def _stopped_too_early(stop: int, steps: int) -> Refusal:
+    enough = (share for share in range(stop, 100) if round(steps * share / 100) >= FEWEST_DRAWN)
+    least = next(enough, None)
+    advice = f"Write --stop {least} or more" if least else "Leave it out"
+    sentence = f"--stop {stop} of {steps} steps leaves one, and one shows nothing. {advice}."
+    return Refusal("stopped_too_early", sentence, field="stop")
 
 
 def _steps(prompt: Prompt, checkpoint: Checkpoint, plan: Plan) -> int:

@@ -118,8 +118,8 @@ def _in_range(parameter: Parameter, value: float) -> float:
 
 
 def _without_punctuation(parameter: Parameter, text: str) -> str:
-    """`7,` was meant as `7`; what does not become a value by that is no hint."""
-    trimmed = text.rstrip(",;.")
+    """`7,` was meant as `7`, and `80%` as `80`; what does not become a value by that is no hint."""
+    trimmed = text.rstrip(",;.%")
     try:
         return trimmed if trimmed != text and READERS[parameter.kind](parameter, trimmed) else ""
     except Misfit:

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from shared.catalog import read_catalog
 from shared.config import SHARED
 from shared.cost import UPSCALE_MS, charge_ms, estimate_ms, hold_ms
+from shared.lineage import upscale_spec
 from shared.plans import Speed, read_plans
 from shared.prompt import parse
-from shared.spec import RenderSpec, Source, resolve, upscale_spec
+from shared.spec import RenderSpec, Source, resolve
 
 POSTCARDS = replace(
     read_catalog(SHARED / "catalog.toml").get("postcards"), step_ms=10.0, fixed_ms=50.0

@@ -33,7 +33,7 @@ def test_plain_text_is_one_part_and_says_nothing_else() -> None:
 def test_every_parameter_at_once_in_any_order() -> None:
     prompt = parse(
         "a boat --turbo --no birds, rain --cfg 4.5 --ar 3:2 --seed 4294967295 --steps 20"
-        " --sampler euler-a --q .5 --r 3 --no clouds"
+        " --sampler euler-a --q .5 --stop 80 --r 3 --no clouds"
     )
     assert prompt == Prompt(
         texts=(WeightedText("a boat"),),
@@ -44,6 +44,7 @@ def test_every_parameter_at_once_in_any_order() -> None:
         guidance=4.5,
         sampler="euler-a",
         quality=0.5,
+        stop=80,
         repeat=3,
         speed=Speed.TURBO,
     )
@@ -68,6 +69,8 @@ def test_every_parameter_at_once_in_any_order() -> None:
         ("--quality 2", "quality", 2.0),
         ("--quality 0.25", "quality", 0.25),
         ("--q .5", "quality", 0.5),
+        ("--stop 10", "stop", 10),
+        ("--stop 100", "stop", 100),
         ("--repeat 1", "repeat", 1),
         ("--relax", "speed", Speed.RELAX),
         ("--fast --fast", "speed", Speed.FAST),
@@ -173,6 +176,11 @@ def test_invisible_and_reordering_characters_go_and_accents_compose() -> None:
         ("a cat --guidance .", "invalid_value", "guidance", "from 1 to 20"),
         ("a cat --sampler eular", "invalid_value", "sampler", "Did you mean --sampler euler"),
         ("a cat --quality 3", "invalid_value", "quality", "0.25, 0.5, 1, 2"),
+        ("a cat --stop 9", "invalid_value", "stop", "from 10 to 100"),
+        ("a cat --stop 101", "invalid_value", "stop", "from 10 to 100"),
+        ("a cat --stop 50.5", "invalid_value", "stop", "whole number"),
+        ("a cat --stop 80%", "invalid_value", "stop", "Did you mean --stop 80?"),
+        ("a cat --stop", "missing_value", "stop", "--stop 80"),
         ("a cat --repeat 0", "invalid_value", "repeat", "from 1 to 40"),
         ("a cat --turbo --relax", "conflicting_speed", "speed", "--turbo"),
         ("a cat --turbo --relax", "conflicting_speed", "speed", "--relax"),
@@ -210,7 +218,7 @@ def test_what_is_wrong_is_refused_with_the_fix(
 ELSEWHERE = [parameter for parameter in PARAMETERS if parameter.kind is Kind.UNSUPPORTED]
 NAMES_OF_ELSEWHERE = [name for parameter in ELSEWHERE for name in parameter.names]
 KNOWN_BY_HEART = (
-    "stylize s chaos c tile iw weird w sref sw sv cref cw oref ow version v niji stop raw style draft "
+    "stylize s chaos c tile iw weird w sref sw sv cref cw oref ow version v niji raw style draft "
     "hd profile p exp edit stealth public zoom video"
 )
 OLD = ("width", "height", "sameseed", "hq", "upbeta", "uplight", "beta", "test", "testp", "old")
@@ -292,6 +300,7 @@ def prompts(draw: st.DrawFn) -> Prompt:
         guidance=draw(maybe(st.floats(1, 20).map(lambda value: round(value, 6)))),
         sampler=draw(maybe(st.sampled_from(BY_NAME["sampler"].choices))),
         quality=draw(maybe(st.sampled_from([0.25, 0.5, 1.0, 2.0]))),
+        stop=draw(maybe(st.integers(10, 100))),
         repeat=draw(st.integers(1, 40)),
         speed=draw(maybe(st.sampled_from(Speed))),
     )

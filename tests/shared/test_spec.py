@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,14 +14,18 @@ from shared.errors import Refusal
 from shared.plans import Plan, read_plans
 from shared.prompt import Prompt, parse
 from shared.spec import (
+    ControlUse,
+    LoraUse,
+    Placement,
+    ReferenceUse,
+    Refiner,
+    RenderKind,
     RenderSpec,
+    SizeHint,
     Source,
     Variation,
-    reroll_spec,
     resolve,
     size_notice,
-    upscale_spec,
-    vary_spec,
 )
 
 POSTCARDS = read_catalog(SHARED / "catalog.toml").get("postcards")
@@ -204,6 +209,8 @@ BARE = parse("a cat")
         replace(BARE, guidance=20.5),
         replace(BARE, steps=0),
         replace(BARE, steps=-3),
+        replace(BARE, stop=9),
+        replace(BARE, stop=101),
     ],
 )
 def test_a_prompt_that_no_grammar_checked_is_checked_here(prompt: Prompt) -> None:
@@ -217,59 +224,67 @@ def test_the_same_prompt_and_seed_give_the_same_recipe_and_another_seed_another(
     assert spec_of("a cat").sha256() != spec_of("a cat", seed=2).sha256()
 
 
-def test_a_recipe_survives_its_json() -> None:
-    varied = vary_spec(vary_spec(spec_of("a::2 b --no c"), 1, seed=5), 2, seed=6)
-    for spec in (varied, upscale_spec(varied, 0, SOURCE), spec_of("a cat")):
+EVERYTHING: dict[str, Any] = {
+    "variation": Variation(5, 0.35, ((6, 0.7), (7, 0.35))),
+    "kind": RenderKind.BLEND,
+    "sources": (SOURCE, Source("a/1/b-3.png", "1" * 64)),
+    "shares": (2.0, 1.0),
+    "strength": 0.5,
+    "mask": SOURCE,
+    "placement": Placement(-8, 0, 64, 48),
+    "upscaler": "latent",
+    "rescale": 0.7,
+    "clip_skip": 1,
+    "eta": 0.3,
+    "stop": 0.8,
+    "loras": (LoraUse("sepia", -0.5),),
+    "controls": (ControlUse("edges", SOURCE, 0.9, 0.1, 0.8, "canny"),),
+    "references": (ReferenceUse("look", SOURCE, 0.4),),
+    "embeddings": ("word",),
+    "vae": "softer",
+    "refiner": Refiner("finer", 0.7),
+    "size_hint": SizeHint((64, 64), (1, 2)),
+}
+
+
+def test_every_field_of_a_recipe_survives_its_json() -> None:
+    bare = spec_of("a::2 b --no c")
+    whole = replace(bare, **EVERYTHING)
+    for spec in (bare, whole, *(replace(bare, **{name: EVERYTHING[name]}) for name in EVERYTHING)):
         again = RenderSpec.from_dict(json.loads(json.dumps(spec.as_dict())))
         assert again == spec
         assert again.sha256() == spec.sha256()
 
 
-def test_a_variation_leans_from_the_chosen_picture() -> None:
-    parent = spec_of("a cat", seed=100)
-    child = vary_spec(parent, 2, seed=7)
-    assert child == replace(parent, seed=102, variation=Variation(7, 0.35))
+@pytest.mark.parametrize("field", EVERYTHING)
+def test_every_field_counts_for_the_hash(field: str) -> None:
+    bare = spec_of("a cat")
+    assert getattr(bare, field) != EVERYTHING[field]
+    assert replace(bare, **{field: EVERYTHING[field]}).sha256() != bare.sha256()
 
 
-def test_a_variation_of_a_variation_remembers_the_way() -> None:
-    child = vary_spec(spec_of("a cat", seed=100), 2, seed=7, strength=0.5)
-    grandchild = vary_spec(child, 3, seed=8)
-    assert grandchild.seed == 102
-    assert grandchild.variation == Variation(8, 0.35, earlier=((10, 0.5),))
-    last = vary_spec(grandchild, 0, seed=9)
-    assert last.variation == Variation(9, 0.35, earlier=((10, 0.5), (8, 0.35)))
+def test_a_recipe_names_each_of_its_pictures_once() -> None:
+    spec = replace(spec_of("a cat"), **EVERYTHING)
+    assert spec.pictures == (SOURCE, Source("a/1/b-3.png", "1" * 64))
+    assert spec_of("a cat").pictures == ()
 
 
-def test_an_upscale_is_one_picture_twice_as_large_without_a_step() -> None:
-    parent = spec_of("a cat", seed=100)
-    larger = upscale_spec(parent, 3, SOURCE)
-    assert (larger.images, larger.steps, larger.scale, larger.seed) == (1, 0, 16, 103)
-    assert larger.sources == (SOURCE,)
-    varied = upscale_spec(vary_spec(parent, 1, seed=7), 2, SOURCE)
-    assert (varied.seed, varied.variation) == (9, None)
+@pytest.mark.parametrize(("text", "stop"), [("", 1.0), ("--stop 80", 0.8), ("--stop 100", 1.0)])
+def test_stop_is_a_share_of_the_steps(text: str, stop: float) -> None:
+    spec = spec_of(f"a cat {text}")
+    assert (spec.stop, spec.steps) == (stop, 12)
 
 
-def test_a_reroll_changes_only_the_seed() -> None:
-    parent = spec_of("a cat", seed=100)
-    assert reroll_spec(parent, 5) == replace(parent, seed=5)
-    varied = vary_spec(parent, 1, seed=7)
-    assert reroll_spec(varied, 5) == replace(varied, variation=Variation(5, 0.35))
+@pytest.mark.parametrize(
+    ("text", "least"), [("--stop 10", "--stop 13"), ("--steps 6 --stop 20", "--stop 25")]
+)
+def test_a_stop_after_one_step_is_refused_with_the_least_that_works(text: str, least: str) -> None:
+    refused = refusal(f"a cat {text}")
+    assert (refused.code, refused.field) == ("stopped_too_early", "stop")
+    assert refused.sentence.endswith(f"Write {least} or more.")
 
 
-@pytest.mark.parametrize("index", [-1, 4])
-def test_a_picture_that_is_not_there_is_refused(index: int) -> None:
-    parent = spec_of("a cat")
-    with pytest.raises(Refusal, match="1 to 4"):
-        vary_spec(parent, index, seed=1)
-    with pytest.raises(Refusal, match="1 to 4"):
-        upscale_spec(parent, index, SOURCE)
-
-
-def test_an_upscaled_picture_has_no_relatives() -> None:
-    larger = upscale_spec(spec_of("a cat"), 0, SOURCE)
-    with pytest.raises(Refusal, match="upscaled already"):
-        vary_spec(larger, 0, seed=1)
-    with pytest.raises(Refusal, match="upscaled already"):
-        upscale_spec(larger, 0, SOURCE)
-    with pytest.raises(Refusal, match="reroll its grid"):
-        reroll_spec(larger, 1)
+def test_one_step_cannot_be_stopped_within() -> None:
+    few = replace(POSTCARDS, min_steps=1)
+    assert refusal("a cat --steps 1 --stop 50", checkpoint=few).sentence.endswith("Leave it out.")
+    assert spec_of("a cat --steps 1 --stop 100", checkpoint=few).stop == 1.0
