@@ -102,6 +102,7 @@ def test_what_overflows_in_one_row_stays_there() -> None:
     for layer in (nn.Linear(4, 4), nn.Conv2d(4, 4, 3, padding=1), nn.Conv2d(4, 4, 1)):
         model = nn.Sequential(layer)
         rows = torch.randn(2, 4, 4) if isinstance(layer, nn.Linear) else torch.randn(2, 4, 6, 6)
+        rows *= 1e20  # so that the product with `down` alone is infinite
         plain = model(rows)
         bank = LoraBank(model)
         state = random_lora(model, ("0",), rank=4, seed=1)
@@ -212,6 +213,14 @@ def test_nothing_more_is_computed_while_nobody_wears_anything(
     assert len(work_of(unet, 2)) > len(before)
     bank.wear([(("a", 0.0),), ()])
     assert work_of(unet, 2) == before
+
+
+def test_the_same_rows_are_dressed_once(states: States) -> None:
+    bank = banked(tiny_unet(), states)
+    bank.wear(ROWS)
+    with Work() as work:
+        bank.wear(ROWS)
+    assert work.done == []
 
 
 def test_a_swap_within_a_rank_bucket_keeps_every_shape() -> None:

@@ -140,6 +140,10 @@ BAD_FILES = {
         "is no tensor of a LoRA",
         save(pair("lora_transformer_proj_out", KOHYA)),
     ),
+    "half of kohya's pair": (
+        "belong to no LoRA for sd15",
+        save({f"{STEM}.lora_down.weight": GOOD[DOWN]}),
+    ),
     "DoRA": ("holds DoRA", with_more({f"unet.{ATTN}.to_q.lora_magnitude_vector": ONE})),
     "LoHa": ("holds LoHa", with_more({f"{STEM}.hada_w1_a": ONE})),
     "LoKr": ("holds LoKr", with_more({f"{STEM}.lokr_w1": ONE})),
