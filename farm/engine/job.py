@@ -106,6 +106,8 @@ def _save(one: Trajectory, tensors: dict[str, Tensor]) -> dict[str, object]:
     if one.retried:  # begun again in another precision: a resumed job begins it as all others
         return {"index": one.index, "fresh": True}
     state = one.state
+    if state.arrived is not None:
+        state.arrived.synchronize()  # a parked one's; it went to the host many steps ago
     tensors[f"{one.index}.latents"] = state.latents
     for nth, past in enumerate(state.past):
         tensors[f"{one.index}.past.{nth}"] = past

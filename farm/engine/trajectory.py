@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -19,10 +19,14 @@ Past = tuple[Tensor, ...]  # x-1, e-1, x-2, e-2: as many as the sampler's table 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`latents` (1, ...) and what went before; tensors are replaced at each step, never changed."""
+    """`latents` (1, ...) and what went before; tensors are replaced at each step, never changed.
+
+    On the host they are whole once `arrived`, an event of the device's, has happened.
+    """
 
     latents: Tensor
     past: Past = ()
+    arrived: Any = None
 
 
 class Home(Protocol):
@@ -124,8 +128,13 @@ class Trajectory:
     def rest(self) -> None:
         """Out of the device's memory while it is parked; it comes back when it runs again."""
         self.leave()
-        resting = [_hosted(one) for one in (self.own.latents, *self.own.past)]
-        self.own = State(resting[0], tuple(resting[1:]))
+        if self.own.arrived is not None:
+            return  # it rests, or is on its way
+        device = self.own.latents.device
+        latents, *past = (_hosted(one) for one in (self.own.latents, *self.own.past))
+        on_gpu = device.type == "cuda"
+        arrived = torch.cuda.current_stream(device).record_event() if on_gpu else None
+        self.own = State(latents, tuple(past), arrived)
 
     def stepped(self) -> None:
         """One evaluation on; at the end of a leg the next one takes over the latents."""
