@@ -11,6 +11,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from farm.engine.control import LaidControls, Share
 from farm.engine.families import Hint, Wish
+from farm.engine.guidance import carried
 from farm.engine.steady import make_steady
 from shared.errors import Fault
 
@@ -90,14 +91,14 @@ class Controls:
         pictures = [self._latents(hint.picture, shifted=shifted) for hint in hints]
         device, dtype = self.transformer.device, self.transformer.dtype
         loudness = torch.tensor(scales, dtype=dtype).view(-1, 1, 1)
-        places = torch.tensor(rows).to(device)
-        return Share(name, places, torch.cat(pictures).to(dtype), loudness.to(device))
+        places, loud = carried(torch.tensor(rows), device), carried(loudness, device)
+        return Share(name, places, torch.cat(pictures).to(dtype), loud)
 
     @torch.inference_mode()
     def _latents(self, picture: Tensor, *, shifted: bool) -> Tensor:
         """The likeliest ones: diffusers draws them from a generator that no seed reaches."""
         if picture not in self.seen:
-            bright = picture.to(self.vae.device, self.vae.dtype) * 2 - 1
+            bright = carried(picture.to(self.vae.dtype), self.vae.device) * 2 - 1
             self.seen[picture] = self.vae.encode(bright).latent_dist.mode()
         clean: Tensor = self.seen[picture]
         shift = self.vae.config.shift_factor if shifted else 0.0

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from farm.engine.control_sd3 import Controls
 from farm.engine.families import Conditioning, Kept, Laid, Loras, Origin, Start, Wish
+from farm.engine.guidance import carried
 from farm.engine.lora import LoraBank
 from farm.engine.samplers import RECIPES, Sampler
 from farm.engine.steady import at_least_two, make_steady
@@ -281,7 +282,8 @@ class StableDiffusion3:
 
         Timesteps are sigmas whatever the shift, since they are counted after it.
         """
-        sigmas = torch.tensor(moments).to(latents) / self.config["num_train_timesteps"]
+        known = carried(torch.tensor(moments).to(latents.dtype), latents.device)
+        sigmas = known / self.config["num_train_timesteps"]
         return latents - sigmas.view(-1, 1, 1, 1) * prediction
 
     # --- after -------------------------------------------------------------------------------
