@@ -46,6 +46,8 @@ def serve(place: Place, catalog: Catalog, mailbox: Mailbox, outbox: Outbox) -> N
     diffusers_logging.disable_progress_bar()
     if place.threads:
         torch.set_num_threads(place.threads)
+    if place.device.startswith("cuda"):  # pinned memory is the first GPU's unless it is told
+        torch.cuda.set_device(torch.device(place.device).index or 0)
     inspections = Inspections(partial(_open_filter, catalog, place.hashes), wake=mailbox.wake)
     inspections.open(catalog.default)  # a filter that is broken would block every picture drawn
     pool = Pool(catalog, device=place.device, budget=place.vram, host=place.host)
