@@ -1,6 +1,6 @@
 """GPU-milliseconds of a spec: what is held before, what is charged after. Pure integers out."""
 
-from math import ceil
+from math import ceil, floor
 
 from shared.catalog import Checkpoint
 from shared.plans import PlanBook, Speed
@@ -8,16 +8,34 @@ from shared.spec import RenderSpec
 
 UPSCALE_MS = 40  # one picture enlarged and filtered: no forward at all
 FORWARDS_A_STEP = {"heun": 2}
+FORWARDS_BESIDE = {"pndm": 1}
+CONTROL_SHARE = 0.6  # of a forward: a ControlNet is the half of its model that encodes
 
 
-def estimate_ms(spec: RenderSpec, checkpoint: Checkpoint) -> int:
+def estimate_ms(
+    spec: RenderSpec, checkpoint: Checkpoint, *, refiner: Checkpoint | None = None
+) -> int:
     """Never 0, and on the safe side: `step_ms` carries a reserve, for a hold must not be too small."""
     if spec.steps == 0:
         return UPSCALE_MS * spec.images
+    own, refined = _forwards(spec)
+    step_ms = checkpoint.step_ms * (1 + CONTROL_SHARE * len(spec.controls))
+    refining_ms = (refiner or checkpoint).step_ms
+    fixed_ms = checkpoint.fixed_ms * (2 if spec.pictures else 1)  # to latents as well as back
     area = spec.width * spec.height / checkpoint.native**2
+    return ceil(spec.images * area * (own * step_ms + refined * refining_ms + fixed_ms))
+
+
+def _forwards(spec: RenderSpec) -> tuple[int, int]:
+    """Of one picture: with the checkpoint, and with its refiner, which `stop` does not shorten."""
+    drawn = ceil(spec.steps * spec.strength)
+    left = spec.steps * (1 - spec.refiner.at) if spec.refiner else 0.0
+    steps = max(1, ceil((drawn - min(drawn, floor(left))) * spec.stop))
+    parts = spec.sampler.split("-")
+    each = max(FORWARDS_A_STEP.get(part, 1) for part in parts)
+    beside = max(FORWARDS_BESIDE.get(part, 0) for part in parts)
     rows = 2 if spec.guidance > 1 else 1
-    forwards = spec.steps * FORWARDS_A_STEP.get(spec.sampler, 1) * rows
-    return ceil(spec.images * area * (forwards * checkpoint.step_ms + checkpoint.fixed_ms))
+    return (steps * each + beside) * rows, ceil(min(drawn, left)) * each * rows
 
 
 def hold_ms(estimated_ms: int, speed: Speed, book: PlanBook) -> int:

@@ -7,7 +7,6 @@ from shared.catalog import SAMPLERS
 from shared.errors import Refusal
 from shared.plans import Speed
 
-
 MOST_NAMED = 8  # of many choices: a sentence is to be read
 
 

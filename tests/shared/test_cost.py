@@ -1,6 +1,7 @@
 """A hold is the estimate at the speed's price; a charge is measured, and never more than the hold."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from shared.cost import UPSCALE_MS, charge_ms, estimate_ms, hold_ms
 from shared.lineage import upscale_spec
 from shared.plans import Speed, read_plans
 from shared.prompt import parse
-from shared.spec import RenderSpec, Source, resolve
+from shared.spec import ControlUse, Refiner, RenderSpec, Source, resolve
 
 POSTCARDS = replace(
     read_catalog(SHARED / "catalog.toml").get("postcards"), step_ms=10.0, fixed_ms=50.0
@@ -36,6 +37,57 @@ def spec_of(text: str) -> RenderSpec:
 )
 def test_the_estimate_counts_pictures_steps_area_and_forwards(text: str, cost: float) -> None:
     assert estimate_ms(spec_of(text), POSTCARDS) == cost
+
+
+def changed(**changes: Any) -> int:
+    return estimate_ms(replace(spec_of("a cat"), **changes), POSTCARDS)
+
+
+SOURCE = Source("key", "0" * 64)
+ONE = ControlUse("edges", SOURCE)
+
+
+@pytest.mark.parametrize(
+    ("changes", "cost"),
+    [
+        ({"stop": 0.5}, 4 * (6 * 10 * 2 + 50)),
+        ({"stop": 0.55}, 4 * (7 * 10 * 2 + 50)),
+        ({"stop": 0.01}, 4 * (10 * 2 + 50)),
+        ({"strength": 0.3}, 4 * (4 * 10 * 2 + 50)),
+        ({"strength": 0.5, "stop": 0.5}, 4 * (3 * 10 * 2 + 50)),
+        ({"strength": 0.5, "sources": (SOURCE,)}, 4 * (6 * 10 * 2 + 100)),
+        ({"width": 128, "height": 128, "images": 1}, 4 * (12 * 10 * 2 + 50)),
+        ({"controls": (ONE,)}, 4 * (12 * 16 * 2 + 100)),
+        ({"controls": (ONE, ONE)}, 4 * (12 * 22 * 2 + 100)),
+        ({"sampler": "heun-karras"}, 4 * (2 * 12 * 10 * 2 + 50)),
+        ({"sampler": "flow-heun"}, 4 * (2 * 12 * 10 * 2 + 50)),
+        ({"sampler": "pndm-trailing"}, 4 * (13 * 10 * 2 + 50)),
+        ({"refiner": Refiner("fine", 0.75)}, 4 * (12 * 10 * 2 + 50)),
+    ],
+)
+def test_the_estimate_knows_what_shortens_and_what_lengthens_a_job(
+    changes: dict[str, Any], cost: float
+) -> None:
+    assert changed(**changes) == cost
+
+
+def test_a_refiners_steps_cost_what_the_refiner_costs() -> None:
+    refined = replace(spec_of("a cat"), refiner=Refiner("fine", 0.75))
+    fine = replace(POSTCARDS, step_ms=30.0)
+    assert estimate_ms(refined, POSTCARDS, refiner=fine) == 4 * ((9 * 10 + 3 * 30) * 2 + 50)
+    stopped = replace(refined, stop=0.5)
+    assert estimate_ms(stopped, POSTCARDS, refiner=fine) == 4 * ((5 * 10 + 3 * 30) * 2 + 50)
+
+
+@given(st.integers(1, 50), st.floats(0.01, 1), st.floats(0.01, 1))
+def test_no_recipe_is_held_for_fewer_forwards_than_it_takes(
+    steps: int, strength: float, stop: float
+) -> None:
+    """Against the engine's own arithmetic: whole steps of `strength`, then `stop` of those."""
+    plain = replace(POSTCARDS, step_ms=1.0, fixed_ms=0.0)
+    spec = replace(spec_of("a cat --cfg 1"), images=1, steps=steps, strength=strength, stop=stop)
+    drawn = min(int(steps * strength), steps)
+    assert estimate_ms(spec, plain) >= max(1, round(drawn * stop))
 
 
 def test_an_upscale_is_cheap_but_not_free() -> None:
