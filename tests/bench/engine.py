@@ -27,7 +27,7 @@ import torch
 from diffusers.utils import logging as diffusers_logging
 from torch import Tensor
 
-from farm.engine.batch import rows_of
+from farm.engine.heap import keep_freed_memory
 from farm.engine.samplers import build_scheduler
 from shared.spec import RenderSpec
 from tests.bench import sdxl
@@ -82,6 +82,7 @@ CPU_CASES = (
 def main(arguments: Sequence[str] = ()) -> list[Found]:
     options = _options(arguments)
     torch.set_num_threads(1)
+    keep_freed_memory()  # as the engine's process does; the others gain by it too
     diffusers_logging.disable_progress_bar()
     print(f"tiny SDXL, n {options.turns} turns, seed {SEED}, 1 thread, float32")
     print(

@@ -60,6 +60,13 @@ class OneModel(Pool):
 
 
 def place(side: int) -> Place:
+    """Built twice from one seed: what ours does to its model must not touch the other's."""
+    family = sdxl.from_pipeline(_pipeline(side))
+    held = Loaded(NAME, "tiny", family, bytes=0, dtype=torch.float32)
+    return Place(family, _pipeline(side), OneModel(held))
+
+
+def _pipeline(side: int) -> Any:
     torch.manual_seed(0)
     pipeline = StableDiffusionXLPipeline(
         vae=_vae(),
@@ -73,8 +80,7 @@ def place(side: int) -> Place:
         add_watermarker=False,
     )
     pipeline.set_progress_bar_config(disable=True)
-    family = sdxl.from_pipeline(pipeline)
-    return Place(family, pipeline, OneModel(Loaded(NAME, "tiny", family, bytes=0, dtype=torch.float32)))
+    return pipeline
 
 
 def _unet(side: int) -> UNet2DConditionModel:
