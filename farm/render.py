@@ -1,20 +1,20 @@
 """One job at its worker, top to bottom: draw, check, deliver, settle."""
 
 import asyncio
-import hashlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from farm import delivery, endings, pictures
+from farm import delivery, endings, pictures, sources
 from farm.child import EngineGone, OwnershipLost, Talk
 from farm.endings import Bench, Drawn
 from farm.engine.messages import (
     Failed,
     Finding,
     GivenBack,
+    Input,
     Inspect,
     Inspected,
     Loading,
@@ -98,7 +98,8 @@ class Walk:
         return await self._render()
 
     async def _render(self) -> Drawn:
-        await self.talk.say(self._order())
+        inputs = await sources.fetch_all(self.job.spec, self._get)
+        await self.talk.say(self._order(inputs))
         rendered = await self._hear(Rendered)
         if rendered.resumed_from:
             log.info("Job %s was resumed at step %d.", self.job.id, rendered.resumed_from)
@@ -119,7 +120,7 @@ class Walk:
         started = self.job.started_at or self.job.submitted_at
         return round((started - self.job.submitted_at).total_seconds() * 1e3)
 
-    def _order(self) -> Render:
+    def _order(self, inputs: list[Input]) -> Render:
         worker = self._bench.settings
         return Render(
             job_id=str(self.job.id),
@@ -128,17 +129,19 @@ class Walk:
             rank=RANK[self.job.speed],
             snapshot_every=worker.snapshot_every,
             preview_every=worker.preview_every,
+            inputs=inputs,
         )
 
     async def _fetch_and_inspect(self, source: Source) -> Drawn:
-        tile = await self._stored(lambda: self._bench.store.get(source.key))
-        if hashlib.sha256(tile).hexdigest() != source.sha256:
-            raise Fault("tile_altered", "The stored picture is not the one that was delivered.")
+        tile = await sources.fetch(source, self._get)
         picture = await asyncio.to_thread(pictures.native_of, tile, self.job.spec)
         await self.talk.say(Inspect(str(self.job.id), [picture]))
         answer = await self._hear(Inspected)
         timings = {"queue": self._queue_ms(), "filter": answer.filter_ms}
         return Drawn([picture], _known(answer.findings), answer.filter_ms, timings)
+
+    async def _get(self, key: str) -> bytes:
+        return await self._stored(lambda: self._bench.store.get(key))
 
     async def _hear(self, wanted: type[T]) -> T:
         """Everything the engine says on the way, until it says what was asked for."""
@@ -266,7 +269,7 @@ UNEXPECTED = Fault("unexpected", "Something unexpected went wrong in the farm.",
 # What a person is told when the store's no is final.
 STORE_SENTENCES = {
     "storage_down": "The picture store cannot be reached. Please try again later.",
-    "asset_missing": "The picture to enlarge is no longer in the picture store.",
+    "asset_missing": "The picture to start from is no longer in the picture store.",
 }
 
 

@@ -13,10 +13,11 @@ import pytest
 from PIL import Image
 from sqlalchemy import select
 
-from farm import delivery, pictures
+from farm import delivery, pictures, sources
 from farm import render as render_module
 from farm.child import Child, OwnershipLost, Talk
 from farm.endings import Bench
+from farm.engine import frames
 from farm.engine.messages import (
     Drop,
     Failed,
@@ -37,7 +38,7 @@ from shared.connections import Database
 from shared.errors import Fault
 from shared.events import EventKind, JobEvent
 from shared.jobs import Job, JobState
-from shared.spec import Source
+from shared.spec import ControlUse, RenderKind, Source
 from shared.storage import LocalStore
 from tests.farm.workshop import (
     BOOK,
@@ -723,6 +724,88 @@ async def test_an_upscale_of_a_tile_that_is_gone_or_altered_fails_in_words(stage
     other = Source(source.key, "0" * 64)
     job = await stage.run(await stage.workshop.claimed(**enlarging(source, sources=(other,))))
     assert (job.state, job.error_code) == (JobState.FAILED, "tile_altered")
+
+
+# --- started from pictures -----------------------------------------------------------------------
+
+
+def begun(tile: assets.Asset, **changes: Any) -> dict[str, Any]:
+    of = Source(tile.key, tile.sha256)
+    return {"kind": RenderKind.IMAGE, "strength": 0.5, "sources": (of,)} | changes
+
+
+async def test_a_job_takes_along_every_picture_that_it_starts_from(stage: Stage) -> None:
+    source = await tile(stage)
+    of = Source(source.key, source.sha256)
+    mask = {"kind": RenderKind.INPAINT, "mask": of, "controls": (ControlUse("edges", of),)}
+    job = await stage.run(await stage.workshop.claimed(**begun(source, **mask)))
+    assert job.state is JobState.SUCCEEDED
+    order = next(one for one in reversed(stage.engine.sent) if isinstance(one, Render))
+    (sent,) = order.inputs
+    stored = Image.open(BytesIO(await stage.bench.store.get(source.key))).convert("RGB")
+    assert (sent.sha256, (sent.width, sent.height)) == (source.sha256, stored.size)
+    assert sent.rgb == stored.tobytes()
+
+
+async def test_a_job_of_words_alone_takes_nothing_along(stage: Stage) -> None:
+    await stage.run(await stage.workshop.claimed())
+    assert [one.inputs for one in stage.engine.sent if isinstance(one, Render)] == [[]]
+
+
+@pytest.mark.parametrize(
+    ("of", "code"),
+    [
+        (lambda tile: Source("no/such/thing.png", tile.sha256), "asset_missing"),
+        (lambda tile: Source(tile.key, "0" * 64), "tile_altered"),
+    ],
+)
+async def test_a_source_that_is_gone_or_altered_fails_in_words_and_draws_nothing(
+    stage: Stage, of: Any, code: str
+) -> None:
+    source = await tile(stage)
+    before = len(stage.engine.sent)
+    job = await stage.run(await stage.workshop.claimed(**begun(source, sources=(of(source),))))
+    assert (job.state, job.error_code) == (JobState.FAILED, code)
+    assert not [one for one in stage.engine.sent[before:] if isinstance(one, Render)]
+    assert await stage.workshop.books_balance()
+
+
+async def test_a_source_that_is_no_picture_fails_in_words(stage: Stage) -> None:
+    await stage.bench.store.put("a/1/bad.png", b"no picture", mime="image/png")
+    bad = Source("a/1/bad.png", hashlib.sha256(b"no picture").hexdigest())
+    source = await tile(stage)
+    job = await stage.run(await stage.workshop.claimed(**begun(source, sources=(bad,))))
+    assert (job.state, job.error_code) == (JobState.FAILED, "tile_unreadable")
+
+
+async def test_sources_that_no_message_holds_are_refused(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = await tile(stage)
+    monkeypatch.setattr(sources, "MOST_PIXELS", source.width * source.height - 1)
+    job = await stage.run(await stage.workshop.claimed(**begun(source)))
+    assert (job.state, job.error_code) == (JobState.FAILED, "sources_too_large")
+    monkeypatch.setattr(sources, "MOST_PIXELS", source.width * source.height)
+    job = await stage.run(await stage.workshop.claimed(**begun(source)))
+    assert job.state is JobState.SUCCEEDED
+
+
+async def test_a_source_is_waited_for_while_the_store_is_away(stage: Stage, quick: None) -> None:
+    class Away(KeepingStore):
+        async def get(self, key: str) -> Any:
+            if self.failures:
+                self.failures -= 1
+                raise Fault("storage_down", "The store is away.", retryable=True)
+            return await self.inner.get(key)
+
+    source = await tile(stage)
+    stage.bench = replace(stage.bench, store=Away(stage.bench.store, failures=3))
+    job = await stage.run(await stage.workshop.claimed(**begun(source)))
+    assert job.state is JobState.SUCCEEDED
+
+
+def test_whatever_passes_here_fits_one_frame() -> None:
+    assert sources.MOST_PIXELS * 3 + 2**20 < frames.LARGEST
 
 
 async def test_nan_in_a_score_does_not_open_the_door(stage: Stage) -> None:
