@@ -1,0 +1,38 @@
+"""A catalog of two: the trained model, and another checkpoint like it under another name."""
+
+import shutil
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from farm.engine import manifest
+from farm.postcards.manifest import WEIGHTS
+from shared.config import SHARED
+
+ROW = "[checkpoints.postcards]"
+PLACE = 'folder = "farm/postcards/weights/base"'
+
+
+def catalog_with_twin(
+    target: Path, name: str, *, weights: Path = WEIGHTS / "base", tier: str = "cold"
+) -> Path:
+    """Writes it into the folder `target`."""
+    text = (SHARED / "catalog.toml").read_text()
+    row = ROW + text.split(ROW)[1].split("\n[")[0]
+    twin = row.replace(ROW, f'[checkpoints.{name}]\ntier = "{tier}"')
+    twin = twin.replace(PLACE, f'folder = "{weights}"')
+    path = target / "catalog.toml"
+    path.write_text(f"{text}\n{twin}")
+    return path
+
+
+def broken_weights(target: Path) -> Path:
+    """Whole by their manifest, and not a number each: whatever they draw breaks, in any precision."""
+    folder = target / "broken"
+    shutil.copytree(WEIGHTS / "base", folder)
+    (path,) = (folder / "unet").glob("*.safetensors")
+    tensors = load_file(path)
+    save_file({name: torch.full_like(one, float("nan")) for name, one in tensors.items()}, path)
+    manifest.write(folder)
+    return folder
