@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from farm import child as farm_child
+from farm.child import EngineGone, Talk
 from farm.engine import frames
 from farm.engine.client import EngineClient, EngineOptions
 from farm.engine.messages import (
@@ -21,15 +23,19 @@ from farm.engine.messages import (
     GivenBack,
     Inspect,
     Inspected,
+    Loading,
     Ready,
     Render,
     Rendered,
+    Report,
     Stepped,
     ToParent,
 )
+from farm.pulse import Patience
 from shared.config import SHARED
 from shared.errors import Fault
 from tests.farm.engine.desk import Desk, recipe
+from tests.farm.engine.twin import catalog_with_twin
 
 SPEC = recipe(steps=40, images=1)
 
@@ -68,13 +74,30 @@ def options(folder: Path) -> EngineOptions:
     return EngineOptions(folder / "snapshots", catalog, threads=1, log_level="CRITICAL")
 
 
+async def start_altered(prologue: str, chosen: EngineOptions) -> EngineClient:
+    """A real child in which these lines of Python ran first."""
+    ours, theirs = socket.socketpair()
+    code = f"""
+import sys
+from farm.engine import process
+{prologue}
+process.end(process.main(sys.argv[1:]))
+"""
+    arguments = ["--fd", str(theirs.fileno()), *chosen.arguments()]
+    with theirs:
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", code, *arguments), pass_fds=(theirs.fileno(),)
+        )
+    return EngineClient(child, *await asyncio.open_connection(sock=ours))
+
+
 @pytest.fixture
 async def start(tmp_path: Path) -> AsyncIterator[Callable[[], Awaitable[Child]]]:
     """A child on this test's snapshots; none outlives the test."""
     children: list[Child] = []
 
     async def begin() -> Child:
-        child = Child(await EngineClient.start(options(tmp_path)))
+        child = Child(await EngineClient.start(replace(options(tmp_path), vram_gb=3)))
         children.append(child)
         return child
 
@@ -90,6 +113,8 @@ async def test_a_life_from_ready_to_drain(start: Start, tmp_path: Path) -> None:
     ready = await child.until(Ready)
     child.client.process.send_signal(signal.SIGINT)  # Ctrl-C in a terminal is not for the child
     assert (ready.device, ready.checkpoints) == ("cpu", ["postcards"])
+    report = await child.until(Report)
+    assert (report.checkpoints, report.tiers["device"].budget) == (["postcards"], 3 * 2**30)
 
     await child.render("good")
     await child.render("bad", spec=recipe(sampler="magic").as_dict())
@@ -111,7 +136,8 @@ async def test_a_life_from_ready_to_drain(start: Start, tmp_path: Path) -> None:
     assert (back.job_id, back.attempt) == ("kept", 3)
     assert await child.client.wait() == 0
     assert [one.name for one in (tmp_path / "snapshots").iterdir()] == ["kept"]
-    assert [message async for message in child.stream] == []
+    last = [message async for message in child.stream]
+    assert [type(message) for message in last] == [Report]
     with pytest.raises(Fault, match="stopped"):
         await child.client.send(Drain())
 
@@ -139,6 +165,132 @@ async def test_killed_at_a_random_step_the_next_one_draws_the_same_pixels(
     second.client.process.send_signal(signal.SIGTERM)  # a deploy is a drain
     await second.until(GivenBack, "later")
     assert await second.client.wait() == 0
+
+
+# Loads, decoding and filters that never end, each for the job that asks for it, deep inside torch.
+STUCK = """
+import torch
+from farm.engine.decoding import Decoder
+from farm.engine.pool import Pool
+from farm.safety.images import ImageFilter
+def stuck():
+    one = torch.ones(300, 300)
+    while True:
+        one @ one
+def unless(owner, name, hangs):
+    plain = getattr(owner, name)
+    setattr(owner, name, lambda self, *a, **k: stuck() if hangs(*a) else plain(self, *a, **k))
+unless(Pool, "get", lambda name, *_: name == "slow")
+unless(Decoder, "pictures", lambda family, latents, *_: len(latents) == 2)
+unless(ImageFilter, "inspect", lambda pictures: len(pictures) == 3)
+"""
+
+
+async def test_sigterm_gives_back_each_job_once_wherever_it_is(tmp_path: Path) -> None:
+    """Threads that no interpreter could stop do not keep it, nor spoil its end."""
+    catalog = catalog_with_twin(tmp_path, "slow")
+    client = await start_altered(STUCK, replace(options(tmp_path), catalog=catalog))
+    child = Child(client)
+    try:
+        for job_id, spec in {
+            "inspected": recipe(steps=2, images=3),
+            "decoded": recipe(steps=2, images=2),
+            "drawn": recipe(steps=900, images=1, sampler="ddim"),
+            "loaded": recipe(checkpoint="slow"),
+        }.items():
+            await child.render(job_id, spec=spec.as_dict())
+            said: Any = None
+            while said is None or getattr(said, "step", 2) < 2:
+                said = await child.until(Loading if job_id == "loaded" else Stepped, job_id)
+        client.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(60):
+            rest = [message async for message in child.stream]
+            assert await client.wait() == 0
+    finally:
+        client.kill()
+        await client.close()
+    back = [message for message in child.said + rest if isinstance(message, GivenBack)]
+    assert sorted(one.job_id for one in back) == ["decoded", "drawn", "inspected", "loaded"]
+    steps = {one.job_id: one.step for one in back}
+    assert (steps["inspected"], steps["decoded"], steps["loaded"]) == (2, 2, 0)
+    assert not any(isinstance(message, Rendered | Failed) for message in child.said + rest)
+
+
+# After six forwards a step never ends.
+BUSY = """
+from farm.engine import serving, watchdog
+from farm.engine.cohort import Cohort
+class Watchdog(watchdog.Watchdog):
+    def __init__(self):
+        super().__init__(watchdog.Patience(times=100, least_s=3))
+serving.Watchdog = Watchdog
+plain, forwards = Cohort.denoise, []
+def denoise(self):
+    forwards.append(1)
+    while len(forwards) > 6:
+        pass
+    return plain(self)
+Cohort.denoise = denoise
+"""
+
+
+class Midwife:
+    """The first child it starts loses itself in a step; the next are like any other."""
+
+    def __init__(self, chosen: EngineOptions) -> None:
+        self.chosen = chosen
+        self.born: list[EngineClient] = []
+
+    async def start(self) -> EngineClient:
+        first = not self.born
+        start = start_altered(BUSY, self.chosen) if first else EngineClient.start(self.chosen)
+        self.born.append(await start)
+        return self.born[-1]
+
+
+async def hear(talk: Talk, kind: type[Any], *, step: int = 0) -> Any:
+    async with asyncio.timeout(90):
+        while True:
+            message = await talk.hear()
+            if isinstance(message, kind) and getattr(message, "step", step) >= step:
+                return message
+
+
+async def test_a_child_that_hangs_is_replaced_and_its_job_goes_on(
+    tmp_path: Path, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """First a step that never ends, which the child's own watchdog sees; then a whole process that
+    stands still, which only its parent can see."""
+    expected = desk.render(SPEC).pictures
+    monkeypatch.setattr(farm_child, "FIRST_PAUSE_S", 0.01)
+    midwife = Midwife(options(tmp_path))
+    child = farm_child.Child(midwife.start, patience=Patience(least_s=8))
+    running = asyncio.create_task(child.run())
+
+    async def order(attempt: int) -> Talk:
+        async with asyncio.timeout(90):
+            while child.ready is None:
+                await asyncio.sleep(0.02)
+        talk = child.open("job", attempt)
+        await talk.say(Render("job", attempt, SPEC.as_dict(), snapshot_every=1))
+        return talk
+
+    try:
+        for attempt in (1, 2):
+            talk = await order(attempt)
+            if attempt == 2:
+                await hear(talk, Stepped, step=8)
+                midwife.born[-1].process.send_signal(signal.SIGSTOP)
+            with pytest.raises(EngineGone):
+                await hear(talk, Rendered)
+        rendered = await hear(await order(3), Rendered)
+    finally:
+        await child.drain()
+        await asyncio.wait([running], timeout=10)
+        child.kill()
+    assert [client.returncode for client in midwife.born] == [70, -signal.SIGKILL, 0]
+    assert rendered.resumed_from > 6
+    assert rendered.pictures == expected
 
 
 async def test_a_picture_on_the_operators_list_is_blocked(tmp_path: Path, desk: Desk) -> None:
@@ -188,10 +340,10 @@ async def test_a_filter_without_its_weights_says_so_and_ends_it(tmp_path: Path) 
     ours, theirs = socket.socketpair()
     code = f"""
 import pathlib, sys
-from farm.engine.process import main
+from farm.engine.process import end, main
 from farm.postcards import manifest
 manifest.weights_folder = lambda name: pathlib.Path({str(tmp_path)!r}, name)
-sys.exit(main(sys.argv[1:]))
+end(main(sys.argv[1:]))
 """
     arguments = ["--fd", str(theirs.fileno()), *options(tmp_path).arguments()]
     with ours, theirs:
@@ -204,7 +356,7 @@ sys.exit(main(sys.argv[1:]))
         _, said = await asyncio.wait_for(child.communicate(), timeout=60)
         assert frames.receive(ours) is None  # no Ready
     assert child.returncode == 78
-    lines = [line for line in said.decode().splitlines() if "cannot start" in line]
+    lines = [line for line in said.decode().splitlines() if "cannot run here" in line]
     assert len(lines) == 1
     assert "(weights_altered)" in lines[0]
     assert f"{tmp_path / 'judge'} have no manifest.json" in lines[0]
