@@ -70,13 +70,14 @@ class Household:
         self.homes: dict[Hashable, Home] = {}
         self.uses = Uses()
         self.tally = tally
-        self.busy: set[Hashable] = set()  # on their way, or changing places
+        self.busy: set[Hashable] = set()  # somebody has their turn: they stay where they are
+        self.arriving: set[Hashable] = set()  # of those, the ones not to be used yet
         self.soon: tuple[Hashable, ...] = ()
         self.stirred = False  # since somebody last asked
 
     def there(self, key: Hashable) -> Home | None:
         """Its home, if it can be used at once."""
-        ready = key in self.tiers[DEVICE] and key not in self.busy
+        ready = key in self.tiers[DEVICE] and key not in self.arriving
         return self.homes.get(key) if ready else None
 
     def kept(self, where: str) -> set[Hashable]:

@@ -161,17 +161,20 @@ class Pool:
 
     @contextmanager
     def _turn(self, key: Key) -> Iterator[None]:
-        """While it lasts, nobody else loads this one or lets it go."""
+        """While it lasts, nobody else loads this one, moves it or lets it go."""
         with self._lock:
             turn = self._turns[key]
         with turn:
             with self._lock:
                 self.house.busy.add(key)
+                if key not in self.house.tiers[DEVICE]:
+                    self.house.arriving.add(key)
             try:
                 yield
             finally:
                 with self._lock:
                     self.house.busy.discard(key)
+                    self.house.arriving.discard(key)
 
     def _read_ahead(self, key: Key) -> None:
         with self._turn(key):
