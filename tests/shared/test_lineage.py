@@ -95,9 +95,9 @@ def test_a_variation_of_a_variation_remembers_the_way() -> None:
     child = vary_spec(spec_of("a cat", seed=100), 2, seed=7, how=How.STRONG)
     grandchild = vary_spec(child, 3, seed=8)
     assert grandchild.seed == 102
-    assert grandchild.variation == Variation(8, 0.35, earlier=((10, 0.7),))
+    assert grandchild.variation == Variation(8, 0.35, earlier=((10, 0.8),))
     last = vary_spec(grandchild, 0, seed=9)
-    assert last.variation == Variation(9, 0.35, earlier=((10, 0.7), (8, 0.35)))
+    assert last.variation == Variation(9, 0.35, earlier=((10, 0.8), (8, 0.35)))
 
 
 def test_an_upscale_is_one_picture_twice_as_large_without_a_step() -> None:
