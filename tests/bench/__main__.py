@@ -6,7 +6,7 @@ import platform
 import sys
 from datetime import UTC, datetime
 
-BENCHES = ("engine_throughput", "snapshot_overhead", "start_latency", "memory")
+BENCHES = ("engine", "engine_promises", "snapshot_overhead", "start_latency", "memory")
 
 
 def main(names: list[str]) -> None:

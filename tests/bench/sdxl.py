@@ -48,8 +48,8 @@ class Place:
 class OneModel(Pool):
     """Always holds this one."""
 
-    def __init__(self, loaded: Loaded) -> None:
-        super().__init__(read_catalog(SHARED / "catalog.toml"), device="cpu")
+    def __init__(self, loaded: Loaded, *, device: str = "cpu") -> None:
+        super().__init__(read_catalog(SHARED / "catalog.toml"), device=device)
         self._one = loaded
 
     def get(self, name: str, dtype: torch.dtype | None = None) -> Loaded:

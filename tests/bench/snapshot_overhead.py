@@ -15,9 +15,9 @@ import torch
 from farm.engine.pool import Pool
 from shared.catalog import read_catalog
 from shared.config import SHARED
-from tests.bench.engine_throughput import SEED
 from tests.farm.engine.desk import PROMPTS, Desk, recipe
 
+SEED = 11
 ROUNDS = 7
 STEPS = 30
 THREADS = 1
