@@ -24,7 +24,8 @@ from shared.connections import Database, connect_redis
 from shared.errors import Fault
 from shared.events import EventKind, Events, JobEvent
 from shared.jobs import Job, JobState
-from tests.farm.workshop import WORKER, Script, ScriptedEngine, Workshop, rendered, report
+from tests.farm.engine.twin import broken_weights, catalog_with_twin
+from tests.farm.workshop import SPEC, WORKER, Script, ScriptedEngine, Workshop, rendered, report
 
 
 class Engines:
@@ -304,6 +305,31 @@ async def test_a_device_that_turned_out_sick_is_no_crash_of_its_jobs(
         row = await workshop.row(job.id)
         assert (row.state, row.crashes) == (JobState.WAITING, 0)
     assert len(engines.born) == 1
+
+
+async def test_a_device_that_breaks_every_picture_is_left_in_order(
+    settings: Settings, workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the real child: what it broke is refunded, and what it still had is no crash."""
+    monkeypatch.setattr(worker_module, "configure_logging", lambda _: None)
+    settings = with_worker(settings, threads=1)
+    assert "sailboat" in SPEC.texts[0].text
+    catalog = catalog_with_twin(tmp_path, "broken", weights=broken_weights(tmp_path, "sailboat"))
+    whole = await workshop.dispatched(steps=900, images=1, sampler="ddim")
+    before = await workshop.balance()
+    broken = [await workshop.dispatched(checkpoint="broken", steps=2, images=1) for _ in range(3)]
+    with pytest.raises(Fault, match="cannot run here"):
+        async with asyncio.timeout(120):
+            await run_worker(settings.model_copy(update={"catalog_file": catalog}))
+    for job in broken:
+        row = await workshop.row(job.id)
+        assert (row.state, row.error_code, row.crashes) == (JobState.FAILED, "not_finite", 0)
+    row = await workshop.row(whole.id)
+    assert (row.state, row.crashes) == (JobState.WAITING, 0)
+    assert await workshop.balance() == before
+    assert await workshop.books_balance()
+    async with workshop.database.read() as session:
+        assert await workers.live_workers(session, 60) == []
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -1,5 +1,6 @@
 """A catalog of two: the trained model, and another checkpoint like it under another name."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -27,12 +28,15 @@ def catalog_with_twin(
     return path
 
 
-def broken_weights(target: Path) -> Path:
-    """Whole by their manifest, and not a number each: whatever they draw breaks, in any precision."""
+def broken_weights(target: Path, word: str) -> Path:
+    """Whole by their manifest, and well until this word is used: then each picture breaks, in any
+    precision, as on a device that is sick."""
     folder = target / "broken"
     shutil.copytree(WEIGHTS / "base", folder)
-    (path,) = (folder / "unet").glob("*.safetensors")
+    words = json.loads((folder / "tokenizer" / "vocab.json").read_text())
+    path = folder / "text_encoder" / "model.safetensors"
     tensors = load_file(path)
-    save_file({name: torch.full_like(one, float("nan")) for name, one in tensors.items()}, path)
+    tensors["embeddings.token_embedding.weight"][words[f"{word}</w>"]] = torch.nan
+    save_file(tensors, path)
     manifest.write(folder)
     return folder
