@@ -321,6 +321,32 @@ async def test_a_list_that_cannot_be_read_ends_it(tmp_path: Path) -> None:
     assert await client.close() == 78
 
 
+# Says much to a parent that is slow to read, and ends at once, without torch.
+TALKATIVE = """
+import time, types
+from farm.engine import frames
+from farm.engine.messages import Ready
+from shared.errors import Fault
+def serve(place, catalog, mailbox, outbox):
+    for _ in range(20):
+        outbox.send(Ready("cpu", "cpu", []))
+    {ending}
+pack = frames.pack
+frames.pack = lambda payload: time.sleep(0.02) or pack(payload)
+sys.modules["farm.engine.serving"] = types.SimpleNamespace(serve=serve, Place=lambda *a, **k: None)
+"""
+
+
+@pytest.mark.parametrize(
+    ("ending", "code"),
+    [("return", 0), ("raise Fault('device_sick', 'It is sick.')", 78), ("1 / 0", 1)],
+)
+async def test_all_it_said_is_heard_however_it_ends(tmp_path: Path, ending: str, code: int) -> None:
+    client = await start_altered(TALKATIVE.format(ending=ending), options(tmp_path))
+    assert len([message async for message in client.messages()]) == 20
+    assert await client.close() == code
+
+
 async def test_a_closed_pipe_ends_it_even_while_it_starts(start: Start) -> None:
     child = await start()
     assert await child.client.close() == 0
