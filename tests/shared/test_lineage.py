@@ -128,7 +128,7 @@ def test_strong_leans_further_than_subtle() -> None:
 def test_what_came_from_a_picture_varies_from_its_own_tile(
     make: Callable[..., RenderSpec],
 ) -> None:
-    parent = make() if make is blend else make(spec_of("a cat"))
+    parent = blend(2, (1.0, 3.0)) if make is blend else make(spec_of("a cat"))
     subtle, strong = (vary_spec(parent, 3, seed=7, how=how, source=OTHER) for how in How)
     assert (subtle.kind, subtle.sources, subtle.seed) == (RenderKind.IMAGE, (OTHER,), 7)
     assert (subtle.placement, subtle.shares, subtle.variation) == (None, (), None)
