@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 TELL_EVERY_S = 0.1  # a person reads no faster
 REVIEW_EVERY = 8  # steps: who runs while others wait is chosen anew this often, and at every change
+NO_ROOM_YET = "no_room_yet"  # the pool's word for: when another job has ended
 SICK_AFTER = 3  # jobs in a row that broke twice: it is the device, not the picture
 
 Send = Callable[[ToParent], None]
@@ -71,6 +72,8 @@ class Engine:
         self.sentry = Sentry()
         self.arrivals = count()
         self.sharing: dict[Group, list[Runnable]] = {}
+        self.shut_out: list[Render] = []
+        self.crowd = 0
         self.changed = False
         self.pressed = False
         self.unreviewed = 0
@@ -106,6 +109,10 @@ class Engine:
         """What ended beside the loop."""
         self.preparations.collect()
         self.finishing.collect()
+        if self.shut_out and len(self._in_use()) < self.crowd:
+            self._review()  # which lets go of the job that ended, and so of its checkpoint
+            self.pool.trim(self._in_use())
+            self._let_in()
 
     # --- who runs ----------------------------------------------------------------------------
 
@@ -115,9 +122,7 @@ class Engine:
         self.unreviewed += 1
         if not self.sharing:
             return []
-        costs = {
-            key: self.curves[key].cost(rows_of(batch)) for key, batch in self.sharing.items()
-        }
+        costs = {key: self.curves[key].cost(rows_of(batch)) for key, batch in self.sharing.items()}
         return self.sharing[self.turns.next(costs)]
 
     def _review(self) -> None:
@@ -156,7 +161,7 @@ class Engine:
             return
         self.counts["forwards"] += 1
         self.counts["rows"] += rows_of(batch)
-        self.ladder.after_good_step()
+        self._recover(batch)
         self._advance(batch, cohort, denoised)
         self.curves[batch[0][1].key].saw(rows_of(batch), (self.clock() - started) * 1e3)
 
@@ -178,6 +183,12 @@ class Engine:
             self._fail(batch[0][0], problem)
         else:
             self._run_each(batch)
+
+    def _recover(self, batch: list[Runnable]) -> None:
+        """After long enough without trouble, one rung up; the text encoders come back too."""
+        before = self.ladder.rung
+        if self.ladder.after_good_step() < before is Rung.OFFLOADED:
+            self.pool.call_back(batch[0][1].leg.loaded)
 
     def _run_each(self, batch: list[Runnable]) -> None:
         middle = len(batch) // 2
@@ -250,6 +261,9 @@ class Engine:
         """It joins once it is prepared: its checkpoint loaded, its texts encoded, its start drawn."""
         self.drop(render.job_id, forget=False)
         self.preparing[render.job_id] = render
+        self._prepare(render)
+
+    def _prepare(self, render: Render) -> None:
         arrived = next(self.arrivals)
         self.preparations.ask(
             lambda: self.preparation.job(render, arrived=arrived),
@@ -268,9 +282,21 @@ class Engine:
             self.send(job.progress())
 
     def _not_prepared(self, render: Render, problem: Exception) -> None:
-        if self.preparing.get(render.job_id) is render:
-            del self.preparing[render.job_id]
-            self._tell_failed(render, problem)
+        if self.preparing.get(render.job_id) is not render:
+            return
+        if isinstance(problem, Fault) and problem.code == NO_ROOM_YET and self._in_use():
+            self.shut_out.append(render)  # it fits as soon as one of these ends
+            self.crowd = len(self._in_use())
+            return
+        del self.preparing[render.job_id]
+        self._tell_failed(render, problem)
+
+    def _let_in(self) -> None:
+        """A job has ended: what waited for room is prepared anew."""
+        waiting, self.shut_out = self.shut_out, []
+        for render in waiting:
+            if self.preparing.get(render.job_id) is render:
+                self._prepare(render)
 
     def drop(self, job_id: str, *, forget: bool) -> None:
         self.preparing.pop(job_id, None)

@@ -116,6 +116,7 @@ class Inspections:
             inspection.taken_ms = round((time.perf_counter() - started) * 1e3)
             if inspection.findings is None:
                 inspection.findings = findings
+            del inspection  # it holds a job, and a job holds its checkpoint
             self._wake()
 
     def _inspect(self, inspection: Inspection, filters: dict[str, ImageFilter]) -> list[Finding]:

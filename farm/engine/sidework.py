@@ -46,6 +46,7 @@ class Sidework:
         while True:
             work, then, fails = self._asked.get()
             self._ended.put(_ending(work, then, fails))
+            del work, then, fails  # they hold a job, and a job holds its checkpoint
             self._wake()
 
 

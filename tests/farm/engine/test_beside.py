@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from farm.engine.messages import Expect, Render, Rendered
+from farm.engine.messages import Expect, Failed, Render, Rendered
 from farm.engine.pool import Pool
 from shared.catalog import Catalog
 from tests.farm.engine.desk import Desk
@@ -42,7 +42,8 @@ class Shelf:
         self.gate = threading.Event()
         self.gate.set()
         plain: Any = ("sd15", lambda dtype: pair_sd15.fresh("plain", dtype))
-        self.pool = pool_of(catalog, {"warm": plain, "cold": ("sd15", self._build)})
+        builds = {"home": plain, "warm": plain, "cold": ("sd15", self._build)}
+        self.pool = pool_of(catalog, builds)
 
     def _build(self, dtype: torch.dtype) -> Any:
         assert self.gate.wait(20)
@@ -141,6 +142,23 @@ def test_what_is_expected_is_read_ahead(desk: Desk, shelf: Shelf) -> None:
     report = shelf.pool.report()
     assert report.misses == misses, "it was at hand"
     assert report.hits + report.warm_hits >= 1
+
+
+def test_a_job_without_room_waits_until_another_ends(desk: Desk, shelf: Shelf) -> None:
+    """Beside the default one, the device holds one other, and that is in use."""
+    one = max(shelf.pool.get(name).bytes for name in ("home", "cold", "warm"))
+    shelf.pool.resize(2 * one + one // 2)
+    shelf.pool.trim()
+    desk.admit(spec_of(steps=3), "first")
+    desk.admit(spec_of(checkpoint="cold", steps=2), "second", wait=False)
+    while not desk.engine.shut_out:
+        desk.engine.collect()
+    assert not any(isinstance(message, Failed) for message in desk.sent)
+    desk.finish()
+    assert [message.job_id for message in desk.sent if isinstance(message, Rendered)] == [
+        "first",
+        "second",
+    ]
 
 
 def test_no_step_runs_without_a_job(tmp_path: Path, pool: Pool) -> None:
