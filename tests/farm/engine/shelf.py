@@ -14,8 +14,13 @@ from shared.catalog import Catalog, Checkpoint
 Build = Callable[[torch.dtype], Family]
 
 
-def pool_of(catalog: Catalog, builds: Mapping[str, tuple[str, Build]]) -> Pool:
-    """`builds`: checkpoint name -> its family's name and how to build it in a precision."""
+def pool_of(
+    catalog: Catalog, builds: Mapping[str, tuple[str, Build]], *, device: str = "cpu", **pool: Any
+) -> Pool:
+    """`builds`: checkpoint name -> its family's name and how to build it in a precision.
+
+    They are built on the host; the pool brings them to its device.
+    """
     plain = catalog.get(catalog.default)
     rows = {
         name: replace(plain, name=name, family=kind, tier="warm", samplers=())
@@ -27,4 +32,4 @@ def pool_of(catalog: Catalog, builds: Mapping[str, tuple[str, Build]]) -> Pool:
         return Loaded(checkpoint.name, checkpoint.name, family, bytes_of(family.modules), dtype)
 
     shelf = replace(catalog, checkpoints=rows, default=next(iter(rows)))
-    return Pool(shelf, device="cpu", load=load)
+    return Pool(shelf, device=device, load=load, **pool)
