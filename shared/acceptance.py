@@ -77,7 +77,8 @@ class Acceptance:
         return job
 
     def _estimate(self, spec: RenderSpec) -> int:
-        return estimate_ms(spec, self.catalog.get(spec.checkpoint))
+        refiner = self.catalog.get(spec.refiner.checkpoint) if spec.refiner else None
+        return estimate_ms(spec, self.catalog.get(spec.checkpoint), refiner=refiner)
 
     def _price(self, spec: RenderSpec, speed: Speed) -> int:
         return hold_ms(self._estimate(spec), speed, self.book)

@@ -12,6 +12,7 @@ from farm.engine.decoding import Decoder
 from farm.engine.inspection import Inspections
 from farm.engine.job import EngineJob
 from farm.engine.messages import Finding, Inspect, Inspected, Picture, Preview, ToParent
+from farm.engine.overlays import restored
 from farm.engine.pool import Pool
 from farm.engine.sidework import Sidework
 
@@ -63,7 +64,7 @@ class Finishing:
         latents = [one.latents for one in job.trajectories]
         seeds = [one.seed for one in job.trajectories]
         self.decodings.ask(
-            lambda: self.decoder.pictures(family, latents, seeds, after),
+            lambda: _whole(job, self.decoder.pictures(family, latents, seeds, after)),
             then=lambda decoded: self._decoded(job, decoded),
             fails=lambda problem: self._not_decoded(job, problem),
         )
@@ -139,3 +140,9 @@ class Finishing:
 
         whose = inspect.checkpoint or self.loop.pool.catalog.default
         self.inspections.ask(whose, inspect.pictures, deliver)
+
+
+def _whole(job: EngineJob, decoded: Decoded) -> Decoded:
+    """With the source's own pixels where nothing was to be drawn."""
+    pictures, took_ms = decoded
+    return restored(job.render, job.spec, pictures), took_ms

@@ -152,7 +152,8 @@ def _sampler(spec: RenderSpec, loaded: Loaded, *, refining: bool) -> Sampler:
 
 def _evaluations(spec: RenderSpec, sampler: Sampler) -> int:
     """`--stop` ends it before the sampler does; never before its first step."""
-    return max(1, round(len(sampler.timesteps) * spec.stop))
+    stop = 1.0 if spec.refiner else spec.stop  # a refiner begins at the base's very end
+    return max(1, round(len(sampler.timesteps) * stop))
 
 
 def _read(render: Render) -> RenderSpec:
