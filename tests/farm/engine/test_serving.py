@@ -19,6 +19,7 @@ from farm.engine.messages import (
     Inspected,
     Picture,
     Render,
+    Rendered,
     Report,
 )
 from farm.engine.reporting import Reporter, report_of
@@ -107,14 +108,19 @@ def test_a_report_comes_every_so_often_and_only_with_news(desk: Desk) -> None:
     assert reports(desk)[-1].forwards == 99
 
 
-def test_the_last_work_is_told_though_nobody_asks_for_more(
+def test_an_idle_loop_tells_what_happened_beside_it(
     parent: Parent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (reporting, serving):
         monkeypatch.setattr(module, "EVERY_S", 0.05)
     parent.thread.start()
     parent.render("job", steps=6)
-    parent.until(lambda: reports(parent.desk) and reports(parent.desk)[-1].forwards == 6)
+    parent.until(lambda: any(isinstance(one, Rendered) for one in parent.desk.sent))
+    parent.until(lambda: reports(parent.desk)[-1].forwards == 6)
+    time.sleep(0.3)  # whatever woke it last is over
+    parent.desk.engine.pool.tally.failures += 1  # as of a checkpoint that was to be read ahead
+    failures = parent.desk.engine.pool.report().failures
+    parent.until(lambda: reports(parent.desk)[-1].failures == failures)
     parent.mailbox.put(Drain())
     parent.thread.join(10)
     assert not parent.thread.is_alive()
@@ -123,7 +129,7 @@ def test_the_last_work_is_told_though_nobody_asks_for_more(
 def test_what_was_done_since_is_told_when_it_leaves(parent: Parent) -> None:
     parent.thread.start()
     parent.render("job", steps=6)
-    parent.until(lambda: any(getattr(one, "pictures", 0) for one in parent.desk.sent))
+    parent.until(lambda: any(isinstance(one, Rendered) for one in parent.desk.sent))
     parent.mailbox.put(Drain())
     parent.thread.join(10)
     assert reports(parent.desk)[-1].forwards == 6
