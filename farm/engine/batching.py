@@ -77,9 +77,7 @@ def _eligible(candidates: Sequence[Candidate]) -> list[Group]:
     """Groups with somebody of the best rank, or with somebody overdue."""
     best = min((one.rank for one in candidates), default=0)
     return list(
-        dict.fromkeys(
-            one.key for one in candidates if one.rank == best or one.parked >= PATIENCE
-        )
+        dict.fromkeys(one.key for one in candidates if one.rank == best or one.parked >= PATIENCE)
     )
 
 

@@ -87,7 +87,9 @@ class Cohort:
 
     def _wishes(self) -> list[Wish]:
         towards = [_wish(one, towards=True) for one in self.members]
-        return towards + [_wish(self.members[place], towards=False) for place in self.guidance.places]
+        return towards + [
+            _wish(self.members[place], towards=False) for place in self.guidance.places
+        ]
 
     def _lay_moments(self) -> None:
         """(horizon, rows): each row's timestep at each of the next forwards."""
@@ -226,7 +228,9 @@ class Cohort:
         one = self.members[place]
         kept = one.leg.kept
         assert kept is not None
-        mended = (1 - kept.mask) * self._held(one, kept, place) + kept.mask * rows[place : place + 1]
+        mended = (1 - kept.mask) * self._held(one, kept, place) + kept.mask * rows[
+            place : place + 1
+        ]
         where = carried(torch.tensor([place]), rows.device)
         return rows.index_copy(0, where, mended.to(rows.dtype))
 

@@ -5,7 +5,6 @@ import time
 import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from itertools import count
 
 import torch
 
@@ -15,6 +14,7 @@ from farm.engine.batching import Group, Turns
 from farm.engine.checkpoints import Loaded
 from farm.engine.cohort import Cohort, Denoised
 from farm.engine.curve import Curve
+from farm.engine.entrance import Entrance
 from farm.engine.failures import explain, is_out_of_memory
 from farm.engine.finishing import Finishing
 from farm.engine.inspection import Inspections
@@ -22,9 +22,8 @@ from farm.engine.job import EngineJob
 from farm.engine.ladder import Ladder, Rung, handed_back
 from farm.engine.messages import Expect, Failed, GivenBack, Inspect, Render, ToParent
 from farm.engine.pool import Pool
-from farm.engine.preparation import HIGHER, Preparation
+from farm.engine.preparation import HIGHER
 from farm.engine.sentry import Sentry
-from farm.engine.sidework import Sidework
 from farm.engine.snapshots import SnapshotWriter
 from farm.engine.trajectory import Trajectory
 from shared.errors import Fault
@@ -33,7 +32,6 @@ log = logging.getLogger(__name__)
 
 TELL_EVERY_S = 0.1  # a person reads no faster
 REVIEW_EVERY = 8  # steps: who runs while others wait is chosen anew this often, and at every change
-NO_ROOM_YET = "no_room_yet"  # the pool's word for: when another job has ended
 SICK_AFTER = 3  # jobs in a row that broke twice: it is the device, not the picture
 
 Send = Callable[[ToParent], None]
@@ -60,20 +58,15 @@ class Engine:
         self.send = send
         self.memory_is_tight = memory_is_tight
         self.clock = clock
-        self.preparation = Preparation(pool, snapshots, send=send)
-        self.preparations = Sidework("prepare", wake=wake, threads=2)
+        self.entrance = Entrance(self, snapshots, wake=wake)
         self.finishing = Finishing(self, inspections, wake=wake)
-        self.preparing: dict[str, Render] = {}
         self.running: dict[str, EngineJob] = {}
         self.cohorts: dict[Group, Cohort] = {}
         self.curves: defaultdict[Group, Curve] = defaultdict(Curve)
         self.turns = Turns()
         self.ladder = Ladder()
         self.sentry = Sentry()
-        self.arrivals = count()
         self.sharing: dict[Group, list[Runnable]] = {}
-        self.shut_out: list[Render] = []
-        self.crowd = 0
         self.changed = False
         self.pressed = False
         self.unreviewed = 0
@@ -89,7 +82,7 @@ class Engine:
 
     @property
     def busy_beside(self) -> bool:
-        return bool(self.preparations.pending or self.finishing.pending)
+        return bool(self.entrance.pending or self.finishing.pending)
 
     @property
     def sick(self) -> bool:
@@ -107,12 +100,13 @@ class Engine:
 
     def collect(self) -> None:
         """What ended beside the loop."""
-        self.preparations.collect()
         self.finishing.collect()
-        if self.shut_out and len(self._in_use()) < self.crowd:
-            self._review()  # which lets go of the job that ended, and so of its checkpoint
-            self.pool.trim(self._in_use())
-            self._let_in()
+        self.entrance.collect()
+
+    def let_go(self) -> None:
+        """Of jobs that have ended, and so of their checkpoints."""
+        self._review()
+        self.pool.trim(self.in_use())
 
     # --- who runs ----------------------------------------------------------------------------
 
@@ -258,48 +252,19 @@ class Engine:
     # --- what the parent asks ----------------------------------------------------------------
 
     def admit(self, render: Render) -> None:
-        """It joins once it is prepared: its checkpoint loaded, its texts encoded, its start drawn."""
+        """A second attempt takes the place of the first."""
         self.drop(render.job_id, forget=False)
-        self.preparing[render.job_id] = render
-        self._prepare(render)
+        self.entrance.admit(render)
 
-    def _prepare(self, render: Render) -> None:
-        arrived = next(self.arrivals)
-        self.preparations.ask(
-            lambda: self.preparation.job(render, arrived=arrived),
-            then=self._join,
-            fails=lambda problem: self._not_prepared(render, problem),
-        )
-
-    def _join(self, job: EngineJob) -> None:
-        if self.preparing.get(job.id) is not job.render:
-            return
-        del self.preparing[job.id]
+    def join(self, job: EngineJob) -> None:
         self.running[job.id] = job
         self.changed = True
-        self.pool.trim(self._in_use())
+        self.pool.trim(self.in_use())
         if job.resumed_from:
             self.send(job.progress())
 
-    def _not_prepared(self, render: Render, problem: Exception) -> None:
-        if self.preparing.get(render.job_id) is not render:
-            return
-        if isinstance(problem, Fault) and problem.code == NO_ROOM_YET and self._in_use():
-            self.shut_out.append(render)  # it fits as soon as one of these ends
-            self.crowd = len(self._in_use())
-            return
-        del self.preparing[render.job_id]
-        self._tell_failed(render, problem)
-
-    def _let_in(self) -> None:
-        """A job has ended: what waited for room is prepared anew."""
-        waiting, self.shut_out = self.shut_out, []
-        for render in waiting:
-            if self.preparing.get(render.job_id) is render:
-                self._prepare(render)
-
     def drop(self, job_id: str, *, forget: bool) -> None:
-        self.preparing.pop(job_id, None)
+        self.entrance.drop(job_id)
         self.running.pop(job_id, None)
         self.finishing.drop(job_id)
         self.changed = True
@@ -318,14 +283,12 @@ class Engine:
         for job in jobs:
             self.snapshots.save(job.snapshot())
         self.snapshots.flush()
-        for render in self.preparing.values():
-            self.send(GivenBack(render.job_id, render.attempt, 0))
-        self.preparing.clear()
+        self.entrance.give_back()
         for job in jobs:
             self.drop(job.id, forget=False)
             self.send(GivenBack(job.id, job.render.attempt, job.step))
 
-    def _in_use(self) -> list[Loaded]:
+    def in_use(self) -> list[Loaded]:
         jobs = [*self.running.values(), *self.finishing.jobs]
         return [loaded for job in jobs for loaded in job.in_use]
 
@@ -356,8 +319,9 @@ class Engine:
     def _begin_again(self, job: EngineJob, place: int) -> None:
         log.warning("Picture %d of job %s is drawn again in higher precision.", place, job.id)
         job.mending.add(place)
-        self.preparations.ask(
-            lambda: self.preparation.again(job, place),
+        self.entrance.again(
+            job,
+            place,
             then=lambda fresh: self._mended(job, place, fresh),
             fails=lambda problem: self._fail(job, problem),
         )
@@ -371,13 +335,13 @@ class Engine:
         """This job alone. Snapshots stay for a retry on another device."""
         self.running.pop(job.id, None)
         self.changed = True
-        self._tell_failed(job.render, problem)
+        self.tell_failed(job.render, problem)
 
     def _fail(self, job: EngineJob, problem: Exception) -> None:
         if self.runs(job):
             self.fail(job, problem)
 
-    def _tell_failed(self, render: Render, problem: Exception) -> None:
+    def tell_failed(self, render: Render, problem: Exception) -> None:
         failure = explain(problem)
         if not failure.retryable:
             self.snapshots.forget(render.job_id)

@@ -73,9 +73,7 @@ class Preparation:
         fresh.retried = True
         return fresh
 
-    def _identity(
-        self, render: Render, spec: RenderSpec, loaded: Sequence[Loaded]
-    ) -> Identity:
+    def _identity(self, render: Render, spec: RenderSpec, loaded: Sequence[Loaded]) -> Identity:
         worn = self.wardrobe.digest(spec)
         return Identity(
             job_id=render.job_id,

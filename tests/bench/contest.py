@@ -87,7 +87,7 @@ def engine(
 def _drive(desk: Desk, rows: int) -> float:
     """Until all are drawn. Mean share of the allowed rows while more were waiting than fit."""
     engine, filled = desk.engine, list[float]()
-    while engine.preparing or engine.running:
+    while engine.entrance.preparing or engine.running:
         before = engine.counts["rows"]
         engine.step()
         if engine.pressed:

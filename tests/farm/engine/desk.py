@@ -60,7 +60,7 @@ class Desk:
         """Returns once it is prepared, unless told not to `wait`."""
         wanted = {"attempt": 1, "snapshot_every": 0, "preview_every": 0} | render
         self.engine.admit(Render(job_id=job_id, spec=spec.as_dict(), **wanted))
-        while wait and self.engine.preparing:
+        while wait and self.engine.entrance.preparing:
             self._await()
 
     def steps(self, count: int) -> None:

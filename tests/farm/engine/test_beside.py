@@ -89,7 +89,7 @@ def test_the_loop_goes_on_and_others_join_while_a_checkpoint_loads(
         desk.steps(0)
         desk.engine.collect()
     desk.steps(2)
-    assert "waiting" in desk.engine.preparing
+    assert "waiting" in desk.engine.entrance.preparing
     assert desk.engine.running["turbo"].step == 2
     shelf.gate.set()
     desk.finish()
@@ -151,7 +151,7 @@ def test_a_job_without_room_waits_until_another_ends(desk: Desk, shelf: Shelf) -
     shelf.pool.trim()
     desk.admit(spec_of(steps=3), "first")
     desk.admit(spec_of(checkpoint="cold", steps=2), "second", wait=False)
-    while not desk.engine.shut_out:
+    while not desk.engine.entrance.shut_out:
         desk.engine.collect()
     assert not any(isinstance(message, Failed) for message in desk.sent)
     desk.finish()

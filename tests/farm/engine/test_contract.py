@@ -16,7 +16,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 from torch import Tensor
 
-from farm.engine.families import Origin, flux, sd3, sdxl
+from farm.engine.families import Origin, flux, sdxl
 from farm.engine.pool import Pool
 from farm.engine.samplers import RECIPES, build_scheduler
 from shared.catalog import SAMPLERS, Catalog, samplers_of

@@ -203,7 +203,7 @@ def test_a_drain_gives_back_what_is_prepared_drawn_decoded_and_inspected_once_ea
         desk.steps(1)
         desk.admit(recipe(steps=6, images=1), "drawn")
         desk.steps(2)
-        with gated(engine.preparation, "job"):
+        with gated(engine.entrance.preparation, "job"):
             desk.admit(SHORT, "prepared", wait=False)
             said = len(desk.sent)
             engine.drain()
@@ -225,7 +225,7 @@ def test_what_was_under_way_to_a_child_that_leaves_goes_back_too(parent: Parent)
     parent.mailbox.put(Drain())
     parent.service.run()
     assert Counter(given_back(parent.desk)) == Counter([("running", 0), ("late", 0)])
-    assert not parent.desk.engine.preparing
+    assert not parent.desk.engine.entrance.preparing
 
 
 def test_a_message_that_comes_with_the_last_step_goes_back_too(parent: Parent) -> None:

@@ -221,7 +221,9 @@ def test_a_snapshot_of_other_adapters_is_not_taken_over(
     worn = desk.engine.running["job"].identity
     desk.engine.drain()
     again = new_desk()
-    monkeypatch.setattr(again.engine.preparation.wardrobe, "digest", lambda _: "another file")
+    monkeypatch.setattr(
+        again.engine.entrance.preparation.wardrobe, "digest", lambda _: "another file"
+    )
     again.admit(recipe(loras=SEPIA))
     assert again.engine.running["job"].identity != worn
     assert again.engine.running["job"].resumed_from == 0

@@ -1,0 +1,103 @@
+"""Jobs on their way in: prepared beside the loop, kept waiting while there is no room, let in once."""
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Protocol
+
+from farm.engine.checkpoints import Loaded
+from farm.engine.job import EngineJob
+from farm.engine.messages import GivenBack, Render, ToParent
+from farm.engine.pool import Pool
+from farm.engine.preparation import Preparation
+from farm.engine.sidework import Sidework
+from farm.engine.snapshots import SnapshotWriter
+from farm.engine.trajectory import Trajectory
+from shared.errors import Fault
+
+NO_ROOM_YET = "no_room_yet"  # the pool's word for: when another job has ended
+THREADS = 2  # a job of a checkpoint that is at hand does not wait for the load of another's
+
+Fails = Callable[[Exception], None]
+
+
+class Loop(Protocol):
+    """The engine, as far as the entrance needs it."""
+
+    pool: Pool
+    send: Callable[[ToParent], None]
+
+    def join(self, job: EngineJob) -> None: ...
+    def in_use(self) -> list[Loaded]: ...
+    def let_go(self) -> None: ...
+    def tell_failed(self, render: Render, problem: Exception) -> None: ...
+
+
+class Entrance:
+    def __init__(self, loop: Loop, snapshots: SnapshotWriter, *, wake: Callable[[], None]) -> None:
+        self.loop = loop
+        self.preparation = Preparation(loop.pool, snapshots, send=loop.send)
+        self.work = Sidework("prepare", wake=wake, threads=THREADS)
+        self.preparing: dict[str, Render] = {}
+        self.shut_out: list[Render] = []
+        self._crowd = 0
+        self._arrivals: Iterator[int] = count()
+
+    @property
+    def pending(self) -> bool:
+        return bool(self.work.pending)
+
+    def collect(self) -> None:
+        self.work.collect()
+        if self.shut_out and len(self.loop.in_use()) < self._crowd:
+            self.loop.let_go()
+            self._let_in()
+
+    def admit(self, render: Render) -> None:
+        """It joins once it is prepared: its checkpoint loaded, its texts encoded, its start drawn."""
+        self.preparing[render.job_id] = render
+        self._prepare(render)
+
+    def again(
+        self, job: EngineJob, place: int, *, then: Callable[[Trajectory], None], fails: Fails
+    ) -> None:
+        """One trajectory of it from its start, in the next higher precision."""
+        self.work.ask(lambda: self.preparation.again(job, place), then=then, fails=fails)
+
+    def drop(self, job_id: str) -> None:
+        self.preparing.pop(job_id, None)
+
+    def give_back(self) -> None:
+        for render in self.preparing.values():
+            self.loop.send(GivenBack(render.job_id, render.attempt, 0))
+        self.preparing.clear()
+
+    def _prepare(self, render: Render) -> None:
+        arrived = next(self._arrivals)
+        self.work.ask(
+            lambda: self.preparation.job(render, arrived=arrived),
+            then=self._prepared,
+            fails=lambda problem: self._not_prepared(render, problem),
+        )
+
+    def _prepared(self, job: EngineJob) -> None:
+        if self.preparing.get(job.id) is job.render:
+            del self.preparing[job.id]
+            self.loop.join(job)
+
+    def _not_prepared(self, render: Render, problem: Exception) -> None:
+        if self.preparing.get(render.job_id) is not render:
+            return
+        others = self.loop.in_use()
+        if others and isinstance(problem, Fault) and problem.code == NO_ROOM_YET:
+            self.shut_out.append(render)  # it fits as soon as one of these ends
+            self._crowd = len(others)
+            return
+        del self.preparing[render.job_id]
+        self.loop.tell_failed(render, problem)
+
+    def _let_in(self) -> None:
+        """A job has ended: what waited for room is prepared anew."""
+        waiting, self.shut_out = self.shut_out, []
+        for render in waiting:
+            if self.preparing.get(render.job_id) is render:
+                self._prepare(render)
