@@ -44,6 +44,7 @@ PARTS = {
     "vae": ("AutoencoderKL", "AutoencoderTiny"),
     "controlnet": ("ControlNetModel", "SD3ControlNetModel", "FluxControlNetModel"),
 }
+SHAPES = 64
 DENOISERS = ("unet", "transformer")
 # diffusers does not say which blocks of these repeat.
 REPEATED = {"SD3Transformer2DModel": ["JointTransformerBlock"]}
@@ -129,6 +130,9 @@ def load_part(
 
 def compile_blocks(family: Family, *, backend: str = "inductor") -> None:
     """The blocks that repeat, for any number of rows; the rest of a model stays as it is."""
+    # Widths of the blocks times shapes of their rows: more than torch expects of one function.
+    settings: Any = import_module("torch._dynamo").config
+    settings.recompile_limit = max(SHAPES, settings.recompile_limit)
     for name in DENOISERS:
         model: Any = family.modules.get(name)
         if model is None:

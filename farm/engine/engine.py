@@ -17,6 +17,7 @@ from farm.engine.curve import Curve
 from farm.engine.entrance import Entrance
 from farm.engine.failures import explain, is_out_of_memory
 from farm.engine.finishing import Finishing
+from farm.engine.headroom import Headroom
 from farm.engine.inspection import Inspections
 from farm.engine.job import EngineJob
 from farm.engine.ladder import Ladder, Rung, handed_back
@@ -49,14 +50,13 @@ class Engine:
         inspections: Inspections,
         send: Send,
         wake: Callable[[], None],
-        memory_is_tight: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.pool = pool
         self.rows = rows
         self.snapshots = snapshots
         self.send = send
-        self.memory_is_tight = memory_is_tight
+        self.headroom = Headroom(pool.device)
         self.clock = clock
         self.entrance = Entrance(self, snapshots, wake=wake)
         self.finishing = Finishing(self, inspections, wake=wake)
@@ -129,12 +129,13 @@ class Engine:
             one.parked = 0 if place in chosen else one.parked + self.unreviewed
         for key in self.cohorts.keys() - places.keys():
             self.cohorts.pop(key).dissolve()
-        if self.pressed and self.memory_is_tight():
+        if self.pressed and self.headroom.tight:
             self._rest([one for place, (_, one) in enumerate(runnable) if place not in chosen])
         self.changed, self.unreviewed = False, 0
 
     def _cap(self, key: Group) -> int:
-        return self.curves[key].cap(min(self.rows, self.ladder.rows or self.rows))
+        most = min(self.rows, self.ladder.rows or self.rows)
+        return self.curves[key].cap(most, free_bytes=self.headroom.free_bytes)
 
     def _rest(self, parked: list[Trajectory]) -> None:
         for one in parked:
@@ -149,7 +150,8 @@ class Engine:
         started = self.clock()
         try:
             cohort = self._cohort(batch)
-            denoised = cohort.denoise()
+            with self.headroom.forward():
+                denoised = cohort.denoise()
         except Exception as problem:
             self._run_halves(batch, problem)
             return
@@ -157,7 +159,9 @@ class Engine:
         self.counts["rows"] += rows_of(batch)
         self._recover(batch)
         self._advance(batch, cohort, denoised)
-        self.curves[batch[0][1].key].saw(rows_of(batch), (self.clock() - started) * 1e3)
+        self.curves[batch[0][1].key].saw(
+            rows_of(batch), (self.clock() - started) * 1e3, extra_bytes=self.headroom.taken
+        )
 
     def _cohort(self, batch: list[Runnable]) -> Cohort:
         key, members = batch[0][1].key, tuple(one for _, one in batch)
@@ -206,14 +210,21 @@ class Engine:
 
     def _advance(self, batch: list[Runnable], cohort: Cohort, denoised: Denoised) -> None:
         self.sentry.look(denoised.sound, cohort.members)
-        failed = cohort.advance(denoised)
-        for place, problem in failed.items():
+        for place, problem in self._stepped(batch, cohort, denoised).items():
             self._fail(batch[place][0], problem)
         self._mend(batch)
         self.changed = self.changed or cohort.spent
         for job in jobs_of(batch):
             if self.runs(job):
                 self._report(job, batch, denoised)
+
+    @staticmethod
+    def _stepped(batch: list[Runnable], cohort: Cohort, denoised: Denoised) -> dict[int, Exception]:
+        """Which of them could not take the step; all, when the update itself could not be made."""
+        try:
+            return cohort.advance(denoised)
+        except Exception as problem:
+            return dict.fromkeys(range(len(batch)), problem)
 
     def _charge(self, batch: list[Runnable], took_ms: float) -> None:
         """Each row pays its share of the step, so that the shares add up to the loop's time."""

@@ -10,6 +10,7 @@ import torch
 from diffusers.utils import logging as diffusers_logging
 
 from farm.engine.engine import Engine
+from farm.engine.heap import keep_freed_memory
 from farm.engine.inspection import ImageFilter, Inspections
 from farm.engine.mailbox import Mailbox, Outbox
 from farm.engine.messages import Drain, Drop, Expect, GivenBack, Inspect, Ready, Render, ToChild
@@ -46,6 +47,8 @@ def serve(place: Place, catalog: Catalog, mailbox: Mailbox, outbox: Outbox) -> N
     diffusers_logging.disable_progress_bar()
     if place.threads:
         torch.set_num_threads(place.threads)
+    if place.device == "cpu":
+        keep_freed_memory()
     if place.device.startswith("cuda"):  # pinned memory is the first GPU's unless it is told
         torch.cuda.set_device(torch.device(place.device).index or 0)
     inspections = Inspections(partial(_open_filter, catalog, place.hashes), wake=mailbox.wake)

@@ -22,6 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from farm.engine import memory, sentry
 from farm.engine.decoding import Decoder
 from farm.engine.families import flux, sd3, sd15, sdxl
+from farm.engine.headroom import Headroom
 from farm.engine.messages import Failed, Input, Picture
 from farm.engine.pool import Pool
 from farm.engine.samplers import Sampler, build_scheduler, generator_for
@@ -347,11 +348,12 @@ def test_a_snapshot_of_one_device_goes_on_on_another(
 
 
 def test_parked_trajectories_rest_on_the_host_and_lose_nothing(
-    trained: Pool, tmp_path: Path, device: str
+    trained: Pool, tmp_path: Path, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     relaxed, turbo = recipe(steps=8), recipe(PROMPTS[1], steps=9)
     alone = Desk(trained, tmp_path / "alone").render(relaxed)
-    desk = Desk(trained, tmp_path / "together", rows=4, memory_is_tight=lambda: True)
+    monkeypatch.setattr(Headroom, "tight", True)
+    desk = Desk(trained, tmp_path / "together", rows=4)
     desk.admit(relaxed, "relaxed", rank=2)
     desk.steps(3)
     desk.admit(turbo, "turbo", rank=0)

