@@ -15,8 +15,8 @@ from secrets import token_hex
 from redis.exceptions import RedisError
 from rich.console import Console
 
-from farm.engine.digests import Digests
-from farm.engine.whereabouts import look_up
+from farm.engine.weights.digests import Digests
+from farm.engine.weights.whereabouts import look_up
 from shared.catalog import read_catalog
 from shared.config import Settings
 from shared.connections import Database, connect_redis

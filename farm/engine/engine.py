@@ -11,22 +11,22 @@ import torch
 from farm.engine import batching
 from farm.engine.batch import Runnable, candidate, jobs_of, rows_of
 from farm.engine.batching import Group, Turns
-from farm.engine.checkpoints import Loaded
 from farm.engine.cohort import Cohort, Denoised
 from farm.engine.curve import Curve
 from farm.engine.entrance import Entrance
 from farm.engine.failures import explain, is_out_of_memory
 from farm.engine.finishing import Finishing
-from farm.engine.headroom import Headroom
 from farm.engine.inspection import Inspections
 from farm.engine.job import EngineJob
-from farm.engine.ladder import Ladder, Rung, handed_back
+from farm.engine.memory.headroom import Headroom
+from farm.engine.memory.ladder import Ladder, Rung, handed_back
+from farm.engine.memory.pool import Pool
 from farm.engine.messages import Expect, Failed, GivenBack, Inspect, Render, ToParent
-from farm.engine.pool import Pool
 from farm.engine.preparation import HIGHER
 from farm.engine.sentry import Sentry
 from farm.engine.snapshots import SnapshotWriter
 from farm.engine.trajectory import Trajectory
+from farm.engine.weights.checkpoints import Loaded
 from shared.errors import Fault
 
 log = logging.getLogger(__name__)

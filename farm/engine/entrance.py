@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Protocol
 
-from farm.engine.checkpoints import Loaded
 from farm.engine.job import EngineJob
+from farm.engine.memory.pool import Pool
 from farm.engine.messages import GivenBack, Render, ToParent
-from farm.engine.pool import Pool
 from farm.engine.preparation import Preparation
 from farm.engine.sidework import Sidework
 from farm.engine.snapshots import SnapshotWriter
 from farm.engine.trajectory import Trajectory
+from farm.engine.weights.checkpoints import Loaded
 from shared.errors import Fault
 
 NO_ROOM_YET = "no_room_yet"  # the pool's word for: when another job has ended

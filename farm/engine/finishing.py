@@ -11,9 +11,9 @@ from farm.engine.cohort import Denoised
 from farm.engine.decoding import Decoder
 from farm.engine.inspection import Inspections
 from farm.engine.job import EngineJob
+from farm.engine.memory.pool import Pool
 from farm.engine.messages import Finding, Inspect, Inspected, Picture, Preview, ToParent
 from farm.engine.overlays import restored
-from farm.engine.pool import Pool
 from farm.engine.sidework import Sidework
 
 log = logging.getLogger(__name__)

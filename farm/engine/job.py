@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from farm.engine.checkpoints import Loaded
 from farm.engine.families import Family
 from farm.engine.messages import Render, Stepped
 from farm.engine.samplers import Saved, Scalar
 from farm.engine.snapshots import Identity, Snapshot, Unusable
 from farm.engine.trajectory import Leg, State, Trajectory
+from farm.engine.weights.checkpoints import Loaded
 from shared.spec import RenderSpec
 
 

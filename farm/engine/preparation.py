@@ -10,16 +10,16 @@ import torch
 from PIL import Image
 
 from farm.engine import snapshots
-from farm.engine.checkpoints import Loaded
+from farm.engine.adapters.wardrobe import Wardrobe
 from farm.engine.families import Origin, Start
 from farm.engine.job import EngineJob
+from farm.engine.memory.pool import Pool
 from farm.engine.messages import Loading, Render, ToParent
 from farm.engine.origins import origin_of, read_inputs
-from farm.engine.pool import Pool
 from farm.engine.samplers import Sampler
 from farm.engine.snapshots import Identity, SnapshotWriter
 from farm.engine.trajectory import Leg, State, Trajectory, leaning, seeded
-from farm.engine.wardrobe import Wardrobe
+from farm.engine.weights.checkpoints import Loaded
 from shared.errors import Fault
 from shared.spec import RenderKind, RenderSpec
 

@@ -13,8 +13,8 @@ from farm.engine.engine import Engine
 from farm.engine.heap import keep_freed_memory
 from farm.engine.inspection import ImageFilter, Inspections
 from farm.engine.mailbox import Mailbox, Outbox
+from farm.engine.memory.pool import Pool
 from farm.engine.messages import Drain, Drop, Expect, GivenBack, Inspect, Ready, Render, ToChild
-from farm.engine.pool import Pool
 from farm.engine.reporting import EVERY_S, Reporter
 from farm.engine.snapshots import SnapshotFolder, SnapshotWriter, sweep_old
 from farm.engine.watchdog import Watchdog

@@ -8,10 +8,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from farm.engine.checkpoints import Loaded
 from farm.engine.families import Conditioning, Family, Kept
 from farm.engine.samplers import Sampler, generator_for
 from farm.engine.tables import Table
+from farm.engine.weights.checkpoints import Loaded
 from shared.spec import RenderSpec
 
 Past = tuple[Tensor, ...]  # x-1, e-1, x-2, e-2: as many as the sampler's table asks for

@@ -3,10 +3,10 @@
 import sys
 from pathlib import Path
 
-from farm.engine.manifest import NAME as NAME
-from farm.engine.manifest import main as main
-from farm.engine.manifest import verify as verify
-from farm.engine.manifest import write as write
+from farm.engine.weights.manifest import NAME as NAME
+from farm.engine.weights.manifest import main as main
+from farm.engine.weights.manifest import verify as verify
+from farm.engine.weights.manifest import write as write
 
 WEIGHTS = Path(__file__).parent / "weights"
 

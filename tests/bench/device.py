@@ -10,7 +10,7 @@ import torch._dynamo
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from farm.engine.checkpoints import compile_blocks
+from farm.engine.weights.checkpoints import compile_blocks
 
 SIDE = 8192  # of the matrices whose product is the ceiling: large enough for any GPU's best
 SHAPES = 64  # kinds of shapes that one block is compiled for: widths of a UNet, one row and many

@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from farm.engine.pool import Pool
+from farm.engine.memory.pool import Pool
 from shared.catalog import read_catalog
 from shared.config import SHARED
 from shared.spec import LoraUse

@@ -23,9 +23,9 @@ from transformers import (
     T5TokenizerFast,
 )
 
-from farm.engine.checkpoints import Loaded
 from farm.engine.families import FAMILIES
-from farm.engine.pool import Pool
+from farm.engine.memory.pool import Pool
+from farm.engine.weights.checkpoints import Loaded
 from farm.postcards import tokenizer
 from shared.spec import RenderSpec
 from tests.bench import sdxl

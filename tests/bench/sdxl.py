@@ -13,9 +13,9 @@ from diffusers import (
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
-from farm.engine.checkpoints import Loaded
 from farm.engine.families import sdxl
-from farm.engine.pool import Pool
+from farm.engine.memory.pool import Pool
+from farm.engine.weights.checkpoints import Loaded
 from farm.postcards import tokenizer
 from shared.catalog import read_catalog
 from shared.config import SHARED

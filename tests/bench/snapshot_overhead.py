@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from farm.engine.pool import Pool
+from farm.engine.memory.pool import Pool
 from shared.catalog import read_catalog
 from shared.config import SHARED
 from tests.farm.engine.desk import PROMPTS, Desk, recipe

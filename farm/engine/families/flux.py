@@ -23,9 +23,9 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from farm.engine.adapters.lora import LoraBank
 from farm.engine.families import Conditioning, Kept, Laid, Loras, Origin, Start, Wish, drawn_in
 from farm.engine.guidance import carried
-from farm.engine.lora import LoraBank
 from farm.engine.samplers import FLOW_NAMES, RECIPES, Sampler
 from farm.engine.steady import at_least_two, make_steady
 from shared.errors import Fault

@@ -14,12 +14,12 @@ from diffusers import (
 )
 from torch import Tensor, nn
 
-from farm.engine.control import Controls
-from farm.engine.embeddings import Embeddings
+from farm.engine.adapters.control import Controls
+from farm.engine.adapters.embeddings import Embeddings
+from farm.engine.adapters.lora import LoraBank
+from farm.engine.adapters.references import References
 from farm.engine.families import Conditioning, Kept, Laid, Loras, Origin, Start, Wish, drawn_in
 from farm.engine.guidance import carried
-from farm.engine.lora import LoraBank
-from farm.engine.references import References
 from farm.engine.samplers import Sampler
 from farm.engine.steady import at_least_two, make_steady
 from shared.errors import Fault

@@ -15,10 +15,10 @@ from diffusers.pipelines.stable_diffusion_3.pipeline_stable_diffusion_3 import c
 from PIL import Image
 from torch import Tensor, nn
 
-from farm.engine.control_sd3 import Controls
+from farm.engine.adapters.control_sd3 import Controls
+from farm.engine.adapters.lora import LoraBank
 from farm.engine.families import Conditioning, Kept, Laid, Loras, Origin, Start, Wish
 from farm.engine.guidance import carried
-from farm.engine.lora import LoraBank
 from farm.engine.samplers import RECIPES, Sampler
 from farm.engine.steady import at_least_two, make_steady
 from shared.errors import Fault

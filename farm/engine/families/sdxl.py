@@ -12,13 +12,13 @@ from diffusers.image_processor import VaeImageProcessor
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from farm.engine.adapters.control import Controls
+from farm.engine.adapters.embeddings import Embeddings
+from farm.engine.adapters.lora import LoraBank
+from farm.engine.adapters.references import References
 from farm.engine.autoencoder import Autoencoder
-from farm.engine.control import Controls
-from farm.engine.embeddings import Embeddings
 from farm.engine.families import Conditioning, Kept, Laid, Loras, Origin, Start, Wish, drawn_in
 from farm.engine.guidance import carried
-from farm.engine.lora import LoraBank
-from farm.engine.references import References
 from farm.engine.samplers import Sampler
 from farm.engine.steady import at_least_two, make_steady
 from shared.errors import Fault

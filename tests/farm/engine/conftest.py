@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from farm.engine.pool import Pool
+from farm.engine.memory.pool import Pool
 from shared.catalog import Catalog, read_catalog
 from shared.config import SHARED
 from tests.farm.engine.desk import Desk

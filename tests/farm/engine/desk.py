@@ -8,8 +8,8 @@ from typing import Any
 
 from farm.engine.engine import Engine
 from farm.engine.inspection import ImageFilter, Inspections
+from farm.engine.memory.pool import Pool
 from farm.engine.messages import Failed, Finding, GivenBack, Picture, Render, Rendered, ToParent
-from farm.engine.pool import Pool
 from farm.engine.snapshots import SnapshotFolder, SnapshotWriter
 from shared.spec import RenderSpec, WeightedText
 

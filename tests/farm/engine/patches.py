@@ -7,8 +7,8 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
+from farm.engine.adapters.lora import LoraBank, LoraWeights, Patch
 from farm.engine.families import Loras
-from farm.engine.lora import LoraBank, LoraWeights, Patch
 
 States = dict[str, dict[str, Tensor]]  # by adapter
 

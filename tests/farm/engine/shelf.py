@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from farm.engine.checkpoints import Loaded, bytes_of
 from farm.engine.families import Family
-from farm.engine.pool import Pool
+from farm.engine.memory.pool import Pool
+from farm.engine.weights.checkpoints import Loaded, bytes_of
 from shared.catalog import Catalog, Checkpoint
 
 Build = Callable[[torch.dtype], Family]

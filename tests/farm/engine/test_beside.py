@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 
+from farm.engine.memory.pool import Pool
 from farm.engine.messages import Expect, Failed, Render, Rendered
-from farm.engine.pool import Pool
 from shared.catalog import Catalog
 from tests.farm.engine.desk import Desk
 from tests.farm.engine.families import drive, pair_sd15

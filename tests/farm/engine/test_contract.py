@@ -17,7 +17,7 @@ from diffusers import StableDiffusionPipeline
 from torch import Tensor
 
 from farm.engine.families import Origin, flux, sdxl
-from farm.engine.pool import Pool
+from farm.engine.memory.pool import Pool
 from farm.engine.samplers import RECIPES, build_scheduler
 from shared.catalog import SAMPLERS, Catalog, samplers_of
 from shared.spec import RenderSpec

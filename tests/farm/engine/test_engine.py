@@ -10,6 +10,7 @@ from torch import Tensor
 
 from farm.engine.cohort import Cohort, Denoised
 from farm.engine.inspection import blocked
+from farm.engine.memory.pool import Pool
 from farm.engine.messages import (
     Failed,
     GivenBack,
@@ -21,7 +22,6 @@ from farm.engine.messages import (
     Rendered,
     Stepped,
 )
-from farm.engine.pool import Pool
 from farm.engine.trajectory import State
 from shared.catalog import Catalog
 from shared.spec import RenderSpec, Variation, WeightedText

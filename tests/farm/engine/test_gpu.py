@@ -19,14 +19,15 @@ from diffusers import StableDiffusionInpaintPipeline
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from farm.engine import memory, sentry
+from farm.engine import sentry
 from farm.engine.decoding import Decoder
 from farm.engine.families import flux, sd3, sd15, sdxl
-from farm.engine.headroom import Headroom
+from farm.engine.memory import measures as memory
+from farm.engine.memory.headroom import Headroom
+from farm.engine.memory.pool import Pool
+from farm.engine.memory.tiers import Crate, Lodgings, bring, packed_size
 from farm.engine.messages import Failed, Input, Picture
-from farm.engine.pool import Pool
 from farm.engine.samplers import Sampler, build_scheduler, generator_for
-from farm.engine.tiers import Crate, Lodgings, bring, packed_size
 from farm.engine.trajectory import State
 from shared.catalog import Catalog
 from shared.spec import ControlUse, LoraUse, RenderKind, RenderSpec, Source

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 from farm.engine.client import EngineClient, EngineOptions
+from farm.engine.memory.pool import Pool
 from farm.engine.messages import Failed, Input, Picture, Render, Rendered
 from farm.engine.overlays import restored
-from farm.engine.pool import Pool
 from shared.catalog import read_catalog
 from shared.config import SHARED
 from shared.lineage import (

@@ -7,7 +7,7 @@ import pytest
 from diffusers import StableDiffusionXLImg2ImgPipeline, StableDiffusionXLPipeline
 
 from farm.engine.families import sdxl
-from farm.engine.pool import Pool
+from farm.engine.memory.pool import Pool
 from shared.catalog import Catalog
 from shared.spec import LoraUse, Refiner, RenderSpec
 from tests.farm.engine.desk import Desk

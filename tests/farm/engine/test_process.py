@@ -171,7 +171,7 @@ async def test_killed_at_a_random_step_the_next_one_draws_the_same_pixels(
 STUCK = """
 import torch
 from farm.engine.decoding import Decoder
-from farm.engine.pool import Pool
+from farm.engine.memory.pool import Pool
 from farm.safety.images import ImageFilter
 def stuck():
     one = torch.ones(300, 300)

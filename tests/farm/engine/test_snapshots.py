@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from farm.engine.memory.pool import Pool
 from farm.engine.messages import Rendered
-from farm.engine.pool import Pool
 from farm.engine.snapshots import (
     TRAILER,
     Identity,

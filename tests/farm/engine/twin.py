@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from farm.engine import manifest
+from farm.engine.weights import manifest
 from farm.postcards.manifest import WEIGHTS
 from shared.config import SHARED
 

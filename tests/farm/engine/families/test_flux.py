@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from farm.engine.adapters.lora import Patch
 from farm.engine.families import flux
-from farm.engine.lora import Patch
 from farm.engine.samplers import generator_for
 from shared.errors import Fault
 from shared.spec import LoraUse, RenderKind, RenderSpec, WeightedText

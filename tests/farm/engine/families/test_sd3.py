@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from farm.engine.adapters.lora import Patch
 from farm.engine.families import sd3
-from farm.engine.lora import Patch
 from farm.engine.samplers import generator_for
 from shared.errors import Fault, Refusal
 from shared.spec import LoraUse, RenderKind, WeightedText

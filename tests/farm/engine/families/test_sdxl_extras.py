@@ -10,13 +10,13 @@ import torch
 from diffusers import StableDiffusionXLControlNetPipeline, StableDiffusionXLPipeline
 from torch import Tensor
 
+from farm.engine.adapters.lora import Patch
 from farm.engine.families import Hint, Origin
-from farm.engine.lora import Patch
 from shared.spec import LoraUse, RenderSpec, WeightedText
+from tests.farm.engine.adapters.test_references import tiny_adapter, tiny_encoder
 from tests.farm.engine.families import drive, tiny_sdxl
 from tests.farm.engine.families.drive import Course, recipe
 from tests.farm.engine.families.pair_sdxl import Pair
-from tests.farm.engine.test_references import tiny_adapter, tiny_encoder
 
 CLOSE = 1e-4
 SIZE = {"width": 64, "height": 64, "output_type": "latent"}
