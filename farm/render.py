@@ -135,7 +135,9 @@ class Walk:
     async def _fetch_and_inspect(self, source: Source) -> Drawn:
         tile = await sources.fetch(source, self._get)
         picture = await asyncio.to_thread(pictures.native_of, tile, self.job.spec)
-        await self.talk.say(Inspect(str(self.job.id), [picture]))
+        await self.talk.say(
+            Inspect(str(self.job.id), [picture], checkpoint=self.job.spec.checkpoint)
+        )
         answer = await self._hear(Inspected)
         timings = {"queue": self._queue_ms(), "filter": answer.filter_ms}
         return Drawn([picture], _known(answer.findings), answer.filter_ms, timings)

@@ -196,6 +196,7 @@ class Engine:
     def _descend(self, batch: list[Runnable]) -> None:
         """One rung down the ladder for each forward that did not fit, the last one to a larger GPU."""
         job, loaded = batch[0][0], batch[0][1].leg.loaded
+        self.counts["out_of_memory"] += 1
         match self.ladder.after_oom(rows_of(batch), splits=len(batch) > 1):
             case Rung.SPLIT:
                 log.warning("Out of memory: from now on %s rows in a forward.", self.ladder.rows)
@@ -235,8 +236,7 @@ class Engine:
             job.ran(now, took_ms)
 
     def _retire(self) -> None:
-        if not self.changed:
-            return
+        """Also who came from a snapshot of its last step, and never takes part in a forward."""
         for job in [job for job in self.running.values() if job.finished]:
             del self.running[job.id]
             self.finishing.begin(job)
@@ -292,12 +292,19 @@ class Engine:
         """Every job to the disk and back to the parent."""
         jobs = [*self.running.values(), *self.finishing.jobs]
         for job in jobs:
-            self.snapshots.save(job.snapshot())
+            self._save(job)
         self.snapshots.flush()
         self.entrance.give_back()
         for job in jobs:
             self.drop(job.id, forget=False)
             self.send(GivenBack(job.id, job.render.attempt, job.step))
+
+    def _save(self, job: EngineJob) -> None:
+        """A device that is broken may not let go of its rows: the job then begins anew elsewhere."""
+        try:
+            self.snapshots.save(job.snapshot())
+        except Exception:
+            log.exception("Job %s could not be saved; it is given back all the same.", job.id)
 
     def in_use(self) -> list[Loaded]:
         jobs = [*self.running.values(), *self.finishing.jobs]
@@ -330,6 +337,7 @@ class Engine:
     def _begin_again(self, job: EngineJob, place: int) -> None:
         log.warning("Picture %d of job %s is drawn again in higher precision.", place, job.id)
         job.mending.add(place)
+        self.counts["redrawn"] += 1
         self.entrance.again(
             job,
             place,

@@ -18,6 +18,9 @@ def explain(problem: Exception) -> Fault:
             return problem
         case Refusal():
             return Fault(problem.code, problem.sentence)
+        case ArithmeticError():
+            log.error("A checkpoint gives no numbers: %s", problem)
+            return Fault("not_finite", "This checkpoint draws nothing that can be shown.")
         case _ if is_out_of_memory(problem):
             log.error("A job does not fit into the device's memory: %s", problem)
             sentence = "The picture does not fit into this GPU's memory."

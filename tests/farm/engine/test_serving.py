@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from farm.engine import reporting, serving
+from farm.engine.cohort import Cohort
+from farm.engine.job import EngineJob
 from farm.engine.mailbox import Mailbox
 from farm.engine.messages import (
     Drain,
@@ -24,7 +26,7 @@ from farm.engine.messages import (
 )
 from farm.engine.reporting import Reporter, report_of
 from farm.engine.serving import Service
-from farm.engine.snapshots import Identity
+from farm.engine.snapshots import Identity, Snapshot
 from farm.engine.watchdog import Watchdog
 from tests.farm.engine.desk import Desk, Willing, recipe
 
@@ -93,6 +95,26 @@ def test_a_report_holds_the_engines_own_numbers(desk: Desk) -> None:
     assert device.used <= device.budget
 
 
+def test_what_broke_and_what_did_not_fit_is_counted(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def once(owner: Any, name: str, problem: Exception) -> None:
+        plain, left = getattr(owner, name), [problem]
+
+        def fail(*asked: Any, **rest: Any) -> Any:
+            if left:
+                raise left.pop()
+            return plain(*asked, **rest)
+
+        monkeypatch.setattr(owner, name, fail)
+
+    once(desk.engine.finishing.decoder, "pictures", ArithmeticError())
+    once(Cohort, "denoise", MemoryError())
+    desk.render(recipe(steps=2, images=1))
+    report = report_of(desk.engine)
+    assert (report.redrawn, report.out_of_memory) == (1, 1)
+
+
 def test_a_report_comes_every_so_often_and_only_with_news(desk: Desk) -> None:
     now = [0.0]
     reporter = Reporter(desk.engine, clock=lambda: now[0])
@@ -159,6 +181,15 @@ def test_pictures_are_judged_by_the_filter_of_who_drew_them(new_desk: NewDesk) -
 # --- how it leaves ---------------------------------------------------------------------------
 
 
+PLAIN_SNAPSHOT = EngineJob.snapshot
+
+
+def unless_lost(job: EngineJob) -> Snapshot:
+    if job.id == "lost":
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+    return PLAIN_SNAPSHOT(job)
+
+
 class Slow(Willing):
     def __init__(self, gate: threading.Event) -> None:
         self._gate = gate
@@ -218,6 +249,35 @@ def test_a_drain_gives_back_what_is_prepared_drawn_decoded_and_inspected_once_ea
     assert not engine.running
     saved = {path.name for path in desk.folder.root.iterdir()}
     assert saved == {"inspected", "decoded", "drawn"}
+
+
+def test_a_job_given_back_after_its_last_step_is_only_decoded(new_desk: NewDesk) -> None:
+    expected = new_desk().render(SHORT).pictures
+    first = new_desk()
+    first.admit(SHORT, "decoded")
+    with gated(first.engine.finishing.decoder, "pictures"):
+        first.steps(1)
+        first.engine.drain()
+    again = new_desk()
+    again.admit(SHORT, "decoded", attempt=2)
+    again.steps(1)
+    assert not again.engine.running, "its last step was taken elsewhere"
+    again.finish()
+    assert again.rendered("decoded").resumed_from == 1
+    assert again.rendered("decoded").pictures == expected
+    assert again.engine.counts["forwards"] == 0
+
+
+def test_a_job_that_cannot_be_saved_is_given_back_all_the_same(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.admit(recipe(steps=6, images=1), "lost")
+    desk.admit(recipe(steps=6, images=1), "saved")
+    desk.steps(2)
+    monkeypatch.setattr(EngineJob, "snapshot", unless_lost)
+    desk.engine.drain()
+    assert Counter(job_id for job_id, _ in given_back(desk)) == Counter(["lost", "saved"])
+    assert {path.name for path in desk.folder.root.iterdir()} == {"saved"}
 
 
 def test_what_was_under_way_to_a_child_that_leaves_goes_back_too(parent: Parent) -> None:
