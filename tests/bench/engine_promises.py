@@ -5,7 +5,7 @@
 - `turbo`: forwards between a turbo job's being ready and its first step, on a full engine.
 - `lora`: eight rows of three adapters and none, over eight plain rows.
 - `accounts`: what all jobs were charged over the wall time of the loop.
-- `switch`: bringing a checkpoint back from the host, and from the disk, over moving its bytes.
+- `switch`: bringing a checkpoint back from the host over copying its bytes.
 """
 
 import os
@@ -25,10 +25,13 @@ from shared.catalog import read_catalog
 from shared.config import SHARED
 from shared.spec import LoraUse
 from tests.farm.engine.desk import PROMPTS, Desk, recipe
+from tests.farm.engine.memory.test_pool import Tiny
+from tests.farm.engine.shelf import pool_of
 
 SEED = 11
 ROUNDS = 9
 ROWS = 16
+UNITS = 800_000  # of a checkpoint to be moved: 200 megabytes and a little
 WORN = ((), (LoraUse("sepia"),), (LoraUse("neon"),), (LoraUse("sepia", 0.5), LoraUse("neon", 0.5)))
 
 
@@ -36,7 +39,7 @@ def main() -> dict[str, float]:
     torch.set_num_threads(1)
     pool = Pool(read_catalog(SHARED / "catalog.toml"), device="cpu")
     pool.get("postcards")
-    found = {**_loop(pool), **_turbo(pool), **_lora(pool)}
+    found = {**_loop(pool), **_turbo(pool), **_lora(pool), **_switch()}
     print(f"postcards, 1 thread, n {ROUNDS}, seed {SEED}, load {os.getloadavg()[0]:.1f}")
     for name, value in found.items():
         print(f"{name:>10} {value:.3f}")
@@ -166,6 +169,37 @@ def _seconds(forward: Callable[[], object]) -> float:
         forward()
         best = min(best, time.perf_counter() - started)
     return best
+
+
+# --- memory --------------------------------------------------------------------------------------
+
+
+def _switch() -> dict[str, float]:
+    """Two checkpoints, room for one: each `get` brings the other back from the host."""
+    catalog = read_catalog(SHARED / "catalog.toml")
+    units = (UNITS, UNITS // 8, UNITS // 8)
+    builds: Any = {
+        name: ("sd15", lambda dtype: Tiny(units, dtype)) for name in ("home", "one", "other")
+    }
+    pool = pool_of(catalog, builds, budget=2**62, host=2**62)
+    size = max(pool.get(name).bytes for name in builds)
+    pool.resize(2 * size + size // 2)
+    pool.trim()
+    ratios = [_brought(pool, name) / _copied(size) for name in ("one", "other") * ROUNDS]
+    return {"switch": statistics.median(ratios[2:])}
+
+
+def _brought(pool: Pool, name: str) -> float:
+    started = time.perf_counter()
+    pool.get(name)
+    return time.perf_counter() - started
+
+
+def _copied(size: int) -> float:
+    source, target = torch.ones(size // 4), torch.empty(size // 4)
+    started = time.perf_counter()
+    target.copy_(source)
+    return time.perf_counter() - started
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ SEED = 11
 ROUNDS = 7
 STEPS = 30
 THREADS = 1
-EVERY = (1, 10)
+EVERY = (1, 5, 10)
 
 
 def main() -> list[dict[str, float]]:
