@@ -27,8 +27,9 @@ check: setup  ## lint, format, types, floors
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
-test: check  ## check, then every test (offline, no GPU)
-	$(BIN)/pytest
+test: check  ## check, then every test (offline, no GPU); the engine's take turns on two cores
+	$(BIN)/pytest -n 2 --dist loadfile tests/farm/engine
+	$(BIN)/pytest --ignore tests/farm/engine
 
 test-slow: setup  ## the long ones
 	$(BIN)/pytest -m slow
