@@ -89,6 +89,9 @@ def _drive(desk: Desk, rows: int) -> float:
     engine, filled = desk.engine, list[float]()
     while engine.entrance.preparing or engine.running:
         before = engine.counts["rows"]
+        if engine.idle:  # as the service does: a loop that spins would slow the preparation down
+            desk.woken.wait(0.05)
+            desk.woken.clear()
         engine.step()
         if engine.pressed:
             filled.append((engine.counts["rows"] - before) / rows)
