@@ -61,7 +61,7 @@ async def read_fleet(session: Session, *, silent_s: float) -> Fleet:
         Worker(
             name=row.name,
             slots=row.slots,
-            busy=row.busy,
+            busy=row.jobs,
             checkpoints=frozenset(row.checkpoints),
             draining=row.draining,
         )

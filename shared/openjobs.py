@@ -24,8 +24,10 @@ class Brief:
     state: JobState
     speed: Speed
     attempt: int
+    crashes: int
     worker: str | None
     estimate_ms: int
+    gpu_ms: int | None
     checkpoint: str
     submitted_at: float
     dispatched_at: float | None
@@ -53,8 +55,10 @@ _COLUMNS = select(
     jobs.c.state,
     jobs.c.speed,
     jobs.c.attempt,
+    jobs.c.crashes,
     jobs.c.worker,
     jobs.c.estimate_ms,
+    jobs.c.gpu_ms,
     jobs.c.spec["checkpoint"].astext.label("checkpoint"),
     jobs.c.submitted_at,
     jobs.c.dispatched_at,

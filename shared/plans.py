@@ -9,6 +9,9 @@ from typing import Any
 
 from shared.errors import Fault
 
+# Crashes after which a job has a worker to itself: from its third attempt on it takes nobody along.
+ALONE_FROM = 2
+
 
 class Speed(StrEnum):
     TURBO = "turbo"

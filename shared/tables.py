@@ -164,6 +164,21 @@ jobs = Table(
     Index("ix_jobs_parent", "parent_id"),
 )
 
+# Written by a trigger, so that no code can forget it: what became of each job, for people and proofs.
+transitions = Table(
+    "transitions",
+    metadata,
+    _serial(),
+    Column("job_id", ForeignKey("jobs.id"), nullable=False),
+    Column("source", Text),
+    Column("target", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("crashes", Integer, nullable=False),
+    Column("worker", Text),
+    _moment("at", now=True),
+    Index("ix_transitions_job", "job_id", "id"),
+)
+
 ledger = Table(
     "ledger",
     metadata,
@@ -271,6 +286,9 @@ workers = Table(
     Column("slots", Integer, nullable=False),
     Column("checkpoints", JSONB, nullable=False, server_default="[]"),
     Column("draining", Boolean, nullable=False, server_default=text("false")),
+    # For checkpoints on the device: the whole, and what nobody uses now. 0: not known.
+    Column("vram_bytes", BigInteger, nullable=False, server_default="0"),
+    Column("free_bytes", BigInteger, nullable=False, server_default="0"),
     _moment("started_at", now=True),
     _moment("seen_at", now=True),
     CheckConstraint("slots > 0", name="slots"),

@@ -1,25 +1,37 @@
 """The heartbeats of the GPU workers. A row says who is there; silence says who is not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
 
-from sqlalchemy import delete, func, literal, select
+from sqlalchemy import and_, delete, func, literal, select
 from sqlalchemy.dialects.postgresql import insert as insert_row
 
 from shared.connections import Session
+from shared.plans import ALONE_FROM, Speed
 from shared.tables import jobs, workers
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerRow:
-    """`busy` counts the jobs that are dispatched to it or running on it."""
+    """`busy` counts the jobs that are dispatched to it or running on it, by speed; `alone` says that
+    one of them must have it to itself. `vram_bytes` is what checkpoints may take on its device and
+    `free_bytes` what of that nobody uses; 0 where it is not known."""
 
     name: str
     device: str
     slots: int
     checkpoints: tuple[str, ...]
     draining: bool
-    busy: int
+    busy: Mapping[Speed, int]
+    alone: bool = False
+    vram_bytes: int = 0
+    free_bytes: int = 0
+
+    @property
+    def jobs(self) -> int:
+        return sum(self.busy.values())
 
 
 async def heartbeat(
@@ -29,12 +41,17 @@ async def heartbeat(
     slots: int,
     checkpoints: Sequence[str],
     draining: bool,
+    *,
+    vram_bytes: int = 0,
+    free_bytes: int = 0,
 ) -> None:
     values = {
         "device": device,
         "slots": slots,
         "checkpoints": list(checkpoints),
         "draining": draining,
+        "vram_bytes": vram_bytes,
+        "free_bytes": free_bytes,
         "seen_at": func.clock_timestamp(),
     }
     statement = insert_row(workers).values(name=name, **values)
@@ -43,32 +60,40 @@ async def heartbeat(
 
 async def live_workers(session: Session, silent_s: float) -> list[WorkerRow]:
     """Those seen in the last `silent_s` seconds, by name."""
-    busy = (
-        select(func.count())
-        .where(
-            jobs.c.finished_at.is_(None),  # lets the partial index of open jobs serve
-            jobs.c.worker == workers.c.name,
-            jobs.c.state.in_(("dispatched", "running")),
-        )
-        .scalar_subquery()
-    )
     patience = func.make_interval(0, 0, 0, 0, 0, 0, literal(float(silent_s)))
     query = (
-        select(workers, busy.label("busy"))
+        select(workers, jobs.c.speed, func.count(jobs.c.id).label("count"), _ALONE.label("alone"))
+        .join_from(workers, jobs, _HOLDS, isouter=True)
         .where(workers.c.seen_at > func.clock_timestamp() - patience)
+        .group_by(workers.c.name, jobs.c.speed)
         .order_by(workers.c.name)
     )
-    return [
-        WorkerRow(
-            name=row.name,
-            device=row.device,
-            slots=row.slots,
-            checkpoints=tuple(row.checkpoints),
-            draining=row.draining,
-            busy=row.busy,
-        )
-        for row in await session.execute(query)
-    ]
+    rows = groupby(await session.execute(query), key=lambda row: row.name)
+    return [_worker(list(of_one)) for _, of_one in rows]
+
+
+_HOLDS = and_(
+    jobs.c.worker == workers.c.name,
+    jobs.c.finished_at.is_(None),  # lets the partial index of open jobs serve
+    jobs.c.state.in_(("dispatched", "running")),
+)
+_ALONE = func.coalesce(func.bool_or(jobs.c.crashes >= ALONE_FROM), False)
+
+
+def _worker(rows: list[Any]) -> WorkerRow:
+    """One row for each speed that it is busy with, or one without any."""
+    first = rows[0]
+    return WorkerRow(
+        name=first.name,
+        device=first.device,
+        slots=first.slots,
+        checkpoints=tuple(first.checkpoints),
+        draining=first.draining,
+        busy={Speed(row.speed): row.count for row in rows if row.speed},
+        alone=any(row.alone for row in rows),
+        vram_bytes=first.vram_bytes,
+        free_bytes=first.free_bytes,
+    )
 
 
 async def forget_worker(session: Session, name: str) -> None:

@@ -26,7 +26,7 @@ async def farm_metrics(database: Database, *, silent_s: float) -> bytes:
             jobs.labels(state.value, speed.value).set(counts.get((state, speed), 0))
     _gauge(registry, "pictor_workers", "Workers seen lately", len(workers))
     _gauge(registry, "pictor_slots", "Jobs that fit at once", sum(w.slots for w in workers))
-    _gauge(registry, "pictor_slots_busy", "Slots in use", sum(w.busy for w in workers))
+    _gauge(registry, "pictor_slots_busy", "Slots in use", sum(w.jobs for w in workers))
     words = "Workers that have it at hand"
     warm = Gauge("pictor_checkpoint_workers", words, ["checkpoint"], registry=registry)
     for name, count in Counter(name for w in workers for name in w.checkpoints).items():

@@ -331,8 +331,8 @@ async def test_workers_are_known_while_they_beat(session: Session, job: Job) -> 
     await jobstore.heartbeat(session, "w2", "cuda:0", 8, [], True)
     await bring_to(session, job, JobState.RUNNING)
     first, second = await jobstore.live_workers(session, 15)
-    assert (first.name, first.slots, first.checkpoints, first.busy) == ("w1", 4, ("postcards",), 1)
-    assert (second.draining, second.busy) == (True, 0)
+    assert (first.name, first.slots, first.checkpoints, first.jobs) == ("w1", 4, ("postcards",), 1)
+    assert (second.draining, second.jobs) == (True, 0)
     await session.execute(
         text("update workers set seen_at = seen_at - interval '16 s' where name = 'w1'")
     )

@@ -354,7 +354,7 @@ async def test_no_balance_is_negative(session: Session, account: Account, pot: s
     )
 
 
-@pytest.mark.parametrize("book", ["ledger", "audit", "verdicts"])
+@pytest.mark.parametrize("book", ["ledger", "audit", "verdicts", "transitions"])
 async def test_books_are_append_only(
     session: Session, account: Account, job: Job, book: str
 ) -> None:
@@ -428,3 +428,18 @@ async def test_the_books_of_a_whole_life_balance(session: Session, account: Acco
     running = await bring_to(session, await make_job(session, account), JobState.RUNNING)
     await end(session, running.id, JobState.SUCCEEDED)
     assert await ledger.audit_sums(session) == []
+
+
+async def test_every_change_of_state_is_remembered(session: Session, job: Job) -> None:
+    await bring_to(session, job, JobState.RUNNING, worker="w7")
+    await jobstore.given_back(session, job.id, attempt=1, worker="w7")
+    query = text(
+        "select source, target, attempt, worker from transitions where job_id = :id order by id"
+    )
+    told = [tuple(row) for row in await session.execute(query, {"id": job.id})]
+    assert told == [
+        (None, "waiting", 0, None),
+        ("waiting", "dispatched", 1, "w7"),
+        ("dispatched", "running", 1, "w7"),
+        ("running", "waiting", 1, "w7"),
+    ]
