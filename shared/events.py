@@ -25,7 +25,8 @@ class EventKind(StrEnum):
 
 
 class JobEvent(msgspec.Struct, frozen=True, omit_defaults=True):
-    """`eta_s` is seconds until the picture; `position` counts from 1; `key` is a preview's storage key."""
+    """`eta_s` is seconds until the picture, `start_s` until a GPU takes it on; `position` counts from 1;
+    `key` is a preview's storage key."""
 
     job_id: UUID
     kind: EventKind
@@ -34,6 +35,9 @@ class JobEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     steps: int = 0
     steps_per_s: float = 0.0
     eta_s: float | None = None
+    eta_low_s: float | None = None
+    eta_high_s: float | None = None
+    start_s: float | None = None
     position: int | None = None
     reason: str | None = None
     key: str | None = None
