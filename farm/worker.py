@@ -16,7 +16,7 @@ import arq
 from redis.exceptions import RedisError
 
 from farm import meters
-from farm.child import Child
+from farm.child import Child, Engine
 from farm.endings import Bench
 from farm.engine.client import EngineClient, EngineOptions
 from farm.tenure import Tenure
@@ -36,16 +36,21 @@ LOOK_EVERY_S = 1.0  # a lost ring costs this
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
 CLOSE_S = 3.0
 
+Starter = Callable[[EngineOptions], Awaitable[Engine]]
 
-async def run_worker(settings: Settings) -> None:
-    """Until SIGTERM or SIGINT; returns within 25 s of it with every job given back or finished."""
+
+async def run_worker(settings: Settings, *, start: Starter | None = None) -> None:
+    """Until SIGTERM or SIGINT; returns within 25 s of it with every job given back or finished.
+
+    `start` starts the child, if it is to be another than the engine's own.
+    """
     configure_logging(settings.log_level)
     stop = _stop_signal()
     async with _opened(settings) as bench, _sole(settings) as lock:
         await _first(stop.wait(), _win(lock, settings.worker.name))
         if stop.is_set():
             return
-        child = Child(lambda: EngineClient.start(_options(settings)))
+        child = Child(lambda: (start or EngineClient.start)(_options(settings)))
         tenure = Tenure(bench, child)
         host, port = settings.worker.metrics_host, settings.worker.metrics_port
         with meters.served(child.meters.registry, host=host, port=port):
