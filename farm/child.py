@@ -4,12 +4,12 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Protocol
 
 import msgspec
 
-from farm.engine.messages import Drain, Drop, Ready, Report, ToChild, ToParent
+from farm.engine.messages import Drain, Drop, Expect, Ready, Report, ToChild, ToParent
 from farm.meters import Meters
 from farm.pulse import Patience, Pulse
 from shared.errors import Fault
@@ -127,6 +127,7 @@ class Child:
         self._client: Engine | None = None
         self._talks: dict[str, Talk] = {}
         self._leaving = False
+        self._expected: tuple[str, ...] = ()
         self._pulse = Pulse(self._patience, now=clock())
         self._changed = asyncio.Event()
         self.ready: Ready | None = None
@@ -134,8 +135,8 @@ class Child:
         self.meters = Meters()
 
     async def changed_within(self, seconds: float) -> None:
-        """Returns early when the child became ready, died or has other checkpoints at hand: the
-        dispatcher should know at once."""
+        """Returns early when the child became ready, died, or has other checkpoints or other room at
+        hand: the dispatcher should know at once."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), seconds)
         self._changed.clear()
@@ -179,6 +180,14 @@ class Child:
         with contextlib.suppress(EngineGone):
             await self.send(Drop(job_id, forget=forget))
 
+    async def expect(self, checkpoints: Sequence[str]) -> None:
+        """What will be needed next, in order. Said when it is new, and anew to another child."""
+        if tuple(checkpoints) == self._expected:
+            return
+        with contextlib.suppress(EngineGone):
+            await self.send(Expect(list(checkpoints)))
+            self._expected = tuple(checkpoints)
+
     async def drain(self) -> None:
         """The child saves and gives back what it has, then ends; `run` returns."""
         self._leaving = True
@@ -202,6 +211,7 @@ class Child:
             log.exception("The GPU process could not be started.")
             return NOT_STARTED
         self._client, self._pulse = client, Pulse(self._patience, now=self._clock())
+        self._expected = ()
         watch = asyncio.create_task(self._watch(client))
         try:
             await self._listen(client)
@@ -227,7 +237,7 @@ class Child:
             self._stand(message)
             return
         if isinstance(message, Report):
-            self._restock(message.checkpoints)
+            self._restock(message)
             return
         talk = self._talks.get(message.job_id)
         # An answer to an earlier attempt of this job is not an answer to this one.
@@ -239,9 +249,13 @@ class Child:
             self.ready = ready
             self._changed.set()
 
-    def _restock(self, checkpoints: list[str]) -> None:
-        if self.ready is not None:
-            self._stand(msgspec.structs.replace(self.ready, checkpoints=checkpoints))
+    def _restock(self, report: Report) -> None:
+        if self.ready is None:
+            return
+        now: dict[str, object] = {"checkpoints": report.checkpoints}
+        if (device := report.tiers.get("device")) is not None:
+            now |= {"vram_bytes": device.budget, "free_bytes": device.free}
+        self._stand(msgspec.structs.replace(self.ready, **now))
 
     def _bereave(self) -> None:
         for talk in list(self._talks.values()):

@@ -136,6 +136,8 @@ class Tenure:
             slots=settings.slots,
             checkpoints=ready.checkpoints if ready else [],
             draining=self._leaving or ready is None,
+            vram_bytes=ready.vram_bytes if ready else 0,
+            free_bytes=ready.free_bytes if ready else 0,
         )
 
     async def _finish(self, seconds: float) -> None:

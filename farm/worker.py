@@ -20,7 +20,7 @@ from farm.child import Child, Engine
 from farm.endings import Bench
 from farm.engine.client import EngineClient, EngineOptions
 from farm.tenure import Tenure
-from shared.bell import ARQ_DEFAULTS, arq_pool, gpu_queue
+from shared.bell import ARQ_DEFAULTS, EXPECT, RENDER, arq_pool, gpu_queue
 from shared.config import Settings
 from shared.connections import Database, connect_redis
 from shared.errors import Fault
@@ -97,7 +97,7 @@ def _loops(
         _repeat(tenure.beat, lambda: child.changed_within(settings.worker.heartbeat_s)),
         _repeat(tenure.look, lambda: asyncio.sleep(LOOK_EVERY_S)),
         _hear(tenure),
-        _supervised(lambda: _listen(tenure, settings)),
+        _supervised(lambda: _listen(tenure, child, settings)),
     )
     return [asyncio.create_task(loop) for loop in loops]
 
@@ -163,15 +163,18 @@ async def _hear(tenure: Tenure) -> None:
                 await tenure.heed(event)
 
 
-async def _listen(tenure: Tenure, settings: Settings) -> None:
+async def _listen(tenure: Tenure, child: Child, settings: Settings) -> None:
     """The doorbell. arq runs one poll loop that ends at the first error of Redis."""
 
     async def render(ctx: dict[Any, Any], job_id: str, attempt: int) -> None:
         with contextlib.suppress(Fault):  # the look at Postgres finds the job a second later
             await tenure.take(UUID(job_id), attempt)
 
+    async def expect(ctx: dict[Any, Any], *checkpoints: str) -> None:
+        await child.expect(checkpoints)
+
     bell = arq.Worker(
-        functions=[arq.func(render, name="render")],
+        functions=[arq.func(render, name=RENDER), arq.func(expect, name=EXPECT)],
         queue_name=gpu_queue(settings.worker.name),
         redis_pool=await arq_pool(settings.redis),
         **ARQ_DEFAULTS,

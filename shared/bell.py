@@ -1,9 +1,11 @@
-"""The doorbell: arq queues that carry ids and nothing else. Postgres remembers; a lost ring costs a second.
+"""The doorbell: arq queues that carry ids and names alone. Postgres remembers; a lost ring costs a second.
 
 JSON in and out. arq's own pickle would run whatever somebody put into Redis.
 """
 
 import asyncio
+import time
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -18,9 +20,14 @@ from shared.plans import Speed
 
 # One queue for each speed, which the dispatcher drains into fair order.
 QUEUES: dict[Speed, str] = {speed: f"pictor:{speed.value}" for speed in Speed}
-PICK, RENDER = "pick", "render"  # the arq functions of the dispatcher and of a worker
+PICK = "pick"  # the dispatcher's arq function
+RENDER, EXPECT = "render", "expect"  # a worker's
 LIMIT_BYTES = 4096
 RING_LIFE_S = 3600  # a ring that nobody heard for an hour: both ends have looked at Postgres since
+# Read-ahead is worth something only before the job comes; said again, since a ring may be lost and a
+# child may have been born since.
+EXPECT_LIFE_S, EXPECT_AGAIN_S = 30, 30.0
+MOST_EXPECTED = 8
 
 
 class _Ring(msgspec.Struct, forbid_unknown_fields=True):
@@ -83,15 +90,32 @@ class Bell:
 
     def __init__(self, settings: RedisSettings) -> None:
         self._within_s = settings.socket_timeout_s
+        self._expected: dict[str, tuple[float, tuple[str, ...]]] = {}
         self._pool = _pool(settings)
 
     async def ring(self, speed: Speed, job_id: UUID, attempt: int = 0) -> bool:
         """Tells the dispatcher that a job waits."""
-        return await self._ring(PICK, QUEUES[speed], job_id, attempt)
+        return await self._ring_job(PICK, QUEUES[speed], job_id, attempt)
 
     async def ring_worker(self, worker: str, job_id: UUID, attempt: int) -> bool:
         """Tells a worker that a job was dispatched to it."""
-        return await self._ring(RENDER, gpu_queue(worker), job_id, attempt)
+        return await self._ring_job(RENDER, gpu_queue(worker), job_id, attempt)
+
+    async def ring_expect(self, worker: str, checkpoints: Sequence[str]) -> bool:
+        """Tells a worker which checkpoints its next jobs need, in order, so that it reads them ahead.
+        The same wish within EXPECT_AGAIN_S is not said twice."""
+        wish = tuple(dict.fromkeys(checkpoints))[:MOST_EXPECTED]
+        now = time.monotonic()
+        said_at, said = self._expected.get(worker, (now, ()))
+        if wish == said and now - said_at < EXPECT_AGAIN_S:
+            return True
+        ring_id = f"{EXPECT}:{worker}:{','.join(wish)}"
+        rung = await self._ring(
+            EXPECT, *wish, id=ring_id, queue=gpu_queue(worker), life_s=EXPECT_LIFE_S
+        )
+        if rung:
+            self._expected[worker] = now, wish
+        return rung
 
     async def depth(self, queue: str) -> int:
         """Rings not heard yet; for reports."""
@@ -100,18 +124,20 @@ class Bell:
     async def close(self) -> None:
         await self._pool.aclose(close_connection_pool=True)
 
-    async def _ring(self, function: str, queue: str, job_id: UUID, attempt: int) -> bool:
+    async def _ring_job(self, function: str, queue: str, job_id: UUID, attempt: int) -> bool:
         # arq's ids are one space for all queues, so the function is a part of it.
         ring_id = f"{function}:{job_id}:{attempt}"
+        return await self._ring(
+            function, str(job_id), attempt, id=ring_id, queue=queue, life_s=RING_LIFE_S
+        )
+
+    async def _ring(
+        self, function: str, *said: str | int, id: str, queue: str, life_s: int
+    ) -> bool:
         try:
             async with asyncio.timeout(self._within_s):
                 await self._pool.enqueue_job(
-                    function,
-                    str(job_id),
-                    attempt,
-                    _job_id=ring_id,
-                    _queue_name=queue,
-                    _expires=RING_LIFE_S,
+                    function, *said, _job_id=id, _queue_name=queue, _expires=life_s
                 )
         except (RedisError, OSError):
             return False

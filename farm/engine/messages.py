@@ -81,11 +81,17 @@ class Drain(msgspec.Struct, frozen=True, tag=True):
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
-    """The child is up: device, and the checkpoints that are warm."""
+    """The child is up: device, and the checkpoints that are warm.
+
+    `vram_bytes` is what checkpoints may take on the device, `free_bytes` what of it a newcomer could
+    have now; 0 where that is not known.
+    """
 
     device: str
     device_name: str
     checkpoints: list[str]
+    vram_bytes: int = 0
+    free_bytes: int = 0
 
 
 class Loading(msgspec.Struct, frozen=True, tag=True):
@@ -158,11 +164,13 @@ class Loads(msgspec.Struct, frozen=True):
 
 
 class Tier(msgspec.Struct, frozen=True):
-    """Where checkpoints are kept; `used` and `budget` in bytes, now."""
+    """Where checkpoints are kept, in bytes, now; `free` is what a newcomer could have of the `budget`
+    if all that may leave left for it."""
 
     used: int
     budget: int
     evictions: int
+    free: int = 0
 
 
 class Report(msgspec.Struct, frozen=True, tag=True):

@@ -13,6 +13,7 @@ from farm.engine.engine import Engine
 from farm.engine.heap import keep_freed_memory
 from farm.engine.inspection import ImageFilter, Inspections
 from farm.engine.mailbox import Mailbox, Outbox
+from farm.engine.memory.household import DEVICE
 from farm.engine.memory.pool import Pool
 from farm.engine.messages import Drain, Drop, Expect, GivenBack, Inspect, Ready, Render, ToChild
 from farm.engine.reporting import EVERY_S, Reporter
@@ -21,7 +22,7 @@ from farm.engine.watchdog import Watchdog
 from shared.catalog import Catalog
 from shared.errors import Fault
 
-LOOK_EVERY_S = 1.0  # at late answers of the filter, while nothing else happens
+LOOK_EVERY_S = 1.0  # at late answers of the filter and at memory, while nothing else happens
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def serve(place: Place, catalog: Catalog, mailbox: Mailbox, outbox: Outbox) -> N
         send=outbox.send,
         wake=mailbox.wake,
     )
-    outbox.send(Ready(place.device, _device_name(place.device), pool.warm))
+    outbox.send(_ready(place, pool))
     watchdog = Watchdog()
     watchdog.start()
     Service(engine, mailbox, watchdog).run()
@@ -103,7 +104,7 @@ class Service:
     def _patience(self) -> float:
         if not self.engine.idle:
             return 0
-        if self.engine.busy_beside:
+        if self.engine.busy_beside or self.reporter.behind:
             return LOOK_EVERY_S
         self.engine.pool.idle()
         return EVERY_S
@@ -123,6 +124,18 @@ class Service:
             case Drain():
                 self.engine.drain()
                 self.leaving = True
+
+
+def _ready(place: Place, pool: Pool) -> Ready:
+    """With the device's memory: the first job must not be placed by a guess."""
+    report = pool.report()
+    return Ready(
+        place.device,
+        _device_name(place.device),
+        pool.warm,
+        vram_bytes=report.budget[DEVICE],
+        free_bytes=report.free[DEVICE],
+    )
 
 
 def _open_filter(catalog: Catalog, hashes: Path | None, name: str) -> ImageFilter:

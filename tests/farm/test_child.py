@@ -7,7 +7,18 @@ from prometheus_client import generate_latest
 
 from farm import child as child_module
 from farm.child import Child, EngineGone, OwnershipLost
-from farm.engine.messages import Drain, Drop, Failed, GivenBack, Loading, Ready, Render, Stepped
+from farm.engine.messages import (
+    Drain,
+    Drop,
+    Expect,
+    Failed,
+    GivenBack,
+    Loading,
+    Ready,
+    Render,
+    Stepped,
+    Tier,
+)
 from farm.pulse import Patience, Pulse
 from shared.errors import Fault
 from tests.farm.workshop import ScriptedEngine, report
@@ -260,6 +271,35 @@ async def test_a_report_renews_what_is_at_hand_and_wakes_the_heartbeat() -> None
         nursery.born[0].say(report(checkpoints=["other"], forwards=9))
         await until(lambda: "pictor_engine_forwards_total 9.0" in told(child))
         assert not child._changed.is_set()
+
+
+async def test_a_report_renews_the_memory_that_the_fleet_is_told_of() -> None:
+    nursery = Nursery()
+    child = Child(nursery.start)
+    async with running(child):
+        await until(lambda: child.ready)
+        await child.changed_within(5)
+        nursery.born[0].say(report(tiers={"device": Tier(1000, 5000, 0, 4200)}))
+        async with asyncio.timeout(5):
+            await child.changed_within(60)
+        assert child.ready is not None
+        assert (child.ready.vram_bytes, child.ready.free_bytes) == (5000, 4200)
+
+
+async def test_a_wish_is_passed_on_once_and_anew_to_another_child(quick: None) -> None:
+    nursery = Nursery()
+    child = Child(nursery.start)
+    await child.expect(["early"])  # nobody is there to hear it, and that is no error
+    async with running(child):
+        await until(lambda: child.ready)
+        for wish in (["a", "b"], ["a", "b"], ["b", "a"], ["b", "a"], []):
+            await child.expect(wish)
+        assert nursery.born[0].sent == [Expect(["a", "b"]), Expect(["b", "a"]), Expect([])]
+        await child.expect(["a"])
+        nursery.born[0].die()
+        await until(lambda: len(nursery.born) == 2 and child.ready)
+        await child.expect(["a"])
+        assert nursery.born[1].sent == [Expect(["a"])]
 
 
 async def test_what_a_child_did_stays_counted_when_it_dies(quick: None) -> None:

@@ -12,7 +12,7 @@ import pytest
 from farm import tenure as tenure_module
 from farm.child import Child
 from farm.endings import Bench
-from farm.engine.messages import Drain, Drop, GivenBack, Render, ToChild, ToParent
+from farm.engine.messages import Drain, Drop, GivenBack, Ready, Render, ToChild, ToParent
 from farm.tenure import Tenure
 from shared import jobstore, workers
 from shared.config import Settings
@@ -168,6 +168,17 @@ async def test_a_beat_tells_who_is_there(stage: Stage) -> None:
     (row,) = await stage.known()
     assert (row.name, row.device, row.slots) == (WORKER, "scripted", 4)
     assert (row.checkpoints, row.draining) == (("postcards",), False)
+
+
+async def test_a_beat_tells_the_memory_and_that_of_a_dead_child_is_not_known(stage: Stage) -> None:
+    stage.child.ready = Ready("cuda:0", "scripted", [], vram_bytes=24 * 2**30, free_bytes=2**30)
+    await stage.tenure.beat()
+    (row,) = await stage.known()
+    assert (row.vram_bytes, row.free_bytes) == (24 * 2**30, 2**30)
+    stage.child.ready = None
+    await stage.tenure.beat()
+    (row,) = await stage.known()
+    assert (row.vram_bytes, row.free_bytes) == (0, 0)
 
 
 async def test_nobody_is_told_of_a_worker_that_was_never_ready(stage: Stage) -> None:

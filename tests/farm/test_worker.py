@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 
 from farm import worker as worker_module
 from farm.engine.client import EngineClient, EngineOptions
-from farm.engine.messages import Drain, Drop, GivenBack, Render, ToChild, ToParent
+from farm.engine.messages import Drain, Drop, Expect, GivenBack, Render, ToChild, ToParent
 from farm.worker import run_worker
 from shared import jobstore, workers
 from shared.bell import Bell, arq_pool, gpu_queue
@@ -98,6 +98,17 @@ async def test_a_ring_is_enough(
         async with asyncio.timeout(5):
             while await bell.depth(gpu_queue(WORKER)):
                 await asyncio.sleep(0.02)
+    await bell.close()
+
+
+async def test_what_the_queue_will_need_reaches_the_engine(
+    settings: Settings, engines: Engines
+) -> None:
+    bell = Bell(settings.redis)
+    async with working(settings):
+        assert await bell.ring_expect(WORKER, ["sdxl", "postcards"])
+        wish = await engines.born[0].heard(Expect)
+        assert wish == Expect(["sdxl", "postcards"])
     await bell.close()
 
 

@@ -18,7 +18,16 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from farm.embedded import Server, redis_server
-from shared.bell import ARQ_DEFAULTS, QUEUES, Bell, arq_pool, deserialize, gpu_queue, serialize
+from shared.bell import (
+    ARQ_DEFAULTS,
+    MOST_EXPECTED,
+    QUEUES,
+    Bell,
+    arq_pool,
+    deserialize,
+    gpu_queue,
+    serialize,
+)
 from shared.config import RedisSettings, Settings
 from shared.plans import Speed
 
@@ -79,6 +88,42 @@ async def test_picks_and_renders_do_not_swallow_each_other(settings: Settings) -
     await bell.ring(Speed.FAST, JOB, 1)
     await bell.ring_worker("gpu-0", JOB, 1)
     assert await bell.depth(QUEUES[Speed.FAST]) == await bell.depth(gpu_queue("gpu-0")) == 1
+    await bell.close()
+
+
+async def test_a_wish_is_rung_when_it_is_new_and_now_and_then_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bell, queue = Bell(settings.redis), gpu_queue("gpu-0")
+
+    async def rung(*names: str) -> list[tuple[Any, ...]]:
+        assert await bell.ring_expect("gpu-0", names)
+        return await drain(settings.redis, queue, "expect")
+
+    assert await rung() == []
+    assert await rung("a", "b", "a") == [("a", "b")]
+    assert await rung("a", "b") == []
+    assert await rung("b", "a") == [("b", "a")]
+    assert await rung() == [()]
+    many = [f"checkpoint-{number}" for number in range(20)]
+    assert await rung(*many) == [tuple(many[:MOST_EXPECTED])]
+    assert await bell.ring_expect("gpu-1", many)
+    assert await bell.depth(gpu_queue("gpu-1")) == 1
+    monkeypatch.setattr("shared.bell.EXPECT_AGAIN_S", 0.0)
+    assert await rung(*many) == [tuple(many[:MOST_EXPECTED])]
+    await bell.close()
+
+
+async def test_a_wish_that_redis_did_not_take_is_rung_again(own_redis: Server) -> None:
+    settings = RedisSettings(url=SecretStr(own_redis.url), socket_timeout_s=0.3)
+    bell = Bell(settings)
+    os.kill(own_redis.pid, signal.SIGSTOP)
+    assert not await bell.ring_expect("gpu-0", ["a"])
+    os.kill(own_redis.pid, signal.SIGCONT)
+    async with asyncio.timeout(10):
+        while not await bell.ring_expect("gpu-0", ["a"]):
+            await asyncio.sleep(0.05)
+    assert await drain(settings, gpu_queue("gpu-0"), "expect") == [("a",)]
     await bell.close()
 
 

@@ -86,6 +86,10 @@ class Household:
         away = {key for key, one in self.homes.items() if one.lodgings and one.lodgings.away}
         return away | self.busy
 
+    def open_to_newcomers(self, where: str) -> int:
+        """Bytes: the budget without those that are in use and those that never leave."""
+        return max(0, self.tiers[where].room(None, self.kept(where)))
+
     def take_in(
         self, where: str, key: Hashable, resident: Resident, *, now: float, keep_soon: bool = False
     ) -> bool:

@@ -54,6 +54,7 @@ class Pool:
             self.house, self.terms, device=device, load=load, lock=self._lock, clock=clock
         )
         self.ahead = ReadAhead(self._read_ahead)
+        self._opening: list[Key] = []  # to be read at the start, and not yet
         self._turns: defaultdict[Key, threading.Lock] = defaultdict(threading.Lock)
 
     # --- what the engine asks ----------------------------------------------------------------
@@ -63,7 +64,8 @@ class Pool:
         hot, warm = self.terms.named("hot"), self.terms.named("warm")
         for name in dict.fromkeys((self.catalog.default, *hot)):
             self.get(name)
-        self.expect([name for name in warm if name != self.catalog.default])
+        self._opening = [self.terms.key(name) for name in warm if name != self.catalog.default]
+        self.expect([])
 
     @property
     def warm(self) -> list[str]:
@@ -95,11 +97,15 @@ class Pool:
             self.house.shrink(now=self._clock())
 
     def expect(self, names: Sequence[str]) -> None:
-        """What the queue will need, the next first: read in the background while there is room."""
+        """What the queue will need, the next first: read in the background while there is room.
+
+        What is left to be read since the start comes after it.
+        """
         known = [self.terms.key(name) for name in names if name in self.catalog.checkpoints]
         with self._lock:
-            self.house.soon = tuple(known)
-        self.ahead.want(known)
+            wanted = list(dict.fromkeys((*known, *self._opening)))
+            self.house.soon = tuple(wanted)
+        self.ahead.want(wanted)
 
     def idle(self) -> int:
         """Gives unused memory back, in one piece for the next load. Bytes that the device got back.
@@ -134,8 +140,11 @@ class Pool:
     def report(self) -> PoolReport:
         with self._lock:
             tiers = self.house.tiers.items()
-            used = {where: tier.used for where, tier in tiers}
-            return self.tally.report(used=used, budget={where: one.budget for where, one in tiers})
+            return self.tally.report(
+                used={where: tier.used for where, tier in tiers},
+                budget={where: tier.budget for where, tier in tiers},
+                free={where: self.house.open_to_newcomers(where) for where, _ in tiers},
+            )
 
     # --- how ---------------------------------------------------------------------------------
 
@@ -178,6 +187,8 @@ class Pool:
                     self.house.arriving.discard(key)
 
     def _read_ahead(self, key: Key) -> None:
+        with self._lock:
+            self._opening = [other for other in self._opening if other != key]
         with self._turn(key):
             self._carrier.read_ahead(key)
 

@@ -24,7 +24,8 @@ class PoolReport:
     """Each `get` is one of: a hit (on the device), a warm hit (from the host), a miss, a failure.
 
     `traffic` by the tier it came from, and `ahead` what was read before it was asked for; `used`,
-    `budget` (bytes) and `evictions` by the tier that holds it.
+    `budget` and `free` (bytes) and `evictions` by the tier that holds it; `free` is what a newcomer
+    could have if all that may leave left for it.
     """
 
     hits: int
@@ -35,6 +36,7 @@ class PoolReport:
     evictions: dict[str, int]
     used: dict[str, int]
     budget: dict[str, int]
+    free: dict[str, int]
 
     @property
     def gets(self) -> int:
@@ -58,7 +60,9 @@ class Tally:
             return known.seconds * size / known.bytes
         return size / GUESSED[source]
 
-    def report(self, *, used: dict[str, int], budget: dict[str, int]) -> PoolReport:
+    def report(
+        self, *, used: dict[str, int], budget: dict[str, int], free: dict[str, int]
+    ) -> PoolReport:
         return PoolReport(
             hits=self.hits,
             warm_hits=self._traffic["host"].loads,
@@ -68,4 +72,5 @@ class Tally:
             evictions=dict(self.evictions),
             used=used,
             budget=budget,
+            free=free,
         )

@@ -19,6 +19,7 @@ from farm.engine.client import EngineClient, EngineOptions
 from farm.engine.messages import (
     Drain,
     Drop,
+    Expect,
     Failed,
     GivenBack,
     Inspect,
@@ -115,6 +116,8 @@ async def test_a_life_from_ready_to_drain(start: Start, tmp_path: Path) -> None:
     assert (ready.device, ready.checkpoints) == ("cpu", ["postcards"])
     report = await child.until(Report)
     assert (report.checkpoints, report.tiers["device"].budget) == (["postcards"], 3 * 2**30)
+    device = report.tiers["device"]
+    assert (ready.vram_bytes, ready.free_bytes) == (3 * 2**30, device.budget - device.used)
 
     await child.render("good")
     await child.render("bad", spec=recipe(sampler="magic").as_dict())
@@ -184,6 +187,30 @@ unless(Pool, "get", lambda name, *_: name == "slow")
 unless(Decoder, "pictures", lambda family, latents, *_: len(latents) == 2)
 unless(ImageFilter, "inspect", lambda pictures: len(pictures) == 3)
 """
+
+
+async def test_an_expected_checkpoint_is_warm_before_its_job_arrives(tmp_path: Path) -> None:
+    catalog = catalog_with_twin(tmp_path, "twin")
+    child = Child(await EngineClient.start(replace(options(tmp_path), catalog=catalog, vram_gb=3)))
+    try:
+        ready = await child.until(Ready)
+        assert ready.checkpoints == ["postcards"]
+        await child.client.send(Expect(["twin", "nowhere"]))
+        told = await child.until(Report)
+        while told.checkpoints != ["postcards", "twin"]:
+            told = await child.until(Report)
+        assert (told.loads["ahead"].count, told.loads["disk"].count) == (1, 1)
+        assert told.tiers["device"].free == ready.free_bytes  # it would leave for another
+
+        await child.render("job", spec=recipe(checkpoint="twin", images=1).as_dict())
+        await child.until(Rendered, "job")
+        assert not [one for one in child.said if isinstance(one, Loading)]
+        await child.client.send(Drain())
+        last = await child.until(Report)
+        assert (last.misses, last.loads["ahead"].count) == (told.misses, 1)
+    finally:
+        child.client.kill()
+        await child.client.close()
 
 
 async def test_sigterm_gives_back_each_job_once_wherever_it_is(tmp_path: Path) -> None:

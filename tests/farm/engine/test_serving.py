@@ -132,6 +132,41 @@ def test_a_report_comes_every_so_often_and_only_with_news(desk: Desk) -> None:
     assert reports(desk)[-1].forwards == 99
 
 
+def test_other_room_is_told_sooner_than_other_numbers(desk: Desk) -> None:
+    now = [0.0]
+    reporter = Reporter(desk.engine, clock=lambda: now[0])
+    reporter.look()
+    pool = desk.engine.pool
+    pool.reserve("overlay", 1000)
+    reporter.look()
+    assert len(reports(desk)) == 1
+    now[0] = reporting.SOON_S
+    reporter.look()
+    first, second = (one.tiers["device"] for one in reports(desk))
+    assert (second.budget, second.free) == (first.budget, first.free - 1000)
+    pool.release("overlay")
+    assert reporter.behind
+    now[0] = 2 * reporting.SOON_S
+    reporter.look()
+    assert reports(desk)[-1].tiers["device"].free == first.free
+    assert not reporter.behind
+
+
+def test_an_idle_loop_tells_of_room_before_its_next_report(
+    parent: Parent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr(reporting, "SOON_S", 0.05)
+    parent.thread.start()
+    parent.until(lambda: reports(parent.desk))
+    full = reports(parent.desk)[-1].tiers["device"].free
+    parent.desk.engine.pool.reserve("overlay", 1000)
+    parent.render("job", steps=1)  # and in its wake the room beside it, long before EVERY_S
+    parent.until(lambda: reports(parent.desk)[-1].tiers["device"].free == full - 1000)
+    parent.mailbox.put(Drain())
+    parent.thread.join(10)
+
+
 def test_an_idle_loop_tells_what_happened_beside_it(
     parent: Parent, monkeypatch: pytest.MonkeyPatch
 ) -> None:

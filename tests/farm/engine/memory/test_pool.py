@@ -429,6 +429,22 @@ def test_idle_gives_back_once(five: Catalog, monkeypatch: pytest.MonkeyPatch) ->
     assert asked == ["cpu", "cpu"]
 
 
+def test_what_a_newcomer_could_have_is_all_but_what_is_held_or_never_leaves(five: Catalog) -> None:
+    pool, _ = made(five)
+
+    def free() -> int:
+        return pool.report().free["device"] // ALIGNMENT
+
+    assert free() == 20
+    held = pool.get("a")
+    assert free() == 10
+    del held
+    gc.collect()
+    assert (free(), pool.warm) == (20, ["a", "home"])
+    pool.resize(5 * ALIGNMENT)
+    assert free() == 0
+
+
 # --- read-ahead and threads ------------------------------------------------------------------
 
 
@@ -473,6 +489,18 @@ def test_one_at_a_time_is_read_ahead_and_the_last_wish_counts(five: Catalog) -> 
     gate.set()
     assert pool.ahead.wait(10)
     assert disk.reads == ["home", "a", "c", "b"]
+
+
+def test_a_wish_comes_before_what_is_read_at_the_start_and_not_in_its_place(five: Catalog) -> None:
+    pool, disk = made(five)
+    gate = disk.gates["a"] = threading.Event()
+    disk.reading.clear()
+    pool.open()
+    assert disk.reading.wait(10)
+    pool.expect(["rare", "b"])
+    gate.set()
+    assert pool.ahead.wait(10)
+    assert disk.reads == ["home", "a", "rare", "b", "c"]
 
 
 def test_what_is_expected_stays_before_what_is_not(five: Catalog) -> None:
