@@ -34,6 +34,7 @@ from shared.config import DiscordSettings, Settings
 from shared.connections import Database, connect_redis
 from shared.errors import Fault
 from shared.events import Events
+from shared.outlooks import Outlooks
 from shared.plans import read_plans
 from shared.safety import PromptScreen, read_blocklist
 from shared.storage import open_store
@@ -72,7 +73,10 @@ async def wired(settings: Settings) -> AsyncIterator[PictorBot]:
         bell, events = Bell(settings.redis), Events(redis)
         stack.push_async_callback(bell.close)
         seed = partial(secrets.randbelow, 2**32)
-        desk = FrontDesk(database, bell, events, book, catalog, screen, draw_seed=seed)
+        outlooks = Outlooks(redis)
+        desk = FrontDesk(
+            database, bell, events, book, catalog, screen, draw_seed=seed, outlooks=outlooks
+        )
         bot = PictorBot()
         store = open_store(settings.storage)
         linked = reaches(settings.discord.api_base, store.url("probe"))
@@ -80,6 +84,7 @@ async def wired(settings: Settings) -> AsyncIterator[PictorBot]:
             Mail(bot, store),
             database=database,
             events=events,
+            outlooks=outlooks,
             painter=Painter(store.url, partial(_title, catalog), linked),
             interval_s=settings.discord.edit_interval_s,
         )

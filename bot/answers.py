@@ -1,14 +1,17 @@
 """What one person alone reads: refusals, apologies, notices, /info, /queue, /settings. Pure."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import accumulate
+from uuid import UUID
 
 from bot.cards import PANEL_LIMIT, Card, Colour, Panel
-from bot.messages import UNCHARGED, duration, gpu_time, quote
+from bot.messages import UNCHARGED, News, duration, gpu_time, quote, steps_line
 from shared.errors import Fault, Refusal
 from shared.jobs import Job, JobState
-from shared.orders import Info
+from shared.orders import Info, Prospects
 from shared.plans import Plan, Speed
+from shared.waits import Outlook, place_and_time
 
 _TITLES: Mapping[str, str] = {
     "empty_prompt": "Nothing to draw yet",
@@ -18,6 +21,8 @@ _TITLES: Mapping[str, str] = {
     "too_many_steps": "More steps than your plan has",
     "no_credit": "Not enough GPU time left",
     "too_many_waiting": "Your line is full",
+    "too_many_at_once": "More than may wait at once",
+    "no_gpu_large_enough": "No GPU here is large enough",
     "not_yours": "That is somebody else's",
     "already_finished": "Too late for that",
     "prompt_blocked": "This prompt was blocked",
@@ -28,7 +33,7 @@ _STATES = {
     JobState.RUNNING: "running",
 }
 UNKNOWN_FAULT = "Please try again. If it happens again, tell an operator the number below."
-QUEUE_LINES = 15
+QUEUE_JOBS = 15
 
 
 def refusal_card(refusal: Refusal) -> Card:
@@ -80,20 +85,56 @@ def finished(counts: Mapping[str, int]) -> str:
     return ", ".join(told) or "none yet"
 
 
-def queue_card(jobs: Sequence[Job], now: datetime) -> Card:
-    if not jobs:
+def queue_card(ahead: Prospects, now: datetime, *, news: Callable[[UUID], News]) -> Card:
+    """`news` knows the progress of jobs whose messages are open."""
+    if not ahead.jobs:
         return _private(
             "Nothing of yours is waiting or running. /imagine something!", title="Your jobs"
         )
-    lines = [queue_line(job, now) for job in jobs[:QUEUE_LINES]]
-    if len(jobs) > QUEUE_LINES:
-        lines.append(f"and {len(jobs) - QUEUE_LINES} more")
-    return _private("\n".join(lines), title="Your jobs", footer="Stop one with /cancel.")
+    jobs = ahead.jobs[:QUEUE_JOBS]
+    entries = _fitting(
+        [queue_entry(job, ahead.outlook(job), news(job.id), now=now) for job in jobs]
+    )
+    if len(ahead.jobs) > len(entries):
+        entries.append(f"and {len(ahead.jobs) - len(entries)} more")
+    if ahead.waiting and ahead.outlooks is None:
+        entries.append("How long the wait is, nobody can say at the moment.")
+    return _private("\n".join(entries), title="Your jobs", footer=_caps(ahead))
 
 
-def queue_line(job: Job, now: datetime) -> str:
-    age = duration(now - job.submitted_at)
-    return f"**{_STATES.get(job.state, job.state)}** {quote(job.prompt, 120)} ({job.speed}, {age})"
+def queue_entry(job: Job, outlook: Outlook | None, news: News, *, now: datetime) -> str:
+    """What it is, and below it how it stands."""
+    age = duration(timedelta(seconds=round((now - job.submitted_at).total_seconds())))
+    first = f"**{_state(job, news)}** {quote(job.prompt, 100)} ({job.speed}, {age})"
+    return "\n".join([first, *filter(None, [_how_it_stands(job, outlook, news)])])
+
+
+def _fitting(entries: Sequence[str]) -> list[str]:
+    """The first of them that leave room for a last word."""
+    ends = accumulate(len(entry) + 1 for entry in entries)
+    return [entry for entry, end in zip(entries, ends, strict=True) if end <= PANEL_LIMIT - 100]
+
+
+def _state(job: Job, news: News) -> str:
+    if job.state is JobState.RUNNING:
+        return f"drawing, {news.fraction:.0%}" if news.fraction else "drawing"
+    return _STATES.get(job.state, job.state)
+
+
+def _how_it_stands(job: Job, outlook: Outlook | None, news: News) -> str:
+    if job.state is JobState.RUNNING:
+        return steps_line(news)
+    if job.state is not JobState.WAITING or outlook is None:
+        return ""
+    return " · ".join(part for part in (place_and_time(outlook), outlook.reason) if part)
+
+
+def _caps(ahead: Prospects) -> str:
+    plan = ahead.plan
+    return (
+        f"{ahead.running} of {plan.max_running} running, {ahead.waiting} of {plan.max_waiting}"
+        " waiting. Stop one with /cancel."
+    )
 
 
 def choice_label(job: Job) -> str:

@@ -22,11 +22,13 @@ from shared import jobstore
 from shared.connections import Database
 from shared.errors import Fault
 from shared.events import EventKind, Events, JobEvent
-from shared.jobs import Job, Route
+from shared.jobs import Job, JobState, Route
+from shared.outlooks import Outlooks, waiting_event
 
 log = logging.getLogger(__name__)
 
 RECONCILE_S = 2.0  # what a lost event may cost
+SILENT_FOR = timedelta(seconds=10)  # then nobody knows how long a job waits
 TICK_S = 0.1
 EDITS_PER_TICK = 4  # 40 a second: under Discord's 50, with room for answers
 MAX_WAIT_S = 60.0
@@ -47,6 +49,7 @@ class Courier:
         *,
         database: Database,
         events: Events,
+        outlooks: Outlooks,
         painter: Painter,
         interval_s: float,
         now: Callable[[], datetime] = utc_now,
@@ -54,9 +57,11 @@ class Courier:
         self._mail = mail
         self._database = database
         self._events = events
+        self._outlooks = outlooks
         self._painter = painter
         self._interval = timedelta(seconds=interval_s)
         self._now = now
+        self._told_at = now()
         self._open: dict[UUID, Delivery] = {}
         self._editing: dict[UUID, asyncio.Task[None]] = {}
         self._early: dict[UUID, News] = {}
@@ -90,6 +95,11 @@ class Courier:
         finally:
             self._firsts.pop(job.id, None)
         return True
+
+    def news(self, job_id: UUID) -> News:
+        """The latest of a job whose message is open here."""
+        delivery = self._open.get(job_id)
+        return delivery.news if delivery else News()
 
     def wake(self) -> None:
         self._ask.set()
@@ -137,6 +147,7 @@ class Courier:
             self._learn(job, route)
         for job_id in before - {job.id for job, _ in rows}:
             await self._let_go(job_id)
+        await self._foresee()
         await self._drop_old_tokens()
 
     def _learn(self, job: Job, route: Route) -> None:
@@ -161,6 +172,21 @@ class Courier:
                 delivery.learn(job)
                 return
         del self._open[job_id]
+
+    async def _foresee(self) -> None:
+        """What was said of waiting jobs before this process listened; and nothing any more from a
+        dispatcher that is gone."""
+        waiting = [d for d in self._open.values() if d.job.state is JobState.WAITING]
+        told = await self._outlooks.read([d.job.id for d in waiting]) if waiting else {}
+        if told is not None:
+            self._told_at = self._now()
+        silent = self._now() - self._told_at > SILENT_FOR
+        for delivery in waiting:
+            outlook = (told or {}).get(delivery.job.id)
+            if silent:
+                delivery.unhear()
+            elif outlook and delivery.news.waiting is None:
+                delivery.hear(waiting_event(outlook))
 
     async def _drop_old_tokens(self) -> None:
         """A token edits a person's messages for 15 minutes; after that it is only a secret to lose."""

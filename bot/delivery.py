@@ -1,6 +1,6 @@
 """One open message, as far as this process knows it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from bot.cards import Card
@@ -11,7 +11,7 @@ from shared.jobs import Job, JobState, Route
 
 @dataclass(slots=True, eq=False)
 class Delivery:
-    """What is kept here may be lost: the rows bring all of it back but `news`."""
+    """What is kept here may be lost: the rows and the outlooks bring it back, but for progress."""
 
     job: Job
     route: Route
@@ -39,6 +39,11 @@ class Delivery:
         news = self.news.heard(event)
         self.stale = self.stale or news != self.news
         self.news = news
+
+    def unhear(self) -> None:
+        """What it was told of its wait holds no more."""
+        self.stale = self.stale or self.news.waiting is not None
+        self.news = replace(self.news, waiting=None)
 
     @property
     def ended(self) -> bool:

@@ -21,6 +21,7 @@ from bot.cards import (
 from shared.events import EventKind, JobEvent
 from shared.jobs import Job, JobKind, JobState
 from shared.plans import Speed
+from shared.waits import place_and_time
 
 BAR_CELLS = 14
 UNCHARGED = "You were not charged."
@@ -204,9 +205,8 @@ def waiting_line(job: Job, news: News) -> str:
         return "A GPU is taking it on."
     if event is None:
         return _patience(job)
-    parts = [f"Position {event.position}" if event.position else "", _eta(event.eta_s)]
-    first = " · ".join(part for part in parts if part)
-    return "\n".join(line for line in (first, event.reason or "") if line) or _patience(job)
+    lines = [place_and_time(event), event.reason or ""]
+    return "\n".join(line for line in lines if line) or _patience(job)
 
 
 def _patience(job: Job) -> str:
@@ -216,15 +216,20 @@ def _patience(job: Job) -> str:
 
 
 def progress_line(news: News) -> str:
-    """A slim bar, then step of steps, speed and time left where they are known."""
+    """A slim bar, then how far it is where that is known."""
     filled = round(news.fraction * BAR_CELLS)
     bar = "`" + "━" * filled + "╌" * (BAR_CELLS - filled) + "`"
+    return f"{bar} {steps_line(news) or 'warming up'}"
+
+
+def steps_line(news: News) -> str:
+    """`step 5 of 12 · 9.8 it/s · about 1 s left`, or nothing while nobody knows."""
     event = news.progress
     if event is None or event.steps <= 0:
-        return f"{bar} warming up"
+        return ""
     rate = f"{event.steps_per_s:.1f} it/s" if event.steps_per_s > 0 else ""
     parts = [f"step {event.step} of {event.steps}", rate, _eta(event.eta_s)]
-    return f"{bar} " + " · ".join(part for part in parts if part)
+    return " · ".join(part for part in parts if part)
 
 
 def _eta(seconds: float | None) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from shared import jobstore, ledger, limits
+from shared import fleets, jobstore, ledger, limits, workers
 from shared.accounts import Account
 from shared.catalog import Catalog
 from shared.connections import Session
@@ -47,11 +47,18 @@ class Acceptance:
         speed = limits.choose_speed(order.speed, account.default_speed, plan)
         _, waiting = await jobstore.running_and_waiting(session, account.id)
         limits.check_waiting(waiting, len(order.specs), plan)
+        await self._check_fleet(session, order.specs[0])
         total = sum(self._price(spec, speed) for spec in order.specs)
         if total > balance.available_ms:
             hint = limits.relax_hint(plan, speed)
             raise ledger.no_credit(total, balance.available_ms, hint=hint)
         return speed
+
+    async def _check_fleet(self, session: Session, spec: RenderSpec) -> None:
+        """The copies of an order differ in their seeds alone."""
+        if fleets.needed_bytes(spec, self.catalog):
+            fleet = await workers.memories(session, fleets.RECENTLY_S)
+            fleets.check_fits(spec, self.catalog, fleet)
 
     async def _insert(
         self, session: Session, account: Account, order: Order, *, speed: Speed, copy: int

@@ -17,13 +17,15 @@ from shared.catalog import Catalog, Checkpoint, unknown_words
 from shared.connections import Database, Session
 from shared.errors import Refusal
 from shared.events import EventKind, Events, JobEvent
-from shared.jobs import Job, JobKind, Route
+from shared.jobs import Job, JobKind, JobState, Route
 from shared.lineage import reroll_spec, upscale_spec, vary_spec
 from shared.orders import Info as Info
 from shared.orders import Order
 from shared.orders import Person as Person
+from shared.orders import Prospects as Prospects
 from shared.orders import Receipt as Receipt
 from shared.orders import Submission as Submission
+from shared.outlooks import Outlooks
 from shared.plans import PlanBook, Speed
 from shared.prompt import parse, readable
 from shared.safety import Decision, PromptScreen, Verdict, sentence_for
@@ -43,7 +45,9 @@ class FrontDesk:
         screen: PromptScreen,
         *,
         draw_seed: Callable[[], int],
+        outlooks: Outlooks | None = None,
     ) -> None:
+        """Without `outlooks` nobody is told how long it may take."""
         self._database = database
         self._bell = bell
         self._events = events
@@ -51,6 +55,7 @@ class FrontDesk:
         self._catalog = catalog
         self._screen = screen
         self._draw_seed = draw_seed
+        self._outlooks = outlooks
         self._acceptance = Acceptance(book, catalog)
 
     async def submit(self, submission: Submission) -> Receipt:
@@ -136,6 +141,15 @@ class FrontDesk:
         async with self._database.begin() as session:
             account = await self._account(session, person)
             return await jobstore.open_jobs(session, account.id)
+
+    async def prospects(self, person: Person) -> Prospects:
+        """The same, and what may be expected of it."""
+        async with self._database.begin() as session:
+            account = await self._account(session, person)
+            jobs = await jobstore.open_jobs(session, account.id)
+        waiting = [job.id for job in jobs if job.state is JobState.WAITING]
+        told = await self._outlooks.read(waiting) if self._outlooks else None
+        return Prospects(tuple(jobs), self._book.plan(account.plan), told)
 
     async def _submit(self, submission: Submission) -> Receipt:
         person, plan = submission.person, self._book.plan(submission.person.plan)
@@ -230,9 +244,15 @@ class FrontDesk:
         raise Refusal("prompt_blocked", sentence_for(verdict), field="prompt")
 
     async def _accept(self, order: Order) -> Receipt:
-        async with self._database.begin() as session:
-            account = await self._account(session, order.person)
-            receipt = await self._acceptance.accept(session, account, order)
+        try:
+            async with self._database.begin() as session:
+                account = await self._account(session, order.person)
+                receipt = await self._acceptance.accept(session, account, order)
+        except Refusal as refusal:
+            if refusal.code != limits.LINE_FULL:
+                raise
+            ahead = await self.prospects(order.person)
+            raise limits.with_next_start(refusal, ahead.next_start_s) from None
         if receipt.created:
             await self._announce(receipt.jobs)
         return receipt

@@ -3,7 +3,9 @@
 from shared.errors import Refusal
 from shared.jobs import Job, JobKind, JobState
 from shared.plans import Plan, Speed
+from shared.waits import about
 
+LINE_FULL, TOO_MANY_AT_ONCE = "too_many_waiting", "too_many_at_once"
 _ENDED = {
     JobState.SUCCEEDED: "finished",
     JobState.FAILED: "failed",
@@ -37,13 +39,24 @@ def check_speed(speed: Speed, plan: Plan) -> None:
 
 
 def check_waiting(waiting: int, more: int, plan: Plan) -> None:
-    if waiting + more > plan.max_waiting:
-        now = f"{waiting} waiting now" if waiting else "none waiting yet"
+    most, field = plan.max_waiting, "repeat" if more > 1 else None
+    allowed = f"The {plan.title} plan lets {most} jobs wait at once and this would add {more}."
+    if more > most:
+        raise Refusal(TOO_MANY_AT_ONCE, f"{allowed} Ask for {most} or fewer.", field=field)
+    if waiting + more > most:
         sentence = (
-            f"The {plan.title} plan lets {plan.max_waiting} jobs wait at once; you have {now} and"
-            f" this would add {more}. Wait until one starts, or cancel one with /cancel."
+            f"{waiting} of {most} are waiting. {allowed}"
+            " Cancel one with /cancel, or wait until one starts."
         )
-        raise Refusal("too_many_waiting", sentence, field="repeat" if more > 1 else None)
+        raise Refusal(LINE_FULL, sentence, field=field)
+
+
+def with_next_start(full: Refusal, start_s: float | None) -> Refusal:
+    """A full line, and when its first one starts, if anybody knows."""
+    if start_s is None:
+        return full
+    sentence = f"{full.sentence} The next starts in {about(start_s, start_s)}."
+    return Refusal(full.code, sentence, field=full.field)
 
 
 def check_steps(steps: int, plan: Plan) -> None:

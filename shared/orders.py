@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from shared.accounts import Account
-from shared.jobs import Job, JobKind, Route
+from shared.jobs import Job, JobKind, JobState, Route
 from shared.ledger import Balance
 from shared.plans import Plan, Speed
 from shared.safety import Verdict
 from shared.spec import RenderSpec
+from shared.waits import Outlook
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,33 @@ class Info:
     running: int
     waiting: int
     counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Prospects:
+    """What of an account is not finished, the oldest first; `outlooks` by job, None when nobody tells."""
+
+    jobs: tuple[Job, ...]
+    plan: Plan
+    outlooks: Mapping[UUID, Outlook] | None
+
+    def outlook(self, job: Job) -> Outlook | None:
+        return (self.outlooks or {}).get(job.id)
+
+    @property
+    def waiting(self) -> int:
+        return sum(job.state is JobState.WAITING for job in self.jobs)
+
+    @property
+    def running(self) -> int:
+        """A dispatched job counts: its turn has come."""
+        return len(self.jobs) - self.waiting
+
+    @property
+    def next_start_s(self) -> float | None:
+        """Seconds until the first of those that wait gets a GPU."""
+        known = (one.start_s for one in (self.outlooks or {}).values() if one.start_s is not None)
+        return min(known, default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import and_, delete, func, literal, select
+from sqlalchemy import ColumnElement, and_, delete, func, literal, select
 from sqlalchemy.dialects.postgresql import insert as insert_row
 
 from shared.connections import Session
@@ -58,18 +58,36 @@ async def heartbeat(
     await session.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What checkpoints may take on a worker's device, in bytes; 0 where it is not known."""
+
+    device: str
+    vram_bytes: int
+
+
+async def memories(session: Session, within_s: float) -> list[Memory]:
+    """Of the workers that were seen in the last `within_s` seconds, also of those that just restart."""
+    query = select(workers.c.device, workers.c.vram_bytes).where(_seen_within(within_s))
+    return [Memory(*row) for row in await session.execute(query)]
+
+
 async def live_workers(session: Session, silent_s: float) -> list[WorkerRow]:
     """Those seen in the last `silent_s` seconds, by name."""
-    patience = func.make_interval(0, 0, 0, 0, 0, 0, literal(float(silent_s)))
     query = (
         select(workers, jobs.c.speed, func.count(jobs.c.id).label("count"), _ALONE.label("alone"))
         .join_from(workers, jobs, _HOLDS, isouter=True)
-        .where(workers.c.seen_at > func.clock_timestamp() - patience)
+        .where(_seen_within(silent_s))
         .group_by(workers.c.name, jobs.c.speed)
         .order_by(workers.c.name)
     )
     rows = groupby(await session.execute(query), key=lambda row: row.name)
     return [_worker(list(of_one)) for _, of_one in rows]
+
+
+def _seen_within(seconds: float) -> ColumnElement[bool]:
+    patience = func.make_interval(0, 0, 0, 0, 0, 0, literal(float(seconds)))
+    return workers.c.seen_at > func.clock_timestamp() - patience
 
 
 _HOLDS = and_(

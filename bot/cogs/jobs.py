@@ -27,8 +27,8 @@ class Jobs(commands.Cog):
     @app_commands.command(description="Your jobs that are waiting or running")
     async def queue(self, interaction: Interaction) -> None:
         await open_private(interaction)
-        jobs = await self._desk.queue(await self._reception.person(interaction))
-        await tell(interaction, queue_card(jobs, datetime.now(UTC)))
+        ahead = await self._desk.prospects(await self._reception.person(interaction))
+        await tell(interaction, queue_card(ahead, datetime.now(UTC), news=self._courier.news))
 
     @app_commands.command(description="Stop one of your jobs; nothing is charged for it")
     @app_commands.describe(job="Which one; left out, your newest")

@@ -20,8 +20,10 @@ from shared.config import Settings
 from shared.connections import Database, Session, connect_redis
 from shared.events import EventKind, Events, JobEvent
 from shared.jobs import Job, Route
+from shared.outlooks import Outlooks, waiting_event
 from shared.plans import read_plans
 from shared.storage import LocalStore
+from shared.waits import Outlook
 from tests.bot.clerk import Clerk
 from tests.bot.farmhand import Farmhand, progress
 from tests.bot.making import NOWHERE, PAINTER
@@ -43,19 +45,20 @@ class Watch:
 class Desk:
     """A courier whose turns the test takes, and hands at the farm."""
 
-    def __init__(self, clerk: Clerk, database: Database, events: Events, farm: Farmhand) -> None:
+    def __init__(self, clerk: Clerk, database: Database, redis: "Redis", farm: Farmhand) -> None:
         self.watch, self.farm = Watch(), farm
-        self.events = events
-        self._parts = (clerk, database, events)
+        self.events, self.outlooks = Events(redis), Outlooks(redis)
+        self._parts = (clerk, database)
         self.courier = self.restart()
 
     def restart(self) -> Courier:
         """What a new process knows: the rows."""
-        clerk, database, events = self._parts
+        clerk, database = self._parts
         self.courier = Courier(
             Mail(clerk, NOWHERE),
             database=database,
-            events=events,
+            events=self.events,
+            outlooks=self.outlooks,
             painter=PAINTER,
             interval_s=1.5,
             now=self.watch.now,
@@ -72,20 +75,36 @@ class Desk:
 
 
 @pytest.fixture
-async def events(settings: Settings) -> AsyncIterator[Events]:
-    redis = connect_redis(settings.redis)
-    yield Events(redis)
-    await redis.aclose()
+async def redis(settings: Settings) -> AsyncIterator["Redis"]:
+    client = connect_redis(settings.redis)
+    yield client
+    await client.aclose()
 
 
 @pytest.fixture
-def farm(settings: Settings, database: Database, events: Events) -> Farmhand:
-    return Farmhand(database, events, read_plans(settings.plans_file))
+def farm(settings: Settings, database: Database, redis: "Redis") -> Farmhand:
+    return Farmhand(database, Events(redis), read_plans(settings.plans_file))
 
 
 @pytest.fixture
-def desk(clerk: Clerk, database: Database, events: Events, farm: Farmhand) -> Desk:
-    return Desk(clerk, database, events, farm)
+def desk(clerk: Clerk, database: Database, redis: "Redis", farm: Farmhand) -> Desk:
+    return Desk(clerk, database, redis, farm)
+
+
+def foreseen(job: Job, position: int) -> Outlook:
+    return Outlook(
+        job.id,
+        position,
+        start_s=100,
+        eta_s=170,
+        eta_low_s=118,
+        eta_high_s=251,
+        reason="the model is loading",
+    )
+
+
+async def line(local: LocalDiscord, message_id: str) -> str:
+    return str((await local.message(message_id))["embeds"][0]["description"])
 
 
 async def edits(local: LocalDiscord) -> list[dict[str, Any]]:
@@ -370,9 +389,14 @@ async def test_running_it_hears_events_and_reads_rows(
 async def test_without_redis_the_rows_suffice(
     clerk: Clerk, database: Database, farm: Farmhand, local: LocalDiscord, route: Route
 ) -> None:
-    silent = Events(Redis(host="127.0.0.1", port=1, socket_connect_timeout=0.2))
+    away = Redis(host="127.0.0.1", port=1, socket_connect_timeout=0.2)
     courier = Courier(
-        Mail(clerk, NOWHERE), database=database, events=silent, painter=PAINTER, interval_s=1.5
+        Mail(clerk, NOWHERE),
+        database=database,
+        events=Events(away),
+        outlooks=Outlooks(away),
+        painter=PAINTER,
+        interval_s=1.5,
     )
     task = asyncio.create_task(courier.run())
     job = await farm.start((await farm.accept(route)).id)
@@ -380,6 +404,46 @@ async def test_without_redis_the_rows_suffice(
     await until_grid(local, route.message_id)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_after_a_restart_the_wait_is_told_at_once(
+    desk: Desk, local: LocalDiscord, route: Route
+) -> None:
+    job = await desk.farm.accept(route)
+    await desk.outlooks.publish([foreseen(job, 3)])
+    desk.restart()
+    await desk.turn()
+    told = await line(local, route.message_id)
+    assert told == "Position 3 · about 2 to 4 min\nthe model is loading"
+
+
+async def test_an_event_is_newer_than_the_board(
+    desk: Desk, local: LocalDiscord, route: Route
+) -> None:
+    job = await desk.farm.accept(route)
+    await desk.outlooks.publish([foreseen(job, 3)])
+    desk.courier.hear(waiting_event(foreseen(job, 2)))
+    await desk.turn()
+    assert "Position 2" in await line(local, route.message_id)
+
+
+async def test_what_a_dead_dispatcher_foresaw_is_taken_back(
+    desk: Desk, local: LocalDiscord, route: Route
+) -> None:
+    job = await desk.farm.accept(route)
+    await desk.outlooks.publish([foreseen(job, 3)])
+    await desk.turn()
+    await desk.outlooks.forget()
+    desk.watch.advance(9)
+    await desk.turn()
+    assert "Position 3" in await line(local, route.message_id)
+    desk.watch.advance(2)
+    await desk.turn()
+    assert await line(local, route.message_id) == "In line for a GPU."
+    await desk.outlooks.publish([foreseen(job, 1)])
+    desk.watch.advance(2)
+    await desk.turn()
+    assert "Position 1" in await line(local, route.message_id)
 
 
 async def test_where_links_cannot_be_reached_pictures_are_uploaded(
@@ -390,6 +454,7 @@ async def test_where_links_cannot_be_reached_pictures_are_uploaded(
         Mail(clerk, store),
         database=database,
         events=desk.events,
+        outlooks=desk.outlooks,
         painter=replace(PAINTER, linked=False),
         interval_s=1.5,
     )
@@ -421,6 +486,7 @@ async def test_a_picture_that_is_gone_still_ends_the_message(
         Mail(clerk, LocalStore(tmp_path, "http://127.0.0.1:1")),
         database=database,
         events=desk.events,
+        outlooks=desk.outlooks,
         painter=replace(PAINTER, linked=False),
         interval_s=1.5,
     )
@@ -489,7 +555,7 @@ async def test_news_that_outruns_the_row_is_kept_but_not_for_ever(
     desk.courier.hear(JobEvent(job.id, EventKind.WAITING, position=3, eta_s=9.0))
     await desk.turn()
     told = (await local.message(route.message_id))["embeds"][0]["description"]
-    assert told == "Position 3 · about 9 s left"
+    assert told == "Position 3 · about 9 s"
     for _ in range(EARLY_NEWS + 10):
         desk.courier.hear(JobEvent(uuid4(), EventKind.PROGRESS, step=1, steps=2))
     assert len(desk.courier._early) == EARLY_NEWS

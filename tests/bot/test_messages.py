@@ -1,19 +1,26 @@
+from collections.abc import Mapping
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from bot.answers import fault_card, queue_card, refusal_card
 from bot.buttons import TEMPLATE, embed_of, read_press, view_of
-from bot.cards import CONTENT_LIMIT, Action, Card, Look, custom_id
+from bot.cards import CONTENT_LIMIT, PANEL_LIMIT, Action, Card, Look, custom_id
 from bot.messages import News, duration, gpu_time, headline, quote
+from shared.config import SHARED
 from shared.errors import Fault, Refusal
 from shared.events import EventKind, JobEvent
-from shared.jobs import JobKind, JobState
-from shared.plans import Speed
+from shared.jobs import Job, JobKind, JobState
+from shared.orders import Prospects
+from shared.plans import Speed, read_plans
+from shared.waits import Outlook
 from tests.bot.making import JOB_ID, NOON, PAINTER, PARENT_ID, Shown, make_job, make_spec
 
+PLAN = read_plans(SHARED / "plans.toml").plan("free")
 GRID = (Shown("grid", 0, "grid.webp"), *(Shown("image", i, f"{i}.png") for i in range(4)))
 HALF = JobEvent(JOB_ID, EventKind.PROGRESS, step=5, steps=12, steps_per_s=9.84, eta_s=0.7)
 
@@ -34,9 +41,12 @@ def test_a_waiting_job_says_so_and_can_be_cancelled() -> None:
 
 
 def test_position_eta_and_reason_are_told() -> None:
-    event = JobEvent(JOB_ID, EventKind.WAITING, position=3, eta_s=74.4, reason="Two of yours run.")
+    event = JobEvent(JOB_ID, EventKind.WAITING, position=3, eta_s=150, reason="Two of yours run.")
     card = PAINTER.paint(make_job(), "42", news=News().heard(event))
-    assert text_of(card) == "Position 3 · about 1 min 14 s left\nTwo of yours run."
+    assert text_of(card) == "Position 3 · about 2 min\nTwo of yours run."
+    event = structs.replace(event, eta_low_s=118, eta_high_s=251)
+    card = PAINTER.paint(make_job(), "42", news=News().heard(event))
+    assert text_of(card) == "Position 3 · about 2 to 4 min\nTwo of yours run."
 
 
 def test_a_job_whose_gpu_died_says_that_it_goes_on() -> None:
@@ -187,13 +197,52 @@ def test_a_fault_tells_its_sentence_and_an_unknown_error_tells_nothing() -> None
     assert unknown.panel.footer == "You were not charged. Incident ab12"
 
 
-def test_the_queue_lists_jobs_and_says_when_there_are_none() -> None:
-    now = NOON + timedelta(seconds=90)
-    jobs = [make_job(JobState.RUNNING), *(make_job() for _ in range(20))]
-    text = text_of(queue_card(jobs, now))
-    assert text.startswith("**running** a red sailboat --seed 7 (fast, 1 min 30 s)")
-    assert text.endswith("and 6 more")
-    assert "Nothing of yours" in text_of(queue_card([], now))
+def queue_of(*jobs: Job, outlooks: Mapping[UUID, Outlook] | None = None) -> Card:
+    ahead = Prospects(jobs, PLAN, outlooks)
+    news = News().heard(HALF)
+    knows = {JOB_ID: news}
+    return queue_card(ahead, NOON + timedelta(seconds=90.4), news=lambda id: knows.get(id, News()))
+
+
+def foreseen(job: Job, reason: str) -> Outlook:
+    return Outlook(job.id, 3, start_s=90, eta_s=170, eta_low_s=118, eta_high_s=251, reason=reason)
+
+
+def test_the_queue_tells_place_range_and_reason_step_and_caps() -> None:
+    waits, starts = make_job(id=UUID(int=2)), make_job(JobState.DISPATCHED, id=UUID(int=3))
+    draws, unheard = make_job(JobState.RUNNING), make_job(JobState.RUNNING, id=UUID(int=4))
+    fresh = make_job(id=UUID(int=5))
+    told = {waits.id: foreseen(waits, "your own cap of 2 running jobs")}
+    card = queue_of(draws, unheard, starts, waits, fresh, outlooks=told)
+    boat = "a red sailboat --seed 7 (fast, 1 min 30 s)"
+    assert text_of(card).splitlines() == [
+        f"**drawing, 42%** {boat}",
+        "step 5 of 12 · 9.8 it/s · about 1 s left",
+        f"**drawing** {boat}",
+        f"**starting** {boat}",
+        f"**waiting** {boat}",
+        "Position 3 · about 2 to 4 min · your own cap of 2 running jobs",
+        f"**waiting** {boat}",
+    ]
+    assert card.panel
+    assert card.panel.footer == "3 of 2 running, 2 of 4 waiting. Stop one with /cancel."
+
+
+def test_the_queue_says_when_nobody_can_say() -> None:
+    assert text_of(queue_of(make_job())).endswith("nobody can say at the moment.")
+    assert "nobody" not in text_of(queue_of(make_job(), outlooks={}))
+    assert "nobody" not in text_of(queue_of(make_job(JobState.RUNNING)))
+
+
+def test_the_queue_is_cut_to_fit_and_says_when_there_is_none() -> None:
+    jobs = [make_job(prompt="*" * 900, id=UUID(int=number)) for number in range(1, 22)]
+    told = {job.id: foreseen(job, "x" * 150) for job in jobs}
+    card = queue_of(*jobs, outlooks=told)
+    entries = text_of(card).split("**waiting**")[1:]
+    assert text_of(card).endswith(f"{'x' * 150}\nand {21 - len(entries)} more")
+    assert PANEL_LIMIT - 500 < len(text_of(card)) <= PANEL_LIMIT
+    assert text_of(queue_of(*(make_job(prompt="a") for _ in range(21)))).count("waiting") == 15
+    assert "Nothing of yours" in text_of(queue_of())
 
 
 @pytest.mark.parametrize(

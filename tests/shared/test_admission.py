@@ -13,10 +13,11 @@ from uuid import UUID, uuid4
 
 import pytest
 from pydantic import SecretStr
+from redis.asyncio import Redis
 from sqlalchemy import text
 
 from farm.embedded import redis_server
-from shared import accounts, jobstore, ledger
+from shared import accounts, jobstore, ledger, workers
 from shared.accounts import Standing
 from shared.admission import FrontDesk, Person, Receipt, Submission
 from shared.bell import QUEUES, Bell
@@ -25,9 +26,12 @@ from shared.config import RedisSettings, Settings
 from shared.connections import Database, connect_redis
 from shared.errors import Fault, Refusal
 from shared.events import Events
+from shared.fleets import RECENTLY_S
 from shared.jobs import Job, JobKind, JobState, Route
+from shared.outlooks import Outlooks
 from shared.plans import Plan, Speed
 from shared.safety import PromptScreen, read_blocklist
+from shared.waits import Outlook
 from tests.shared.rows import BOOK, Ruling, bring_to
 
 ADA = Person("1", "Ada", "free")
@@ -51,21 +55,26 @@ Build = Callable[..., FrontDesk]
 
 @pytest.fixture
 async def build(settings: Settings, database: Database) -> AsyncIterator[Build]:
-    """Makes desks: other plans, another Redis."""
+    """Makes desks: other plans, another Redis, a default checkpoint of another size."""
     opened: list[Any] = []
 
-    def make(*, redis: RedisSettings = settings.redis, **plan_changes: Any) -> FrontDesk:
+    def make(
+        *, redis: RedisSettings = settings.redis, vram_gb: float = 0, **plan_changes: Any
+    ) -> FrontDesk:
         client, bell, seeds = connect_redis(redis), Bell(redis), count(100)
         opened.extend((client.aclose, bell.close))
         plans = {name: replace(plan, **plan_changes) for name, plan in BOOK.plans.items()}
+        catalog = read_catalog(settings.catalog_file)
+        default = replace(catalog.get(catalog.default), vram_gb=vram_gb)
         return FrontDesk(
             database,
             bell,
             Events(client),
             replace(BOOK, plans=plans),
-            read_catalog(settings.catalog_file),
+            replace(catalog, checkpoints=catalog.checkpoints | {default.name: default}),
             PromptScreen(read_blocklist(settings.blocklist_file)),
             draw_seed=lambda: next(seeds),
+            outlooks=Outlooks(client),
         )
 
     yield make
@@ -76,6 +85,25 @@ async def build(settings: Settings, database: Database) -> AsyncIterator[Build]:
 @pytest.fixture
 def desk(build: Build) -> FrontDesk:
     return build()
+
+
+@pytest.fixture
+async def redis(settings: Settings) -> AsyncIterator["Redis"]:
+    client = connect_redis(settings.redis)
+    yield client
+    await client.aclose()
+
+
+def foreseen(job_id: UUID, position: int, *, start_s: float) -> Outlook:
+    return Outlook(
+        job_id,
+        position,
+        start_s=start_s,
+        eta_s=start_s + 5,
+        eta_low_s=start_s,
+        eta_high_s=start_s + 10,
+        reason="behind others",
+    )
 
 
 def submission(typed: str = TEXT, person: Person = ADA, **fields: Any) -> Submission:
@@ -266,12 +294,12 @@ async def test_a_key_is_not_used_for_something_else(
 async def test_parallel_submissions_respect_the_cap_exactly(
     desk: FrontDesk, database: Database
 ) -> None:
-    asked = [desk.submit(submission()) for _ in range(20)]
+    asked = [desk.submit(submission()) for _ in range(64)]
     answers = await asyncio.gather(*asked, return_exceptions=True)
     refused = [answer for answer in answers if isinstance(answer, Refusal)]
     assert sum(isinstance(answer, Receipt) for answer in answers) == BOOK.plan("free").max_waiting
     assert {refusal.code for refusal in refused} == {"too_many_waiting"}
-    assert len(refused) == 16
+    assert len(refused) == 60
     await check_books(database)
 
 
@@ -318,9 +346,55 @@ async def test_too_many_waiting_names_the_cap_and_the_plan(
     before = await rows(database)
     refused = await refusal(desk.submit(submission()))
     assert refused.code == "too_many_waiting"
-    for words in ("Free plan", "4 jobs", "/cancel"):
-        assert words in refused.sentence
+    assert refused.sentence == (
+        "4 of 4 are waiting. The Free plan lets 4 jobs wait at once and this would add 1."
+        " Cancel one with /cancel, or wait until one starts."
+    )
     assert await rows(database) == before
+
+
+async def test_a_full_line_says_when_the_next_one_starts(
+    build: Build, redis: "Redis", database: Database
+) -> None:
+    desk = build()
+    jobs = [(await desk.submit(submission())).jobs[0] for _ in range(4)]
+    others = [foreseen(uuid4(), 1, start_s=1.0)]
+    mine = [foreseen(job.id, place, start_s=55.0 * place) for place, job in enumerate(jobs, 2)]
+    await Outlooks(redis).publish([*others, *mine])
+    before = await rows(database)
+    refused = await refusal(desk.submit(submission()))
+    assert refused.code == "too_many_waiting"
+    assert refused.sentence.startswith("4 of 4 are waiting.")
+    assert refused.sentence.endswith("wait until one starts. The next starts in about 2 min.")
+    assert await rows(database) == before
+
+
+async def test_a_full_line_is_told_without_redis_too(build: Build, tmp_path: Path) -> None:
+    nowhere = RedisSettings(url=SecretStr(f"unix://{tmp_path}/no.sock"), socket_timeout_s=0.2)
+    desk = build(redis=nowhere)
+    for _ in range(4):
+        await desk.submit(submission())
+    refused = await refusal(desk.submit(submission()))
+    assert refused.sentence.endswith("or wait until one starts.")
+    ahead = await desk.prospects(ADA)
+    assert (ahead.waiting, ahead.running, ahead.outlooks) == (4, 0, None)
+
+
+async def test_what_is_not_finished_comes_with_what_is_foreseen(
+    build: Build, redis: "Redis", database: Database
+) -> None:
+    desk = build()
+    first, second, _ = [(await desk.submit(submission())).jobs[0] for _ in range(3)]
+    await desk.submit(submission(person=BO))
+    async with database.begin() as session:
+        await bring_to(session, first, JobState.RUNNING)
+    told = foreseen(second.id, 1, start_s=3.0)
+    await Outlooks(redis).publish([told])
+    ahead = await desk.prospects(ADA)
+    assert [job.id for job in ahead.jobs[:2]] == [first.id, second.id]
+    assert (ahead.running, ahead.waiting, ahead.next_start_s) == (1, 2, 3.0)
+    assert ahead.plan.name == "free"
+    assert [ahead.outlook(job) for job in ahead.jobs] == [None, told, None]
 
 
 async def test_a_repeat_beyond_the_cap_is_refused_as_a_whole(
@@ -328,8 +402,63 @@ async def test_a_repeat_beyond_the_cap_is_refused_as_a_whole(
 ) -> None:
     desk = build(max_waiting=3)
     refused = await refusal(desk.submit(submission("a cat --repeat 4", BO)))
-    assert (refused.code, refused.field) == ("too_many_waiting", "repeat")
+    assert (refused.code, refused.field) == ("too_many_at_once", "repeat")
+    assert "Ask for 3 or fewer" in refused.sentence
     assert (await rows(database))["jobs"] == 0
+    await desk.submit(submission("a cat", BO))
+    refused = await refusal(desk.submit(submission("a cat --repeat 3", BO)))
+    assert (refused.code, refused.field) == ("too_many_waiting", "repeat")
+    assert refused.sentence.startswith("1 of 3 are waiting.")
+
+
+# --- a fleet that could never run it ---------------------------------------------------------
+
+
+async def seen(database: Database, *, ago_s: float = 0, **gpus: float) -> None:
+    """Workers by name, with so much GiB for checkpoints."""
+    async with database.begin() as session:
+        for name, gib in gpus.items():
+            await workers.heartbeat(
+                session, name, f"GPU of {name}", 4, [], False, vram_bytes=int(gib * 2**30)
+            )
+        if ago_s:
+            await session.execute(
+                text("update workers set seen_at = now() - make_interval(secs => :ago)"),
+                {"ago": ago_s},
+            )
+
+
+async def test_a_job_that_no_gpu_can_hold_is_refused_and_nothing_is_written(
+    build: Build, database: Database
+) -> None:
+    desk = build(vram_gb=20.0)
+    await seen(database, small=7.4, larger=11.0)
+    before = await rows(database)
+    refused = await refusal(desk.submit(submission()))
+    assert (refused.code, refused.field) == ("no_gpu_large_enough", "checkpoint")
+    assert "GPU of larger" in refused.sentence
+    assert await rows(database) == before
+    await seen(database, large=22.0)
+    assert (await desk.submit(submission())).created
+
+
+async def test_while_no_gpu_is_up_a_job_waits(build: Build, database: Database) -> None:
+    desk = build(vram_gb=20.0)
+    assert (await desk.submit(submission())).created
+    await seen(database, small=8.0, ago_s=RECENTLY_S + 1)
+    assert (await desk.submit(submission())).created
+    await seen(database, small=8.0, ago_s=RECENTLY_S - 10)
+    assert (await refusal(desk.submit(submission()))).code == "no_gpu_large_enough"
+
+
+async def test_a_repeat_of_an_accepted_submission_outlives_its_fleet(
+    build: Build, database: Database
+) -> None:
+    desk = build(vram_gb=20.0)
+    first = await desk.submit(submission(key="same"))
+    await seen(database, small=8.0)
+    again = await desk.submit(submission(key="same"))
+    assert (again.created, again.jobs[0].id) == (False, first.jobs[0].id)
 
 
 async def test_no_credit_names_price_balance_and_the_way_out(
