@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_row
 
 from shared.assets import Asset as Asset
@@ -22,6 +22,11 @@ from shared.deliveries import route as route
 from shared.deliveries import set_route as set_route
 from shared.deliveries import undeliverable as undeliverable
 from shared.errors import Refusal
+from shared.handovers import dispatched as dispatched
+from shared.handovers import dispatched_all as dispatched_all
+from shared.handovers import in_seconds
+from shared.handovers import running as running
+from shared.handovers import running_all as running_all
 from shared.joblists import by_submission as by_submission
 from shared.joblists import by_submissions as by_submissions
 from shared.joblists import children as children
@@ -44,7 +49,6 @@ from shared.workers import forget_worker as forget_worker
 from shared.workers import heartbeat as heartbeat
 from shared.workers import live_workers as live_workers
 
-CLAIM_WITHIN_S = 30  # a worker that was rung and has not claimed by then has not heard it
 WORKER_LOST = "worker_lost"
 WORKER_LOST_SENTENCE = (
     "The worker that drew this picture was lost too many times. "
@@ -92,32 +96,6 @@ async def insert(
     return job_from(row)
 
 
-async def dispatched(session: Session, job_id: UUID, *, worker: str) -> Job | None:
-    """waiting -> dispatched, with a new attempt and a deadline for the worker's claim."""
-    return await _move(
-        session,
-        and_(jobs.c.id == job_id, jobs.c.state == JobState.WAITING),
-        state=JobState.DISPATCHED,
-        attempt=jobs.c.attempt + 1,
-        worker=worker,
-        dispatched_at=_now(),
-        lease_until=_in_seconds(CLAIM_WITHIN_S),
-    )
-
-
-async def running(
-    session: Session, job_id: UUID, *, attempt: int, worker: str, lease_s: float
-) -> Job | None:
-    """dispatched -> running: the worker's claim."""
-    return await _move(
-        session,
-        _owned(job_id, attempt, worker, states=(JobState.DISPATCHED,)),
-        state=JobState.RUNNING,
-        started_at=_now(),
-        lease_until=_in_seconds(lease_s),
-    )
-
-
 async def renew_leases(
     session: Session, worker: str, attempts: Mapping[UUID, int], lease_s: float
 ) -> set[UUID]:
@@ -130,7 +108,7 @@ async def renew_leases(
     statement = (
         update(jobs)
         .where(jobs.c.state == JobState.RUNNING, jobs.c.worker == worker, owned)
-        .values(lease_until=_in_seconds(lease_s))
+        .values(lease_until=in_seconds(lease_s))
         .returning(jobs.c.id)
     )
     return set((await session.execute(statement)).scalars())
@@ -263,10 +241,6 @@ def _ended(code: str, sentence: str) -> dict[str, Any]:
 
 def _unsent(state: JobState) -> dict[str, Any]:
     return {"state": state, "worker": None, "lease_until": None}
-
-
-def _in_seconds(seconds: float) -> ColumnElement[Any]:
-    return _now() + func.make_interval(0, 0, 0, 0, 0, 0, literal(float(seconds)))
 
 
 async def _move(session: Session, expected: ColumnElement[bool], **values: Any) -> Job | None:

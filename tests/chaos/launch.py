@@ -39,9 +39,9 @@ def _worker(options: argparse.Namespace, points: Points) -> int:
 
 def _dispatcher(_: argparse.Namespace, points: Points) -> int:
     from farm import dispatcher, maintenance
-    from shared import jobstore
+    from shared import handovers
 
-    jobstore.CLAIM_WITHIN_S = CLAIM_WITHIN_S
+    handovers.CLAIM_WITHIN_S = CLAIM_WITHIN_S
     dispatcher.LONGEST_REST_S = maintenance.LONGEST_REST_S = LONGEST_PAUSE_S
     seams.dispatcher(points)
     asyncio.run(dispatcher.run_dispatcher(Settings()))
