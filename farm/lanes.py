@@ -1,9 +1,15 @@
 """The fair queue's parts: an account, its flow inside a lane, a lane. Pure, virtual times only."""
 
-from heapq import heappop, heappush
+from collections.abc import Collection, Generator
+from heapq import heapify, heappop, heappush
 from uuid import UUID
 
+from farm.placement import Kind
 from shared.plans import Speed
+
+# A second of waiting is worth so many virtual milliseconds. Between two flows only the difference of
+# their ages counts, so the bonus is part of a place that does not move.
+STALENESS_MS_PER_S = 5.0
 
 
 class Account:
@@ -21,6 +27,10 @@ class Account:
     def capped(self) -> bool:
         return self.running >= self.cap
 
+    @property
+    def idle(self) -> bool:
+        return not self.running and not self.waiting
+
     def copy(self) -> "Account":
         twin = Account()
         twin.cap, twin.running = self.cap, self.running
@@ -29,23 +39,35 @@ class Account:
 
 
 class Flow:
-    """One account in one lane. It has a `ticket` while it takes part; `live` of its `jobs` still wait."""
+    """One account in one lane. It has a `ticket` while it takes part; `live` of its `jobs` still wait.
 
-    __slots__ = ("account_id", "finish", "jobs", "live", "speed", "start", "ticket")
+    `start` and `finish` are its place in virtual time and `since` the moment it came at; `debt` is put
+    before its next start. `head` and `kind` are of the job that its ticket stands for, `passed_at` is
+    when a warm one was first preferred to it.
+    """
+
+    __slots__ = (
+        *("account_id", "speed", "jobs", "live"),
+        *("start", "finish", "since", "debt"),
+        *("ticket", "head", "kind", "passed_at"),
+    )
 
     def __init__(self, account_id: UUID, speed: Speed) -> None:
         self.account_id = account_id
         self.speed = speed
         self.jobs: list[tuple[float, int, UUID]] = []
         self.live = 0
-        self.start = 0.0
-        self.finish = 0.0
+        self.start = self.finish = self.since = self.debt = 0.0
         self.ticket: int | None = None
+        self.head: UUID | None = None
+        self.kind: Kind | None = None
+        self.passed_at: float | None = None
 
     def copy(self) -> "Flow":
         twin = Flow(self.account_id, self.speed)
-        twin.jobs, twin.live = self.jobs.copy(), self.live
-        twin.start, twin.finish, twin.ticket = self.start, self.finish, self.ticket
+        for name in Flow.__slots__:
+            setattr(twin, name, getattr(self, name))
+        twin.jobs = self.jobs.copy()
         return twin
 
 
@@ -55,13 +77,12 @@ class Lane:
     def __init__(self, speed: Speed, weight: int) -> None:
         self.speed = speed
         self.weight = weight
-        self.start = 0.0
-        self.finish = 0.0
+        self.start = self.finish = self.since = 0.0
         self.virtual = 0.0
         self.furthest = 0.0
         self.flows: dict[UUID, Flow] = {}
         self.tickets: dict[int, Flow] = {}
-        self.turns: list[tuple[float, int]] = []
+        self.turns: dict[Kind, list[tuple[float, int]]] = {}
         self.ages: list[tuple[float, int]] = []
         self.crowded = 1024
 
@@ -81,21 +102,55 @@ class Lane:
     def _remembers(self, flow: Flow) -> bool:
         return flow.live > 0 or flow.finish > self.virtual
 
-    def admit(self, flow: Flow, ticket: int) -> None:
-        flow.start = max(self.virtual, flow.finish)
-        flow.ticket = ticket
+    def admit(self, flow: Flow) -> None:
+        """From now on it takes part; `enlist` gives it its ticket."""
+        flow.since = self.virtual + flow.debt
+        flow.start = max(flow.since, flow.finish)
+        flow.debt = 0.0
+
+    def enlist(self, flow: Flow, ticket: int, *, head: UUID, kind: Kind, age: float) -> None:
+        """Stands for its oldest job. `age` is when that began to wait."""
+        self.withdraw(flow)
+        flow.ticket, flow.head, flow.kind = ticket, head, kind
         self.tickets[ticket] = flow
-        heappush(self.turns, (flow.start, ticket))
+        place = flow.start + STALENESS_MS_PER_S * age
+        heappush(self.turns.setdefault(kind, []), (place, ticket))
 
     def withdraw(self, flow: Flow) -> None:
         if flow.ticket is not None:
             del self.tickets[flow.ticket]
-            flow.ticket = None
+            flow.ticket = flow.head = flow.kind = None
 
-    def next_flow(self) -> Flow:
-        while self.turns[0][1] not in self.tickets:
-            heappop(self.turns)
-        return self.tickets[self.turns[0][1]]
+    def kinds(self) -> list[Kind]:
+        """Of the jobs whose turn could come: few, as many as checkpoints and speeds that wait."""
+        for kind in list(self.turns):
+            if not self._top(kind):
+                del self.turns[kind]
+        return list(self.turns)
+
+    def in_order(self, kinds: Collection[Kind]) -> Generator[Flow]:
+        """Flows of these kinds, the next one first. Close it: what was looked at is put back then."""
+        tops = [(self.turns[kind][0], kind) for kind in kinds if self._top(kind)]
+        heapify(tops)
+        seen: list[tuple[tuple[float, int], Kind]] = []
+        try:
+            while tops:
+                entry, kind = heappop(tops)
+                heappop(self.turns[kind])
+                seen.append((entry, kind))
+                yield self.tickets[entry[1]]
+                if self._top(kind):
+                    heappush(tops, (self.turns[kind][0], kind))
+        finally:
+            for entry, kind in seen:
+                heappush(self.turns[kind], entry)
+
+    def _top(self, kind: Kind) -> bool:
+        """Whether anybody of this kind has a living ticket; dead ones before it are dropped."""
+        turns = self.turns.get(kind, [])
+        while turns and turns[0][1] not in self.tickets:
+            heappop(turns)
+        return bool(turns)
 
     def of_age(self, before: float) -> Flow | None:
         """Takes the flow whose mark of age is the oldest and lies at or before that moment."""
@@ -105,14 +160,24 @@ class Lane:
                 return self.tickets[ticket]
         return None
 
-    def served(self, flow: Flow, *, cost_ms: int, plan_weight: int) -> None:
+    def served(self, flow: Flow, *, cost_ms: int, plan_weight: int, lane_weight: float) -> None:
         # A job that costs nothing would keep its flow at the front for ever.
         cost = max(cost_ms, 1)
-        self.virtual = flow.start
+        self.virtual = max(self.virtual, flow.start)
         flow.finish = flow.start + cost / plan_weight
+        flow.passed_at = None
         self.furthest = max(self.furthest, flow.finish)
-        self.start = self.finish = self.start + cost / self.weight
+        self.start = self.finish = self.start + cost / lane_weight
         self.withdraw(flow)
+
+    def corrected(self, flow: Flow, *, by_ms: float, plan_weight: int, lane_weight: float) -> None:
+        """A job of this flow took so much more (or less) than was thought. Nobody moves before the
+        place they came at: what was not used is given back, credit for it is not."""
+        flow.finish += by_ms / plan_weight
+        self.furthest = max(self.furthest, flow.finish)
+        self.finish += by_ms / lane_weight
+        flow.start = max(flow.since, flow.start + by_ms / plan_weight)
+        self.start = max(self.since, self.start + by_ms / lane_weight)
 
     def rest(self) -> None:
         """Nobody waits here, so nobody was kept short: the next ones all start level."""
@@ -120,11 +185,12 @@ class Lane:
 
     def copy(self) -> "Lane":
         twin = Lane(self.speed, self.weight)
-        twin.start, twin.finish = self.start, self.finish
-        twin.virtual, twin.furthest = self.virtual, self.furthest
+        for name in ("start", "finish", "since", "virtual", "furthest"):
+            setattr(twin, name, getattr(self, name))
         twin.flows = {key: flow.copy() for key, flow in self.flows.items() if self._remembers(flow)}
         twin.tickets = {
             ticket: twin.flows[flow.account_id] for ticket, flow in self.tickets.items()
         }
-        twin.turns, twin.ages = self.turns.copy(), self.ages.copy()
+        twin.turns = {kind: turns.copy() for kind, turns in self.turns.items()}
+        twin.ages = self.ages.copy()
         return twin

@@ -1,17 +1,27 @@
-"""Who runs next. Pure: jobs and moments in, choices out; every step is O(log n).
+"""Who runs next, and where. Pure: jobs, workers and moments in, choices out; each step is O(log n).
 
-Start-time fair queueing on two floors. A lane (a speed) and, inside it, a flow (one account) hold a
-place in virtual time; the least start is served, and its next start lies `cost / weight` further. One
-that comes back after a rest starts at the present, so nobody saves up turns and nobody pays for a rest.
+Start-time fair queueing (Goyal, Vin and Cheng, 1996) on two floors. A lane (a speed) and, inside it, a
+flow (one account) hold a place in virtual time; the least start is served, and its next start lies
+`cost / weight` further, corrected when it is known what the job really took. One that comes back after
+a rest starts at the present, so nobody saves up turns and nobody pays for a rest.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import replace
 from heapq import heappop, heappush
 from itertools import count
 from uuid import UUID
 
-from farm.lanes import Account, Flow, Lane
+from farm.lanes import STALENESS_MS_PER_S, Account, Flow, Lane
+from farm.placement import Kind, Seats
+from farm.placement import Worker as Worker
+from farm.turns import Pick as Pick
+from farm.turns import Rules as Rules
+from farm.turns import Running as Running
+from farm.turns import Served as Served
+from farm.turns import Waiting as Waiting
+from farm.usage import RecentUse
 from shared.plans import Speed
 
 # A job that waited its lane's limit moves up one lane, once: a free lane can never flood turbo.
@@ -21,85 +31,59 @@ PROMOTIONS: dict[Speed, tuple[float, Speed]] = {
 }
 # Bounds one pop when a whole backlog comes of age in the same second; the rest follows at the next.
 MOST_PROMOTIONS = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """`cost_ms` is estimated GPU-milliseconds; `submitted_at` is seconds on the database's clock."""
-
-    job_id: UUID
-    account_id: UUID
-    lane: Speed
-    plan_weight: int
-    max_running: int
-    cost_ms: int
-    submitted_at: float
-    checkpoint: str
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A job that holds a slot, dispatched or rendering, `since` then."""
-
-    account_id: UUID
-    cost_ms: int
-    since: float
-
-
-@dataclass(frozen=True, slots=True)
-class Worker:
-    """A GPU as the farm sees it: `busy` of `slots` taken, and the checkpoints that are warm on it."""
-
-    name: str
-    slots: int
-    busy: int = 0
-    checkpoints: frozenset[str] = frozenset()
-    draining: bool = False
-
-    @property
-    def free(self) -> int:
-        return 0 if self.draining else max(self.slots - self.busy, 0)
+# A job whose checkpoint is warm may overtake so many others, and each of those for so long at most.
+LOOK_AHEAD = 32
+OVERTAKEN_S = 15.0
 
 
 class Scheduler:
-    """push, pop, cancel, ended. `running` are the jobs that hold a slot; caps count them."""
+    """push, pop, cancel, ended. `running` are the jobs that hold a slot; caps count them.
 
-    def __init__(self, lane_weights: Mapping[Speed, int]) -> None:
+    `stranded` wait as well, for a worker with the memory that they need: none that is alive has it.
+    """
+
+    def __init__(self, rules: Rules) -> None:
+        self.rules = rules
         self.waiting: dict[UUID, Waiting] = {}
         self.running: dict[UUID, Running] = {}
+        self.stranded: dict[UUID, Kind] = {}
+        self.relax_use = RecentUse()
         self._lane_of: dict[UUID, Speed] = {}
-        self._lanes = {speed: Lane(speed, lane_weights[speed]) for speed in Speed}
+        self._lanes = {speed: Lane(speed, rules.weights[speed]) for speed in Speed}
         self._accounts: dict[UUID, Account] = {}
         self._virtual = 0.0
         self._numbers = count()
 
-    def push(self, waiting: Waiting) -> None:
+    # --- what happens ------------------------------------------------------------------------
+
+    def push(self, waiting: Waiting, now: float | None = None) -> None:
         """A job that waits already stays where it is; one that came back keeps its age."""
         if waiting.job_id in self.waiting:
             return
         account = self._accounts.setdefault(waiting.account_id, Account())
+        if waiting.lane is Speed.RELAX and account.idle:
+            moment = waiting.submitted_at if now is None else now
+            self._owe_for_recent_use(waiting, moment)
         account.cap = waiting.max_running
         account.waiting += 1
         self.waiting[waiting.job_id] = waiting
         self._enter(waiting, waiting.lane)
 
-    def pop(self, worker: Worker, now: float) -> Waiting | None:
-        """The job that `worker` should take; it counts as running from here.
-
-        Only the first job of the first flow is looked at. A look-ahead for `worker.checkpoints`
-        belongs into `Lane.next_flow`, where the flows lie in order.
-        """
-        self._promote(now)
-        lane = self._next_lane()
-        if lane is None:
+    def pop(self, workers: Iterable[Worker], now: float) -> Pick | None:
+        """The next job and the worker that should take it; it counts as running from here."""
+        seats = Seats(workers, reserved=self.rules.reserved)
+        if not seats.any:
             return None
-        flow = lane.next_flow()
-        waiting = self._head(flow)
-        self._virtual = lane.start
-        lane.served(flow, cost_ms=waiting.cost_ms, plan_weight=waiting.plan_weight)
-        self._leave(waiting.job_id)
-        self.adopt(waiting.job_id, Running(waiting.account_id, waiting.cost_ms, now))
-        return waiting
+        self._land(seats)
+        self._promote(now)
+        seats.clear_for(kind for lane in self._lanes.values() for kind in lane.kinds())
+        for place, lane in enumerate(self._lanes_in_order()):
+            # Only who has the turn may push others aside: a lane beyond its share waits for a slot.
+            push = place == 0
+            flow = self._choose(lane, seats, now, push=push)
+            if flow is not None:
+                return self._serve(lane, flow, seats, now=now, push=push)
+        return None
 
     def cancel(self, job_id: UUID) -> None:
         """It waits no longer, whatever the reason."""
@@ -107,12 +91,13 @@ class Scheduler:
             account_id = self.waiting[job_id].account_id
             flow = self._leave(job_id)
             self._settle(account_id)
-            self._mark_age(flow)
+            self._refresh(flow)
 
     def adopt(self, job_id: UUID, running: Running) -> None:
         """A job that holds a slot, dispatched here or by the leader before."""
         if job_id in self.running:
-            self.running[job_id] = running
+            known = self.running[job_id]
+            self.running[job_id] = replace(running, served=known.served)
             return
         if job_id in self.waiting:
             self._leave(job_id)
@@ -120,7 +105,8 @@ class Scheduler:
         self._accounts.setdefault(running.account_id, Account()).running += 1
         self._settle(running.account_id)
 
-    def ended(self, job_id: UUID, now: float) -> None:
+    def ended(self, job_id: UUID, now: float, *, used_ms: float | None = None) -> None:
+        """`used_ms` is what it really took of a GPU; None when nobody measured it."""
         running = self.running.pop(job_id, None)
         if running is None:
             return
@@ -128,17 +114,34 @@ class Scheduler:
         if account.capped:
             account.freed_at = now
         account.running -= 1
+        self._correct(running, used_ms)
+        if running.speed is Speed.RELAX:
+            used = running.cost_ms if used_ms is None else used_ms
+            self.relax_use.add(running.account_id, used, now)
         self._settle(running.account_id)
+
+    # --- what can be asked -------------------------------------------------------------------
 
     def cap_reached(self, account_id: UUID) -> int | None:
         """The account's cap of running jobs where that is what holds it back."""
         account = self._accounts.get(account_id)
         return account.cap if account and account.capped else None
 
+    def lane_of(self, job_id: UUID) -> Speed:
+        """Where it waits now; a promoted one waits in a faster lane than it paid for."""
+        return self._lane_of[job_id]
+
+    def order(self) -> list[Waiting]:
+        """As they will be served if nobody comes, is capped or finds a cold worker. O(n log n)."""
+        places = [place for lane in self._lanes.values() for place in self._places(lane)]
+        return [self.waiting[job_id] for *_, job_id in sorted(places)]
+
     def copy(self) -> "Scheduler":
         """A twin to try the future on."""
-        twin = Scheduler({speed: lane.weight for speed, lane in self._lanes.items()})
+        twin = Scheduler(self.rules)
         twin.waiting, twin.running = self.waiting.copy(), self.running.copy()
+        twin.stranded = self.stranded.copy()
+        twin.relax_use = self.relax_use.copy()
         twin._lane_of = self._lane_of.copy()
         twin._lanes = {speed: lane.copy() for speed, lane in self._lanes.items()}
         twin._accounts = {key: account.copy() for key, account in self._accounts.items()}
@@ -147,21 +150,108 @@ class Scheduler:
         twin._numbers = count(first)
         return twin
 
+    # --- whose turn it is --------------------------------------------------------------------
+
+    def _lanes_in_order(self) -> list[Lane]:
+        ready = [lane for lane in self._lanes.values() if lane.tickets]
+        return sorted(ready, key=lambda lane: lane.start)
+
+    def _choose(self, lane: Lane, seats: Seats, now: float, *, push: bool) -> Flow | None:
+        """The next flow, or the first behind it whose checkpoint is warm where there is room."""
+        kinds = [kind for kind in lane.kinds() if seats.takers(kind, push=push)]
+        head: Flow | None = None
+        with closing(lane.in_order(kinds)) as flows:
+            for _, flow in zip(range(LOOK_AHEAD + 1), flows, strict=False):
+                head = head or flow
+                assert flow.kind is not None
+                if seats.warm(flow.kind, push=push):
+                    return self._overtake(head, flow, now)
+                if head.passed_at is not None and now - head.passed_at >= OVERTAKEN_S:
+                    return head
+        return head
+
+    @staticmethod
+    def _overtake(head: Flow, flow: Flow, now: float) -> Flow:
+        if flow is not head and head.passed_at is None:
+            head.passed_at = now
+        return flow
+
+    def _serve(self, lane: Lane, flow: Flow, seats: Seats, *, now: float, push: bool) -> Pick:
+        waiting = self._head(flow)
+        worker = seats.best(waiting.kind, push=push)
+        served = Served(lane.speed, waiting.plan_weight, self._weight(lane))
+        self._virtual = max(self._virtual, lane.start)
+        lane.served(
+            flow,
+            cost_ms=waiting.cost_ms,
+            plan_weight=served.plan_weight,
+            lane_weight=served.lane_weight,
+        )
+        self._leave(waiting.job_id)
+        running = Running(
+            waiting.account_id, waiting.cost_ms, now, waiting.lane, worker.name, served
+        )
+        self.adopt(waiting.job_id, running)
+        return Pick(waiting, worker.name)
+
+    def _weight(self, lane: Lane) -> float:
+        """Relax never weighs less than its floor of what competes with it now."""
+        if lane.speed is not Speed.RELAX:
+            return lane.weight
+        others = sum(one.weight for one in self._lanes.values() if one.tickets and one is not lane)
+        floor = self.rules.relax_floor
+        return max(lane.weight, others * floor / (1 - floor))
+
+    def _places(self, lane: Lane) -> Iterator[tuple[float, int, UUID]]:
+        start, weight = max(lane.start, self._virtual), self._weight(lane)
+        inside = [place for flow in lane.flows.values() for place in self._turns(lane, flow)]
+        for number, (_, _, job_id) in enumerate(sorted(inside)):
+            yield start, number, job_id
+            start += max(self.waiting[job_id].cost_ms, 1) / weight
+
+    def _turns(self, lane: Lane, flow: Flow) -> Iterator[tuple[float, int, UUID]]:
+        start = flow.start if flow.ticket is not None else max(lane.virtual, flow.finish)
+        for since, number, job_id in sorted(flow.jobs):
+            if self._lives(job_id, flow):
+                waiting = self.waiting[job_id]
+                yield start + STALENESS_MS_PER_S * since, number, job_id
+                start += max(waiting.cost_ms, 1) / waiting.plan_weight
+
+    # --- places in virtual time --------------------------------------------------------------
+
+    def _correct(self, running: Running, used_ms: float | None) -> None:
+        served = running.served
+        if served is None or used_ms is None:
+            return
+        lane = self._lanes[served.lane]
+        flow = lane.flow(running.account_id)
+        lane.corrected(
+            flow,
+            by_ms=max(used_ms, 1) - max(running.cost_ms, 1),
+            plan_weight=served.plan_weight,
+            lane_weight=served.lane_weight,
+        )
+        self._refresh(flow, moved=True)
+
+    def _owe_for_recent_use(self, waiting: Waiting, now: float) -> None:
+        """Who used a lot of relax lately comes behind those who did not, when they come back."""
+        flow = self._lanes[Speed.RELAX].flow(waiting.account_id)
+        flow.debt = self.relax_use.of(waiting.account_id, now) / waiting.plan_weight
+
     def _enter(self, waiting: Waiting, speed: Speed) -> None:
         flow = self._lanes[speed].flow(waiting.account_id)
-        took_part = flow.ticket
         heappush(flow.jobs, (waiting.submitted_at, next(self._numbers), waiting.job_id))
         flow.live += 1
         self._lane_of[waiting.job_id] = speed
         self._settle(waiting.account_id)
-        if took_part is not None and flow.jobs[0][2] == waiting.job_id:
-            self._mark_age(flow)
+        self._refresh(flow)
 
     def _leave(self, job_id: UUID) -> Flow:
         """Its entry in the flow's heap stays behind, dead, until it comes to the top."""
         waiting = self.waiting.pop(job_id)
-        flow = self._lanes[self._lane_of.pop(job_id)].flows[waiting.account_id]
-        flow.live -= 1
+        flow = self._lanes[self._lane_of.pop(job_id)].flow(waiting.account_id)
+        if self.stranded.pop(job_id, None) is None:
+            flow.live -= 1
         if not flow.live:
             flow.jobs.clear()
         self._accounts[waiting.account_id].waiting -= 1
@@ -181,31 +271,40 @@ class Scheduler:
                 lane.withdraw(flow)
             if not lane.tickets:
                 lane.rest()
-        if not account.running and not account.waiting:
+        if account.idle:
             del self._accounts[account_id]
 
     def _admit(self, lane: Lane, flow: Flow) -> None:
         if not lane.tickets:
+            lane.since = self._virtual
             lane.start = max(self._virtual, lane.finish)
-        lane.admit(flow, next(self._numbers))
-        self._mark_age(flow)
+        lane.admit(flow)
+        self._refresh(flow, moved=True, fresh=True)
 
-    def _mark_age(self, flow: Flow) -> None:
-        if flow.ticket is not None and flow.speed in PROMOTIONS:
-            age = self._waits_since(self._head(flow))
-            heappush(self._lanes[flow.speed].ages, (age, flow.ticket))
+    def _refresh(self, flow: Flow, *, moved: bool = False, fresh: bool = False) -> None:
+        """Its ticket stands for its oldest job, at its present place."""
+        if flow.ticket is None and not fresh:
+            return
+        head = self._head(flow)
+        if head.job_id == flow.head and not moved:
+            return
+        lane, ticket, since = self._lanes[flow.speed], next(self._numbers), self._waits_since(head)
+        lane.enlist(flow, ticket, head=head.job_id, kind=head.kind, age=since)
+        if flow.speed in PROMOTIONS:
+            heappush(lane.ages, (since, ticket))
 
     def _waits_since(self, waiting: Waiting) -> float:
         return max(waiting.submitted_at, self._accounts[waiting.account_id].freed_at)
 
     def _head(self, flow: Flow) -> Waiting:
-        while self._lane_of.get(flow.jobs[0][2]) is not flow.speed:
+        while not self._lives(flow.jobs[0][2], flow):
             heappop(flow.jobs)
         return self.waiting[flow.jobs[0][2]]
 
-    def _next_lane(self) -> Lane | None:
-        ready = [lane for lane in self._lanes.values() if lane.tickets]
-        return min(ready, key=lambda lane: lane.start, default=None)
+    def _lives(self, job_id: UUID, flow: Flow) -> bool:
+        return self._lane_of.get(job_id) is flow.speed and job_id not in self.stranded
+
+    # --- promotion, and jobs that no worker can hold ------------------------------------------
 
     def _promote(self, now: float) -> None:
         for speed, (limit, higher) in PROMOTIONS.items():
@@ -226,4 +325,27 @@ class Scheduler:
             flow.live -= 1
             self._enter(waiting, higher)
         if flow.live:
-            self._mark_age(flow)
+            self._refresh(flow, moved=True)
+
+    def _land(self, seats: Seats) -> None:
+        """Who fits no worker makes room for the account's next job; a larger worker brings them back."""
+        landed = {kind for kind in set(self.stranded.values()) if seats.fits(kind)}
+        for job_id in [one for one, kind in self.stranded.items() if kind in landed]:
+            del self.stranded[job_id]
+            self._enter(self.waiting[job_id], self._lane_of[job_id])
+        for lane in self._lanes.values():
+            for kind in lane.kinds():
+                if not seats.fits(kind):
+                    self._strand(lane, kind)
+
+    def _strand(self, lane: Lane, kind: Kind) -> None:
+        with closing(lane.in_order([kind])) as flows:
+            found = [flow for _, flow in zip(range(MOST_PROMOTIONS), flows, strict=False)]
+        for flow in found:
+            waiting = self._head(flow)
+            self.stranded[waiting.job_id] = kind
+            heappop(flow.jobs)
+            flow.live -= 1
+            self._settle(waiting.account_id)
+            if flow.live:
+                self._refresh(flow, moved=True)
