@@ -16,15 +16,18 @@ from uuid import UUID
 from arq.worker import Worker, func
 from redis.exceptions import RedisError
 
+from farm.herald import Herald
 from farm.leader import Leader
 from farm.maintenance import Maintenance
 from shared.bell import ARQ_DEFAULTS, PICK, QUEUES, Bell, arq_pool
+from shared.catalog import Catalog, read_catalog
 from shared.config import Settings
 from shared.connections import Database, connect_redis
 from shared.errors import Fault
 from shared.events import EventKind, Events
 from shared.jobs import JobState
 from shared.leadership import Leadership
+from shared.outlooks import Outlooks
 from shared.plans import PlanBook, Speed, read_plans
 from shared.telemetry import configure_logging
 
@@ -46,10 +49,13 @@ class Dispatcher:
         database: Database,
         bell: Bell,
         events: Events,
+        outlooks: Outlooks,
         book: PlanBook,
+        catalog: Catalog,
     ) -> None:
         self._settings, self._database = settings, database
-        self._bell, self._events, self._book = bell, events, book
+        self._bell, self._events, self._outlooks = bell, events, outlooks
+        self._book, self._catalog = book, catalog
         self.leads = asyncio.Event()
 
     async def run(self) -> None:
@@ -74,7 +80,12 @@ class Dispatcher:
     async def _lead(self, leadership: Leadership) -> None:
         log.info("this dispatcher leads")
         leader = Leader(
-            self._database, self._bell, self._events, book=self._book, farm=self._settings.farm
+            self._database,
+            self._bell,
+            Herald(self._bell, self._events, self._outlooks),
+            book=self._book,
+            catalog=self._catalog,
+            farm=self._settings.farm,
         )
         parts = [
             asyncio.create_task(_kept_up(name, part), name=name)
@@ -145,7 +156,9 @@ async def run_dispatcher(settings: Settings) -> None:
             database=database,
             bell=bell,
             events=Events(redis),
+            outlooks=Outlooks(redis),
             book=read_plans(settings.plans_file),
+            catalog=read_catalog(settings.catalog_file),
         )
         await _until_signal(asyncio.create_task(dispatcher.run()))
 

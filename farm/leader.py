@@ -3,22 +3,25 @@
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine
-from dataclasses import dataclass
+from collections.abc import Coroutine, Iterable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from farm.fleet import Fleet, Pace, read_fleet
-from farm.forecast import Outlook, forecast
-from farm.scheduler import Running, Scheduler, Waiting
+from farm.forecast import foresee
+from farm.herald import Herald
+from farm.scheduler import Pick, Rules, Running, Scheduler, Waiting
+from farm.usage import HALF_LIFE_S
 from shared import jobstore, openjobs
 from shared.bell import Bell
+from shared.catalog import Catalog
 from shared.config import FarmSettings
 from shared.connections import Database, Session
-from shared.events import EventKind, Events, JobEvent
+from shared.cost import vram_bytes
 from shared.jobs import Job, JobState
 from shared.openjobs import Brief
-from shared.plans import PlanBook
+from shared.plans import ALONE_FROM, PlanBook
 
 log = logging.getLogger(__name__)
 
@@ -26,32 +29,36 @@ CLAIM_WITHIN_S = 2.0  # then the worker is rung again
 TELL_EVERY_S = 1.0
 # A scan or a telling of a huge queue takes at most this part of the time.
 LEAST_REST = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Pick:
-    waiting: Waiting
-    worker: str
+# Relax that was used longer ago weighs nothing any more (see farm.usage).
+REMEMBERED = timedelta(seconds=4 * HALF_LIFE_S)
 
 
 class Leader:
     """`rung` and `rescan` may be called at any time; `step` learns the truth from Postgres."""
 
     def __init__(
-        self, database: Database, bell: Bell, events: Events, *, book: PlanBook, farm: FarmSettings
+        self,
+        database: Database,
+        bell: Bell,
+        herald: Herald,
+        *,
+        book: PlanBook,
+        catalog: Catalog,
+        farm: FarmSettings,
     ) -> None:
-        self.scheduler = Scheduler(book.lane_weights)
-        self._database, self._bell, self._events = database, bell, events
-        self._book, self._farm = book, farm
+        rules = Rules(book.lane_weights, relax_floor=book.relax_floor, reserved=book.reserved)
+        self.scheduler = Scheduler(rules)
+        self._database, self._bell, self._herald = database, bell, herald
+        self._book, self._catalog, self._farm = book, catalog, farm
         self._fleet = Fleet()
         self._pace = Pace()
         self._wake = asyncio.Event()
         self._rung: set[UUID] = set()
         self._unclaimed: list[Brief] = []
-        self._told: dict[UUID, Outlook] = {}
         self._scan_at = self._tell_at = 0.0
         self._ahead = 0.0  # the database's clock minus our monotonic one
         self._aside: set[asyncio.Task[object]] = set()
+        self._remembers = False  # what was used before we led
 
     def rung(self, job_id: UUID) -> None:
         """Something happened to this job."""
@@ -61,7 +68,7 @@ class Leader:
     def rescan(self) -> None:
         """Something may have happened to any job."""
         self._scan_at = 0.0
-        self._told.clear()
+        self._herald.forget()
         self._wake.set()
 
     async def awake(self) -> None:
@@ -78,7 +85,7 @@ class Leader:
             async with self._database.begin() as session:
                 await self._learn(session)
                 sent = await self._dispatch(session, self._pick())
-            self._ring(sent)
+            self._beside(self._herald.sent(sent))
             self._ring_again()
             self._tell()
         except BaseException:
@@ -88,6 +95,9 @@ class Leader:
 
     async def close(self) -> None:
         await asyncio.gather(*self._aside, return_exceptions=True)
+        await self._herald.left()
+
+    # --- learn -------------------------------------------------------------------------------
 
     async def _learn(self, session: Session) -> None:
         """The jobs that rang, or all of them when a scan is due, and the workers that are alive."""
@@ -104,6 +114,7 @@ class Leader:
         self._rung.clear()
         now = await openjobs.clock(session)
         self._ahead = now - time.monotonic()
+        await self._remember(session)
         briefs = await openjobs.look(session)
         for brief in briefs:
             self._apply(brief)
@@ -111,16 +122,24 @@ class Leader:
         self._unclaimed = [brief for brief in briefs if _unheard(brief, now=now)]
         self._scan_at = _rested(began, self._farm.scan_every_s)
 
+    async def _remember(self, session: Session) -> None:
+        """A new leader knows nothing of virtual times, so everybody starts level; but who used a lot of
+        relax is no secret."""
+        if not self._remembers:
+            for account_id, used_ms, at in await openjobs.relax_use(session, within=REMEMBERED):
+                self.scheduler.relax_use.add(account_id, used_ms, at)
+            self._remembers = True
+
     def _apply(self, brief: Brief) -> None:
         if brief.state is JobState.WAITING:
-            self.scheduler.ended(brief.id, self._now)
-            self.scheduler.push(self._waiting(brief))
+            self._end(brief)
+            self.scheduler.push(self._waiting(brief), self._now)
         elif brief.state in (JobState.DISPATCHED, JobState.RUNNING):
-            since = brief.started_at or brief.dispatched_at or self._now
-            self.scheduler.adopt(brief.id, Running(brief.account_id, brief.estimate_ms, since))
+            self.scheduler.adopt(brief.id, self._running(brief))
         else:
             self._observe(brief)
-            self._forget(brief.id)
+            self.scheduler.cancel(brief.id)
+            self._end(brief)
 
     def _waiting(self, brief: Brief) -> Waiting:
         plan = self._book.plan(brief.plan)
@@ -133,7 +152,35 @@ class Leader:
             cost_ms=brief.estimate_ms,
             submitted_at=brief.submitted_at,
             checkpoint=brief.checkpoint,
+            vram_bytes=self._vram_bytes(brief),
+            alone=brief.crashes >= ALONE_FROM,
         )
+
+    def _vram_bytes(self, brief: Brief) -> int:
+        """As it was counted when the job was accepted."""
+        if brief.steps == 0:
+            return 0
+        known = self._catalog.checkpoints.get
+        return vram_bytes(known(brief.checkpoint), refiner=known(brief.refiner or ""))
+
+    def _running(self, brief: Brief) -> Running:
+        since = brief.started_at or brief.dispatched_at or self._now
+        return Running(
+            brief.account_id, brief.estimate_ms, since, speed=brief.speed, worker=brief.worker or ""
+        )
+
+    def _end(self, brief: Brief) -> None:
+        """What it really took: as measured, else no more than the time that it had."""
+        used_ms = brief.gpu_ms
+        running = self.scheduler.running.get(brief.id)
+        if used_ms is None and running is not None:
+            used_ms = self._at_most(running)
+        self.scheduler.ended(brief.id, self._now, used_ms=used_ms)
+
+    def _at_most(self, running: Running) -> int:
+        elapsed_s = max(self._now - running.since, 0.0)
+        share = elapsed_s / (self._pace.value * self._fleet.stretch)
+        return min(running.cost_ms, round(share * 1000))
 
     def _observe(self, brief: Brief) -> None:
         ran = brief.id in self.scheduler.running and brief.state is JobState.SUCCEEDED
@@ -143,25 +190,22 @@ class Leader:
                 expected_s=brief.estimate_ms / 1000 * self._fleet.stretch,
             )
 
-    def _forget(self, job_id: UUID) -> None:
-        self.scheduler.cancel(job_id)
-        self.scheduler.ended(job_id, self._now)
-
     def _forget_others(self, known: set[UUID]) -> None:
         gone = (self.scheduler.waiting.keys() | self.scheduler.running.keys()) - known
         for job_id in gone:
-            self._forget(job_id)
+            self.scheduler.cancel(job_id)
+            running = self.scheduler.running.get(job_id)
+            used_ms = self._at_most(running) if running else None
+            self.scheduler.ended(job_id, self._now, used_ms=used_ms)
+
+    # --- pick and dispatch -------------------------------------------------------------------
 
     def _pick(self) -> list[Pick]:
-        """As many jobs as there are free slots; a warm worker takes a job before a cold one."""
+        """As many jobs as find room."""
         picks: list[Pick] = []
-        while (asking := self._fleet.roomiest()) is not None:
-            waiting = self.scheduler.pop(asking, self._now)
-            if waiting is None:
-                break
-            worker = self._fleet.choose(waiting.checkpoint) or asking
-            self._fleet.take(worker.name)
-            picks.append(Pick(waiting, worker.name))
+        while (pick := self.scheduler.pop(self._fleet.workers, self._now)) is not None:
+            self._fleet.take(pick)
+            picks.append(pick)
         return picks
 
     async def _dispatch(self, session: Session, picks: list[Pick]) -> list[Job]:
@@ -174,43 +218,39 @@ class Leader:
                 sent.append(job)
         return sent
 
-    def _ring(self, sent: list[Job]) -> None:
-        for job in sent:
-            assert job.worker is not None
-            self._beside(self._bell.ring_worker(job.worker, job.id, job.attempt))
-        if sent:
-            self._beside(self._events.publish(*map(_sent_event, sent)))
+    # --- tell --------------------------------------------------------------------------------
 
     def _ring_again(self) -> None:
         unclaimed, self._unclaimed = self._unclaimed, []
         for brief in unclaimed:
             assert brief.worker is not None
-            self._beside(self._bell.ring_worker(brief.worker, brief.id, brief.attempt))
+            self._beside([self._bell.ring_worker(brief.worker, brief.id, brief.attempt)])
 
     def _tell(self) -> None:
-        """Place, ETA and reason to those for whom they changed, at most once a second."""
+        """Place, times and reason to those for whom they changed, at most once a second."""
         began = time.monotonic()
         if began < self._tell_at:
             return
-        workers, pace = self._fleet.workers, self._pace.value
-        outlooks = forecast(self.scheduler, workers, now=self._now, pace=pace)
-        news = [outlook for outlook in outlooks if _is_news(outlook, self._told)]
-        self._told = {
-            outlook.job_id: self._told.get(outlook.job_id, outlook) for outlook in outlooks
-        } | {outlook.job_id: outlook for outlook in news}
+        foresight = foresee(
+            self.scheduler,
+            self._fleet.workers,
+            now=self._now,
+            pace=self._pace.value,
+            spread=self._pace.spread,
+        )
+        self._beside(self._herald.news(foresight))
         self._tell_at = _rested(began, TELL_EVERY_S)
-        if news:
-            self._beside(self._events.publish(*map(_waiting_event, news)))
 
     @property
     def _now(self) -> float:
         return time.monotonic() + self._ahead
 
-    def _beside(self, work: Coroutine[Any, Any, object]) -> None:
+    def _beside(self, works: Iterable[Coroutine[Any, Any, object]]) -> None:
         """Redis may hang for its whole time limit; the next step must not wait for that."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._aside.add(task)
-        task.add_done_callback(self._aside.discard)
+        for work in works:
+            task = asyncio.get_running_loop().create_task(work)
+            self._aside.add(task)
+            task.add_done_callback(self._aside.discard)
 
 
 def _unheard(brief: Brief, *, now: float) -> bool:
@@ -222,28 +262,3 @@ def _rested(began: float, every_s: float) -> float:
     """When to do it again: what takes long is done more rarely."""
     now = time.monotonic()
     return max(began + every_s, now + LEAST_REST * (now - began))
-
-
-def _is_news(outlook: Outlook, told: dict[UUID, Outlook]) -> bool:
-    """A second more or less is none: the message would flicker."""
-    before = told.get(outlook.job_id)
-    if before is None or (before.position, before.reason) != (outlook.position, outlook.reason):
-        return True
-    if before.eta_s is None or outlook.eta_s is None:
-        return before.eta_s is not outlook.eta_s
-    return abs(before.eta_s - outlook.eta_s) > max(2.0, 0.2 * before.eta_s)
-
-
-def _sent_event(job: Job) -> JobEvent:
-    return JobEvent(job.id, EventKind.STATE, state=job.state.value)
-
-
-def _waiting_event(outlook: Outlook) -> JobEvent:
-    return JobEvent(
-        outlook.job_id,
-        EventKind.WAITING,
-        state=JobState.WAITING.value,
-        eta_s=outlook.eta_s,
-        position=outlook.position,
-        reason=outlook.reason,
-    )

@@ -38,6 +38,13 @@ def _forwards(spec: RenderSpec) -> tuple[int, int]:
     return (steps * each + beside) * rows, ceil(min(drawn, left)) * each * rows
 
 
+def vram_bytes(checkpoint: Checkpoint | None, *, refiner: Checkpoint | None = None) -> int:
+    """What a device must be able to hold for it, by the catalog's estimates; 0 where nobody knows. A
+    refiner stands beside its base; what a picture takes beside both is the device's reserve."""
+    known = [one.vram_gb for one in (checkpoint, refiner) if one is not None]
+    return sum(int(each * 2**30) for each in known)
+
+
 def hold_ms(estimated_ms: int, speed: Speed, book: PlanBook) -> int:
     """What the ledger holds for a job at this speed; the charge never exceeds it."""
     return ceil(estimated_ms * book.price[speed])

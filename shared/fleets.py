@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from shared.catalog import Catalog, Checkpoint
+from shared.cost import vram_bytes
 from shared.errors import Refusal
 from shared.spec import RenderSpec
 
@@ -22,11 +23,11 @@ class Gpu(Protocol):
 
 
 def needed_bytes(spec: RenderSpec, catalog: Catalog) -> int:
-    """Of device memory, by the catalog's estimates: a refiner stands beside its base. 0: not known,
-    or nothing is drawn."""
+    """Of device memory, as the scheduler counts it. 0: not known, or nothing is drawn."""
     if spec.steps == 0:
         return 0
-    return sum(int(one.vram_gb * _GIB) for one in _worn(spec, catalog))
+    refiner = catalog.get(spec.refiner.checkpoint) if spec.refiner else None
+    return vram_bytes(catalog.get(spec.checkpoint), refiner=refiner)
 
 
 def check_fits(spec: RenderSpec, catalog: Catalog, fleet: Sequence[Gpu]) -> None:

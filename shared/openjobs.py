@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +29,8 @@ class Brief:
     estimate_ms: int
     gpu_ms: int | None
     checkpoint: str
+    refiner: str | None
+    steps: int
     submitted_at: float
     dispatched_at: float | None
     started_at: float | None
@@ -48,6 +50,17 @@ async def clock(session: Session) -> float:
     return now.timestamp()
 
 
+async def relax_use(session: Session, *, within: timedelta) -> list[tuple[UUID, int, float]]:
+    """Account, measured GPU-milliseconds and moment of each relax job that ended lately."""
+    query = (
+        select(jobs.c.account_id, jobs.c.gpu_ms, jobs.c.finished_at)
+        .where(jobs.c.speed == Speed.RELAX, jobs.c.gpu_ms > 0)
+        .where(jobs.c.finished_at > func.clock_timestamp() - within)
+        .order_by(jobs.c.finished_at)
+    )
+    return [(who, ms, at.timestamp()) for who, ms, at in await session.execute(query)]
+
+
 _COLUMNS = select(
     jobs.c.id,
     jobs.c.account_id,
@@ -60,6 +73,8 @@ _COLUMNS = select(
     jobs.c.estimate_ms,
     jobs.c.gpu_ms,
     jobs.c.spec["checkpoint"].astext.label("checkpoint"),
+    jobs.c.spec["refiner"]["checkpoint"].astext.label("refiner"),
+    jobs.c.spec["steps"].as_integer().label("steps"),
     jobs.c.submitted_at,
     jobs.c.dispatched_at,
     jobs.c.started_at,

@@ -1,7 +1,7 @@
 """Plans and speeds: what an account may do, and how much it weighs. Pure."""
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from math import inf
 from pathlib import Path
@@ -38,12 +38,17 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class PlanBook:
-    """Every plan by name, and what a GPU-millisecond costs at each speed."""
+    """Every plan by name, and what a GPU-millisecond costs at each speed.
+
+    `relax_floor` is the part of the farm that relax keeps; `reserved` are slots kept for a speed.
+    """
 
     plans: dict[str, Plan]
     first: str
     price: dict[Speed, float]
     lane_weights: dict[Speed, int]
+    relax_floor: float = 0.05
+    reserved: dict[Speed, int] = field(default_factory=dict)
 
     def plan(self, name: str) -> Plan:
         return self.plans.get(name) or self.plans[self.first]
@@ -59,6 +64,8 @@ def read_plans(path: Path) -> PlanBook:
             first=raw.get("first", next(iter(plans))),
             price={speed: float(raw["price"][speed.value]) for speed in Speed},
             lane_weights={speed: int(raw["lanes"][speed.value]) for speed in Speed},
+            relax_floor=float(raw["lanes"].get("relax_floor", 0.05)),
+            reserved={Speed(name): int(slots) for name, slots in raw.get("reserved", {}).items()},
         )
         _check_book(book)
         return book
@@ -88,6 +95,8 @@ def _check_book(book: PlanBook) -> None:
     _require(book.first in book.plans, f"first names {book.first!r}, which is no plan")
     _require(all(0 <= price < inf for price in book.price.values()), "a price below 0")
     _require(all(weight > 0 for weight in book.lane_weights.values()), "a lane's weight below 1")
+    _require(0 <= book.relax_floor <= 0.5, "lanes: relax_floor must be from 0 to 0.5")
+    _require(all(slots >= 0 for slots in book.reserved.values()), "reserved: slots below 0")
     for plan in book.plans.values():
         _check_plan(plan)
 
@@ -95,8 +104,8 @@ def _check_book(book: PlanBook) -> None:
 def _check_plan(plan: Plan) -> None:
     _require(plan.default_speed in plan.speeds, f"{plan.name}: default_speed is not in speeds")
     _require(plan.grant_ms >= 0, f"{plan.name}: grant_ms below 0")
-    for field in COUNTS:
-        _require(getattr(plan, field) > 0, f"{plan.name}: {field} below 1")
+    for name in COUNTS:
+        _require(getattr(plan, name) > 0, f"{plan.name}: {name} below 1")
 
 
 COUNTS = ("step_budget", "max_running", "max_waiting", "max_repeat", "max_prompt", "weight")

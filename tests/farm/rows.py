@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from shared import accounts, deliveries, jobstore, ledger, workers
+from shared.catalog import Catalog, read_catalog
 from shared.config import SHARED
 from shared.connections import Database
 from shared.jobs import Job, JobKind, Route
@@ -32,6 +33,10 @@ SPEC = RenderSpec(
 
 def the_book() -> PlanBook:
     return read_plans(SHARED / "plans.toml")
+
+
+def the_catalog() -> Catalog:
+    return read_catalog(SHARED / "catalog.toml")
 
 
 async def an_account(database: Database, plan: str = "pro") -> UUID:

@@ -22,8 +22,9 @@ from shared.connections import Database, connect_redis
 from shared.events import EventKind, Events, JobEvent
 from shared.jobs import Job, JobState
 from shared.leadership import Leadership, is_led
+from shared.outlooks import Outlooks
 from shared.plans import Speed
-from tests.farm.rows import a_job, a_worker, an_account, end, execute, see, the_book
+from tests.farm.rows import a_job, a_worker, an_account, end, execute, see, the_book, the_catalog
 
 NEVER_SCAN = FarmSettings(scan_every_s=3600.0)
 
@@ -32,7 +33,13 @@ NEVER_SCAN = FarmSettings(scan_every_s=3600.0)
 async def dispatching(settings: Settings, database: Database) -> AsyncIterator[Dispatcher]:
     redis, bell = connect_redis(settings.redis), Bell(settings.redis)
     dispatcher = Dispatcher(
-        settings, database=database, bell=bell, events=Events(redis), book=the_book()
+        settings,
+        database=database,
+        bell=bell,
+        events=Events(redis),
+        outlooks=Outlooks(redis),
+        book=the_book(),
+        catalog=the_catalog(),
     )
     running = asyncio.create_task(dispatcher.run())
     try:

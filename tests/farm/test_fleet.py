@@ -3,43 +3,21 @@
 import pytest
 
 from farm.fleet import Fleet, Pace, read_fleet
-from farm.scheduler import Worker
+from farm.scheduler import Pick, Worker
+from shared import jobstore
 from shared.connections import Database
-from tests.farm.rows import a_job, a_worker, an_account, dispatch, execute
-
-WARM, COLD = frozenset({"postcards"}), frozenset({"other"})
-
-
-def test_the_least_loaded_worker_asks_first() -> None:
-    fleet = Fleet([Worker("half", slots=4, busy=2), Worker("quarter", slots=4, busy=1)])
-    asking = fleet.roomiest()
-    assert asking is not None
-    assert asking.name == "quarter"
+from shared.plans import ALONE_FROM, Speed
+from tests.farm.line import a_job
+from tests.farm.rows import a_job as a_row
+from tests.farm.rows import a_worker, an_account, claim, dispatch, execute
 
 
-def test_a_warm_worker_is_chosen_even_when_a_cold_one_is_emptier() -> None:
-    fleet = Fleet(
-        [
-            Worker("cold", slots=4, checkpoints=COLD),
-            Worker("warm", slots=4, busy=3, checkpoints=WARM),
-        ]
-    )
-    first = fleet.choose("postcards")
-    assert first is not None
-    assert first.name == "warm"
-    fleet.take("warm")
-    second = fleet.choose("postcards")
-    assert second is not None
-    assert second.name == "cold"
-
-
-@pytest.mark.parametrize(
-    "worker", [Worker("full", slots=2, busy=2), Worker("leaving", slots=2, draining=True)]
-)
-def test_the_full_and_the_leaving_get_nothing(worker: Worker) -> None:
-    fleet = Fleet([worker])
-    assert fleet.roomiest() is None
-    assert fleet.choose("postcards") is None
+def test_what_was_sent_since_the_last_look_counts() -> None:
+    fleet = Fleet([Worker("gpu", slots=2)])
+    fleet.take(Pick(a_job(1), "gpu"))
+    (worker,) = fleet.workers
+    assert (worker.jobs, worker.open_slots) == (1, 1)
+    assert worker.checkpoints == {"postcards"}
 
 
 def test_slots_that_share_a_gpu_stretch_a_job() -> None:
@@ -59,11 +37,40 @@ def test_the_pace_follows_what_is_measured_and_shrugs_off_one_accident() -> None
 async def test_heartbeats_become_a_fleet(database: Database) -> None:
     await a_worker(database, "alive", slots=3)
     await a_worker(database, "silent", slots=3)
-    await dispatch(database, await a_job(database, await an_account(database)), "alive")
+    await dispatch(database, await a_row(database, await an_account(database)), "alive")
     await execute(
         database,
         "update workers set seen_at = seen_at - interval '1 minute' where name = 'silent'",
     )
     async with database.read() as session:
         fleet = await read_fleet(session, silent_s=15.0)
-    assert fleet.workers == [Worker("alive", slots=3, busy=1, checkpoints=WARM)]
+    warm = frozenset({"postcards"})
+    assert fleet.workers == [Worker("alive", slots=3, busy={Speed.FAST: 1}, checkpoints=warm)]
+
+
+async def test_a_heartbeat_tells_memory_and_who_is_alone(database: Database) -> None:
+    await a_worker(database, "gpu", slots=3)
+    await dispatch(database, await a_row(database, await an_account(database)), "gpu")
+    await execute(
+        database, "update workers set vram_bytes = 80, free_bytes = 30 where name = 'gpu'"
+    )
+    async with database.read() as session:
+        (worker,) = (await read_fleet(session, silent_s=15.0)).workers
+    assert (worker.vram_bytes, worker.free_bytes, worker.alone) == (80, 30, False)
+
+
+async def test_a_job_that_lost_two_workers_keeps_its_third_to_itself(database: Database) -> None:
+    await a_worker(database, "gpu", slots=3)
+    row = await a_row(database, await an_account(database))
+    for _ in range(3):
+        await claim(database, await dispatch(database, row, "gpu"), lease_s=0.0)
+        async with database.begin() as session:
+            rescued = await jobstore.rescued(session, max_crashes=5)
+        assert len(rescued) == 1
+        if rescued[0].crashes == ALONE_FROM:
+            break
+    await dispatch(database, row, "gpu")
+    async with database.read() as session:
+        (worker,) = (await read_fleet(session, silent_s=15.0)).workers
+    assert worker.alone
+    assert worker.open_slots == 0

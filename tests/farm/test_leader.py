@@ -8,6 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from farm import leader as leading
+from farm.herald import Herald
 from farm.leader import Leader
 from shared import jobstore
 from shared.bell import Bell, gpu_queue
@@ -16,16 +17,19 @@ from shared.connections import Database, connect_redis
 from shared.errors import Fault
 from shared.events import EventKind, Events, JobEvent
 from shared.jobs import Job, JobState
-from shared.plans import Speed
+from shared.outlooks import Outlooks
+from shared.plans import ALONE_FROM, Speed
 from tests.farm.rows import (
     a_job,
     a_worker,
     an_account,
     claim,
+    dispatch,
     end,
     execute,
     see,
     the_book,
+    the_catalog,
 )
 
 
@@ -53,7 +57,12 @@ async def leader(database: Database, bell: Bell, redis: "Redis") -> AsyncIterato
 def a_leader(database: Database, bell: Bell, redis: "Redis") -> Leader:
     """It scans when told to, so that a test knows by which way it learned."""
     farm = FarmSettings(scan_every_s=3600.0)
-    return Leader(database, bell, Events(redis), book=the_book(), farm=farm)
+    return leading_on(database, bell, redis, farm=farm)
+
+
+def leading_on(database: Database, bell: Bell, redis: "Redis", *, farm: FarmSettings) -> Leader:
+    herald = Herald(bell, Events(redis), Outlooks(redis))
+    return Leader(database, bell, herald, book=the_book(), catalog=the_catalog(), farm=farm)
 
 
 async def ended(database: Database, leader: Leader, job: Job) -> None:
@@ -62,15 +71,17 @@ async def ended(database: Database, leader: Leader, job: Job) -> None:
 
 
 async def served(database: Database, leader: Leader, jobs: list[Job]) -> list[Job]:
-    """What one slot serves, in order: each dispatched job ends before the next step."""
+    """What one slot serves, in order: what is dispatched (and what pushes it aside) ends before the
+    next step."""
     left, order = {job.id: job for job in jobs}, []
     leader.rescan()
     while left:
         await leader.step()
         sent = await _sent(database)
-        assert len(sent) == 1, "one slot, and work for it"
-        order.append(left.pop(sent[0].id))
-        await ended(database, leader, sent[0])
+        assert sent, "one slot, and work for it"
+        for job in sent:
+            order.append(left.pop(job.id))
+            await ended(database, leader, job)
     return order
 
 
@@ -112,7 +123,7 @@ async def test_the_next_scan_wakes_the_leader_by_itself(
     database: Database, bell: Bell, redis: "Redis"
 ) -> None:
     farm = FarmSettings(scan_every_s=0.05)
-    leader = Leader(database, bell, Events(redis), book=the_book(), farm=farm)
+    leader = leading_on(database, bell, redis, farm=farm)
     await leader.step()
     async with asyncio.timeout(2.0):
         await leader.awake()
@@ -304,6 +315,101 @@ async def test_waiting_people_are_told_once_and_again_when_it_changes(
     ]
     assert all(event.eta_s is not None and event.eta_s > 0 for event in first)
     assert [(e.job_id, e.position) for e in second] == [(jobs[2].id, 1)]
+
+
+async def test_the_board_says_the_same_and_is_empty_when_the_leader_leaves(
+    database: Database, leader: Leader, redis: "Redis"
+) -> None:
+    await a_worker(database)
+    jobs = [await a_job(database, await an_account(database)) for _ in range(3)]
+    await leader.step()
+    async with asyncio.timeout(5.0):
+        while not (told := await Outlooks(redis).read([jobs[2].id])):
+            await asyncio.sleep(0.01)
+    assert (told[jobs[2].id].position, told[jobs[2].id].reason) == (2, "behind 1 job")
+    await leader.close()
+    assert await Outlooks(redis).read([jobs[2].id]) is None
+
+
+async def test_a_worker_is_rung_for_what_the_queue_will_need(
+    database: Database, leader: Leader, redis: "Redis"
+) -> None:
+    await a_worker(database)
+    await execute(database, "update workers set checkpoints = '[\"other\"]'")
+    for _ in range(2):
+        await a_job(database, await an_account(database))
+    await leader.step()
+    await leader.close()
+    rings = [ring.decode() for ring in await redis.zrange(gpu_queue("gpu"), 0, -1)]
+    assert [ring for ring in rings if ring.startswith("expect:")] == []
+    # the first job of it is on its way there, so nothing is left to be read ahead
+    assert any(ring.startswith("render:") for ring in rings)
+
+
+async def test_a_new_leader_knows_who_used_a_lot_of_relax(
+    database: Database, bell: Bell, redis: "Redis"
+) -> None:
+    heavy, light = await an_account(database), await an_account(database)
+    for account in (heavy, heavy, light):
+        job = await a_job(database, account, speed=Speed.RELAX)
+        if account is heavy:
+            await execute(
+                database,
+                "insert into verdicts (job_id, subject, decision, sha256, policy)"
+                " values (:id, 'image', 'allow', 'x', 'x')",
+                id=job.id,
+            )
+            await a_worker(database, "past")
+            await claim(database, await dispatch(database, job, "past"))
+            await execute(
+                database,
+                "update jobs set state = 'succeeded', passed_verdict = (select max(id) from verdicts),"
+                " charged_ms = 0, gpu_ms = 60000, finished_at = clock_timestamp() where id = :id",
+                id=job.id,
+            )
+    await execute(database, "delete from workers")
+    leader = a_leader(database, bell, redis)
+    await leader.step()
+    now = leader._now
+    assert leader.scheduler.relax_use.of(heavy, now) == pytest.approx(120_000, rel=0.01)
+    assert leader.scheduler.relax_use.of(light, now) == 0
+    await leader.close()
+
+
+async def test_a_suspect_job_is_sent_to_an_empty_worker_alone(
+    database: Database, leader: Leader
+) -> None:
+    """Its first two workers died with it; the third takes it without company."""
+    await a_worker(database, "a", slots=4)
+    suspect = await a_job(database, await an_account(database))
+    for _ in range(ALONE_FROM):
+        await claim(database, await dispatch(database, suspect, "gone"), lease_s=0.0)
+        async with database.begin() as session:
+            await jobstore.rescued(session, max_crashes=5)
+    others = [await a_job(database, await an_account(database)) for _ in range(3)]
+    leader.rescan()
+    await leader.step()
+    states = {(await see(database, job.id)).state for job in others}
+    assert (await see(database, suspect.id)).state is JobState.DISPATCHED
+    assert states == {JobState.WAITING}
+    await end(database, await see(database, suspect.id))
+    leader.rescan()
+    await leader.step()
+    assert {(await see(database, job.id)).state for job in others} == {JobState.DISPATCHED}
+
+
+async def test_turbo_is_dispatched_to_a_worker_that_is_full_of_relax(
+    database: Database, leader: Leader
+) -> None:
+    await a_worker(database, slots=2)
+    for _ in range(3):
+        await a_job(database, await an_account(database), speed=Speed.RELAX)
+    await leader.step()
+    turbo = await a_job(database, await an_account(database), speed=Speed.TURBO)
+    leader.rung(turbo.id)
+    await leader.step()
+    found = await see(database, turbo.id)
+    assert (found.state, found.worker) == (JobState.DISPATCHED, "gpu")
 
 
 async def test_at_most_once_a_second(database: Database, leader: Leader, redis: "Redis") -> None:
