@@ -284,7 +284,7 @@ async def test_info_queue_and_settings(house: House) -> None:
     assert "held" in info
     queue = text_of(await house.told(await house.local.slash(people.FINN, "queue")))
     assert "a red sailboat" in queue
-    assert "0 of 1 running, 1 of 4 waiting" in queue
+    assert "0 of 2 running, 1 of 4 waiting" in queue
     empty = text_of(await house.told(await house.local.slash(people.PAULA, "queue"), people.PAULA))
     assert "Nothing of yours" in empty
     said = text_of(await house.told(await house.local.slash(people.FINN, "settings")))
