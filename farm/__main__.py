@@ -92,6 +92,18 @@ def imagine(
 
 
 @app.command()
+def queue(
+    watch: Annotated[bool, typer.Option(help="Look again every second, until Ctrl-C.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Jobs to show of each lane.")] = 20,
+) -> None:
+    """Show who waits, for how long and why, and what the workers are busy with."""
+    from farm.panels import show_lineup
+
+    _run(show_lineup(_settings(), watch=watch, as_json=as_json, limit=limit))
+
+
+@app.command()
 def migrate(
     revision: Annotated[
         str, typer.Argument(help="Alembic revision; `base` empties the schema.")

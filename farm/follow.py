@@ -12,8 +12,9 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from shared.connections import Database
 from shared.events import EventKind, Events, JobEvent
-from shared.jobs import Job
+from shared.jobs import Job, JobState
 from shared.jobstore import load
+from shared.waits import place_and_time
 
 LOOK_EVERY_S = 0.5  # Postgres is asked too: an event may be lost
 _COLUMNS = (
@@ -33,8 +34,12 @@ async def follow(database: Database, redis: "Redis", job: Job, console: Console)
             async for event in events:
                 if event is not None and event.kind is not EventKind.STATE:
                     _show(progress, bar, event)
-                elif (row := await _row(database, job.id)).state.terminal:
+                    continue
+                row = await _row(database, job.id)
+                if row.state.terminal:
                     return row
+                if row.state is JobState.DISPATCHED:
+                    progress.update(bar, description="a GPU is taking it on")
     raise AssertionError("the events end only with the job")
 
 
@@ -45,8 +50,14 @@ def _show(progress: Progress, bar: TaskID, event: JobEvent) -> None:
         progress.update(
             bar, description="drawing", completed=event.step, total=event.steps, rate=rate
         )
-    elif event.reason:
-        progress.update(bar, description=f"waiting ({event.reason})")
+    elif event.kind is EventKind.WAITING:
+        progress.update(bar, description=waiting_words(event))
+
+
+def waiting_words(event: JobEvent) -> str:
+    """`waiting · Position 3 · about 2 to 4 min · the model is loading`, or what of it is known."""
+    parts = ("waiting", place_and_time(event), event.reason)
+    return " · ".join(part for part in parts if part)
 
 
 async def _events_of(redis: "Redis", job_id: UUID) -> AsyncGenerator[JobEvent | None]:

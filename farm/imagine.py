@@ -29,6 +29,7 @@ from shared.connections import Database, connect_redis
 from shared.errors import Refusal
 from shared.events import Events
 from shared.jobs import Job, JobState
+from shared.outlooks import Outlooks
 from shared.plans import read_plans
 from shared.safety import PromptScreen, read_blocklist
 from shared.storage import ObjectStore, open_store
@@ -128,6 +129,7 @@ async def _doors(settings: Settings) -> AsyncIterator[Doors]:
         catalog=read_catalog(settings.catalog_file),
         screen=PromptScreen(read_blocklist(settings.blocklist_file)),
         draw_seed=lambda: secrets.randbelow(2**32),
+        outlooks=Outlooks(redis),
     )
     try:
         yield Doors(database, redis, open_store(settings.storage), desk)

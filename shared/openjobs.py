@@ -44,6 +44,15 @@ async def look(session: Session, ids: Collection[UUID] | None = None) -> list[Br
     return [_brief(row) for row in rows]
 
 
+async def look_waiting(session: Session, speed: Speed, *, limit: int) -> list[Brief]:
+    """The oldest that wait in one lane."""
+    query = _COLUMNS.where(
+        jobs.c.state == JobState.WAITING, jobs.c.finished_at.is_(None), jobs.c.speed == speed
+    )
+    rows = await session.execute(query.order_by(jobs.c.submitted_at).limit(limit))
+    return [_brief(row) for row in rows]
+
+
 async def clock(session: Session) -> float:
     """The moment that a Brief's are measured on."""
     now: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()

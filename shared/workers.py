@@ -90,6 +90,13 @@ def _seen_within(seconds: float) -> ColumnElement[bool]:
     return workers.c.seen_at > func.clock_timestamp() - patience
 
 
+async def silences(session: Session) -> dict[str, float]:
+    """Seconds since each worker was last seen, by name."""
+    silence = func.extract("epoch", func.clock_timestamp() - workers.c.seen_at)
+    rows = await session.execute(select(workers.c.name, silence))
+    return {name: float(seconds) for name, seconds in rows}
+
+
 _HOLDS = and_(
     jobs.c.worker == workers.c.name,
     jobs.c.finished_at.is_(None),  # lets the partial index of open jobs serve

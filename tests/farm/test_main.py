@@ -21,7 +21,17 @@ def pictor(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
 def test_help_lists_every_command_and_the_exit_codes() -> None:
     answer = pictor("--help")
     assert answer.returncode == 0
-    for command in ("demo", "bot", "dispatch", "work", "api", "imagine", "migrate", "doctor"):
+    for command in (
+        "demo",
+        "bot",
+        "dispatch",
+        "work",
+        "api",
+        "imagine",
+        "queue",
+        "migrate",
+        "doctor",
+    ):
         assert f" {command} " in answer.stdout
     assert "Exit codes" in answer.stdout
 
