@@ -8,6 +8,7 @@ import logging
 import signal
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from random import random
 from time import monotonic
 from typing import Any
@@ -16,6 +17,8 @@ from uuid import UUID
 from arq.worker import Worker, func
 from redis.exceptions import RedisError
 
+from farm import meters
+from farm.chores import Tally
 from farm.herald import Herald
 from farm.leader import Leader
 from farm.maintenance import Maintenance
@@ -29,6 +32,7 @@ from shared.jobs import JobState
 from shared.leadership import Leadership
 from shared.outlooks import Outlooks
 from shared.plans import PlanBook, Speed, read_plans
+from shared.storage import ObjectStore, open_store
 from shared.telemetry import configure_logging
 
 log = logging.getLogger(__name__)
@@ -50,12 +54,14 @@ class Dispatcher:
         bell: Bell,
         events: Events,
         outlooks: Outlooks,
+        store: ObjectStore,
         book: PlanBook,
         catalog: Catalog,
     ) -> None:
         self._settings, self._database = settings, database
         self._bell, self._events, self._outlooks = bell, events, outlooks
-        self._book, self._catalog = book, catalog
+        self._store, self._book, self._catalog = store, book, catalog
+        self.tally = Tally()
         self.leads = asyncio.Event()
 
     async def run(self) -> None:
@@ -103,10 +109,14 @@ class Dispatcher:
 
     def _parts(self, leader: Leader) -> dict[str, Callable[[], Awaitable[None]]]:
         maintenance = Maintenance(
-            self._database, self._events, farm=self._settings.farm, heard=leader.rung
+            self._database,
+            self._events,
+            store=self._store,
+            farm=self._settings.farm,
+            heard=leader.rung,
         )
         parts = {f"ear of {QUEUES[speed]}": self._ear(leader, speed) for speed in Speed}
-        parts |= {chore.name: chore.for_ever for chore in maintenance.chores}
+        parts |= {chore.name: partial(chore.for_ever, self.tally) for chore in maintenance.chores}
         return parts | {
             "steps": lambda: _steps(leader),
             "events": lambda: self._follow_events(leader),
@@ -157,9 +167,12 @@ async def run_dispatcher(settings: Settings) -> None:
             bell=bell,
             events=Events(redis),
             outlooks=Outlooks(redis),
+            store=open_store(settings.storage),
             book=read_plans(settings.plans_file),
             catalog=read_catalog(settings.catalog_file),
         )
+        host, port = settings.farm.metrics_host, settings.farm.metrics_port
+        stack.enter_context(meters.served(dispatcher.tally.registry, host=host, port=port))
         await _until_signal(asyncio.create_task(dispatcher.run()))
 
 

@@ -3,49 +3,25 @@
 Each is idempotent and runs in its own transaction, so a chore cut short is simply done again.
 """
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from random import random
 from uuid import UUID
 
-from shared import jobstore, ledger, sweeps
+from farm import litter
+from farm.chores import Chore
+from shared import assets, jobstore, ledger, sweeps
 from shared.config import FarmSettings
 from shared.connections import Database, Session
 from shared.errors import Fault
 from shared.events import EventKind, Events, JobEvent
 from shared.jobs import Job, JobState
+from shared.storage import ObjectStore, Stored
 
 log = logging.getLogger(__name__)
 
 HOLD_GRACE = timedelta(minutes=1)  # the transaction that ends a job releases its hold itself
 SILENT_FOR_GOOD = 20  # times the silence after which a worker gets no more jobs
-LONGEST_REST_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Chore:
-    """`work` returns how many rows it put right."""
-
-    name: str
-    every_s: float
-    work: Callable[[], Awaitable[int]]
-
-    async def for_ever(self) -> None:
-        rest = self.every_s
-        while True:
-            try:
-                done = await self.work()
-                rest = self.every_s
-                if done:
-                    log.info("%s: %d", self.name, done)
-            except Exception as error:
-                rest = min(2 * rest, max(LONGEST_REST_S, self.every_s))
-                _log_failure(self.name, error, rest=rest)
-            # Jitter keeps the chores from falling into step.
-            await asyncio.sleep(rest * (0.9 + 0.2 * random()))
 
 
 class Maintenance:
@@ -56,14 +32,16 @@ class Maintenance:
         database: Database,
         events: Events,
         *,
+        store: ObjectStore,
         farm: FarmSettings,
         heard: Callable[[UUID], None] = lambda _: None,
     ) -> None:
         self._database, self._events = database, events
-        self._farm, self._heard = farm, heard
+        self._store, self._farm, self._heard = store, farm, heard
         self.chores = (
             Chore("rescue_lost", farm.rescue_every_s, self.rescue_lost),
             Chore("release_stale_holds", 60.0, self.release_stale_holds),
+            Chore("purge_assets", farm.purge_every_s, self.purge_assets),
             Chore("forget_silent_workers", 60.0, self.forget_silent_workers),
             Chore("drop_expired_tokens", 60.0, self.drop_expired_tokens),
         )
@@ -92,6 +70,27 @@ class Maintenance:
                 await _refund(session, job)
         return len(stale)
 
+    async def purge_assets(self) -> int:
+        """Files that no row will ever name: of crashed attempts, of zombies, previews of ended jobs."""
+        gone = 0
+        async for page in self._store.list():
+            for key in await self._dead(page):
+                await self._store.delete(key)
+                gone += 1
+        return gone + await self._store.tidy()
+
+    async def _dead(self, page: Sequence[Stored]) -> list[str]:
+        """The rows are read after the store was: `farm.litter` says why that order is safe."""
+        old = [file.key for file in page if file.age_s > self._farm.purge_grace_s]
+        files = {key: origin for key in old if (origin := litter.origin(key)) is not None}
+        if not files:
+            return []
+        async with self._database.read() as session:
+            named = await assets.named(session, files)
+            jobs = await sweeps.standings(session, {file.job_id for file in files.values()})
+        standings = {job_id: litter.Standing(*standing) for job_id, standing in jobs.items()}
+        return litter.dead(files, standings=standings, named=named)
+
     async def forget_silent_workers(self) -> int:
         silent = timedelta(seconds=self._farm.worker_silent_s * SILENT_FOR_GOOD)
         async with self._database.begin() as session:
@@ -109,10 +108,3 @@ async def _refund(session: Session, job: Job) -> None:
             await ledger.release(session, job)
     except Fault:
         log.exception("the hold of job %s cannot be released", job.id)
-
-
-def _log_failure(name: str, error: Exception, *, rest: float) -> None:
-    if isinstance(error, Fault):
-        log.warning("%s failed (%s), again in %.1f s", name, error.code, rest)
-    else:
-        log.error("%s failed, again in %.1f s", name, rest, exc_info=error)

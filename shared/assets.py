@@ -1,5 +1,6 @@
 """What a job delivered, and the verdicts that allowed it."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -106,3 +107,9 @@ async def assets(session: Session, job_id: UUID) -> list[Asset]:
     columns = [table.c[name] for name in Asset.__slots__]
     query = select(*columns).where(table.c.job_id == job_id).order_by(table.c.kind, table.c.index)
     return [Asset(**row._mapping) for row in await session.execute(query)]
+
+
+async def named(session: Session, keys: Collection[str]) -> set[str]:
+    """Those of them that are delivered files."""
+    column = tables.assets.c.key
+    return set((await session.execute(select(column).where(column.in_(keys)))).scalars())

@@ -4,8 +4,13 @@ import asyncio
 import os
 import re
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -19,7 +24,16 @@ _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
 _KEY_LIMIT = 512
 IMMUTABLE = "public, max-age=31536000, immutable"
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 3, 10
+PAGE = 1000  # what S3 lists at once, at most
 _PING_KEY = "ping"
+_DRAFT = ".tmp"
+DRAFT_LIFE_S = 600  # no put takes as long, on whatever disk
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    key: str
+    age_s: float  # by the store's own clock
 
 
 class ObjectStore(Protocol):
@@ -36,6 +50,14 @@ class ObjectStore(Protocol):
         ...
 
     async def exists(self, key: str) -> bool: ...
+
+    def list(self) -> AsyncIterator[Sequence[Stored]]:
+        """Everything that lies here, by the page. What comes or goes meanwhile may be in it or not."""
+        ...
+
+    async def tidy(self) -> int:
+        """Removes what a put that was cut short has left, and says how much that was."""
+        ...
 
     def url(self, key: str) -> str: ...
 
@@ -68,6 +90,18 @@ class LocalStore:
     async def exists(self, key: str) -> bool:
         path = self.path(key)
         return await _in_thread(path.is_file, key)
+
+    async def list(self) -> AsyncIterator[Sequence[Stored]]:
+        files = (
+            Stored(path.relative_to(self._folder).as_posix(), age_s)
+            for path, age_s in _files(self._folder)
+            if not path.name.startswith(".")
+        )
+        while page := await _in_thread(lambda: [*islice(files, PAGE)], ""):
+            yield page
+
+    async def tidy(self) -> int:
+        return await _in_thread(lambda: _remove_drafts(self._folder), "")
 
     def url(self, key: str) -> str:
         return f"{self._public_url}/{_checked(key)}"
@@ -118,6 +152,20 @@ class S3Store:
             raise
         return True
 
+    async def list(self) -> AsyncIterator[Sequence[Stored]]:
+        where: dict[str, Any] = {"Bucket": self._bucket, "MaxKeys": PAGE}
+        while True:
+            ask = partial(self._client.list_objects_v2, **where)
+            answer: dict[str, Any] = await _in_thread(ask, self._bucket)
+            yield _listed(answer)
+            if not answer["IsTruncated"]:
+                return
+            where["ContinuationToken"] = answer["NextContinuationToken"]
+
+    async def tidy(self) -> int:
+        """S3 keeps a whole object or nothing."""
+        return 0
+
     def url(self, key: str) -> str:
         return f"{self._public_url}/{_checked(key)}"
 
@@ -165,7 +213,7 @@ def _checked(key: str) -> str:
 def _write_once(path: Path, data: bytes) -> None:
     """A temporary file, flushed, then linked to its name: a link never replaces what is there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    draft = path.with_name(f".{secrets.token_hex(8)}{_DRAFT}")
     try:
         with draft.open("xb") as file:
             file.write(data)
@@ -183,6 +231,39 @@ def _flush_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, float]]:
+    """Every file and its age in seconds; what is deleted meanwhile is not there."""
+    now = time.time()  # the clock that also dates the files
+    for at, _, names in os.walk(folder, onerror=_raise_unless_gone):
+        for name in names:
+            path = Path(at, name)
+            with suppress(FileNotFoundError):
+                yield path, now - path.stat().st_mtime
+
+
+def _raise_unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+def _remove_drafts(folder: Path) -> int:
+    """Only a put that was killed leaves its draft."""
+    files = _files(folder)
+    drafts = [path for path, age_s in files if path.suffix == _DRAFT and age_s > DRAFT_LIFE_S]
+    for draft in drafts:
+        draft.unlink(missing_ok=True)
+    return len(drafts)
+
+
+def _listed(answer: dict[str, Any]) -> list[Stored]:
+    """Ages by the clock of the server that dated the objects."""
+    now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+    return [
+        Stored(one["Key"], (now - one["LastModified"]).total_seconds())
+        for one in answer.get("Contents", ())
+    ]
 
 
 async def _in_thread(action: Callable[[], T], key: str) -> T:

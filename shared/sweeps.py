@@ -1,6 +1,8 @@
 """What the maintenance jobs ask of Postgres. Each statement may be repeated without harm."""
 
+from collections.abc import Collection
 from datetime import timedelta
+from uuid import UUID
 
 from sqlalchemy import DateTime, cast, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import array
@@ -48,3 +50,10 @@ async def forget_silent_workers(session: Session, *, silent: timedelta) -> list[
     holds = exists().where(jobs.c.worker == workers.c.name, jobs.c.finished_at.is_(None))
     statement = delete(workers).where(workers.c.seen_at < _now() - silent, ~holds)
     return list((await session.execute(statement.returning(workers.c.name))).scalars())
+
+
+async def standings(session: Session, ids: Collection[UUID]) -> dict[UUID, tuple[JobState, int]]:
+    """State and attempt of those of these jobs that there are."""
+    query = select(jobs.c.id, jobs.c.state, jobs.c.attempt).where(jobs.c.id.in_(ids))
+    rows = await session.execute(query)
+    return {id: (JobState(state), attempt) for id, state, attempt in rows}

@@ -38,11 +38,11 @@ def _worker(options: argparse.Namespace, points: Points) -> int:
 
 
 def _dispatcher(_: argparse.Namespace, points: Points) -> int:
-    from farm import dispatcher, maintenance
+    from farm import chores, dispatcher
     from shared import handovers
 
     handovers.CLAIM_WITHIN_S = CLAIM_WITHIN_S
-    dispatcher.LONGEST_REST_S = maintenance.LONGEST_REST_S = LONGEST_PAUSE_S
+    dispatcher.LONGEST_REST_S = chores.LONGEST_REST_S = LONGEST_PAUSE_S
     seams.dispatcher(points)
     asyncio.run(dispatcher.run_dispatcher(Settings()))
     return 0

@@ -3,8 +3,10 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -13,7 +15,8 @@ from tempfile import TemporaryDirectory
 import pytest
 from pydantic import SecretStr
 
-from farm.dispatcher import Dispatcher, _kept_up, _stop
+from farm import dispatcher as dispatcher_module
+from farm.dispatcher import Dispatcher, _kept_up, _stop, run_dispatcher
 from farm.embedded import Server, redis_server
 from shared import jobstore
 from shared.bell import QUEUES, Bell
@@ -24,8 +27,16 @@ from shared.jobs import Job, JobState
 from shared.leadership import Leadership, is_led
 from shared.outlooks import Outlooks
 from shared.plans import Speed
+from shared.storage import open_store
 from tests.farm.rows import a_job, a_worker, an_account, end, execute, see, the_book, the_catalog
 
+SWEEPS = (
+    "rescue_lost",
+    "release_stale_holds",
+    "purge_assets",
+    "forget_silent_workers",
+    "drop_expired_tokens",
+)
 NEVER_SCAN = FarmSettings(scan_every_s=3600.0)
 
 
@@ -38,6 +49,7 @@ async def dispatching(settings: Settings, database: Database) -> AsyncIterator[D
         bell=bell,
         events=Events(redis),
         outlooks=Outlooks(redis),
+        store=open_store(settings.storage),
         book=the_book(),
         catalog=the_catalog(),
     )
@@ -356,3 +368,35 @@ def _is_lean(pid: int) -> None:
     (resident,) = [line for line in status.read_text().splitlines() if line.startswith("VmRSS")]
     assert int(resident.split()[1]) < 150 * 1024, resident
     assert "torch" not in Path(f"/proc/{pid}/maps").read_text()
+
+
+# --- what Prometheus is told ------------------------------------------------------------------
+
+
+async def test_each_sweep_of_the_leader_is_counted(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatcher_module, "configure_logging", lambda _: None)
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        port = door.getsockname()[1]
+
+    def page() -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            return str(answer.read().decode())
+
+    async def all_told() -> bool:
+        text = await asyncio.to_thread(page)
+        return all(f'pictor_sweep_runs_total{{sweep="{name}"}}' in text for name in SWEEPS)
+
+    farm = settings.farm.model_copy(update={"metrics_port": port})
+    running = asyncio.create_task(run_dispatcher(settings.model_copy(update={"farm": farm})))
+    await until(lambda: is_up(database), within_s=10.0)
+    await until(all_told, within_s=10.0, every_s=0.1)
+    os.kill(os.getpid(), signal.SIGTERM)
+    async with asyncio.timeout(10.0):
+        await running
+
+
+async def is_up(database: Database) -> bool:
+    async with database.read() as session:
+        return await is_led(session)

@@ -1,21 +1,26 @@
 """The leader's chores on a real Postgres."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from redis.asyncio import Redis
+from sqlalchemy import select
 
-from farm.maintenance import Chore, Maintenance
-from shared import deliveries, jobstore, ledger, workers
+from farm import delivery, litter
+from farm.maintenance import Maintenance
+from shared import deliveries, jobstore, ledger, tables, workers
+from shared.assets import add_asset, add_verdict
+from shared.assets import assets as assets_of
 from shared.config import FarmSettings, Settings
-from shared.connections import Database, connect_redis
-from shared.errors import Fault
+from shared.connections import Database, Session, connect_redis
 from shared.events import EventKind, Events
 from shared.jobs import Job, JobState, Route
+from shared.storage import LocalStore
 from tests.farm.rows import (
     a_job,
     a_worker,
@@ -27,6 +32,7 @@ from tests.farm.rows import (
     execute,
     see,
 )
+from tests.farm.workshop import finding, picture
 
 ROUTE = Route(channel_id="1", message_id="2", user_id="3", application_id="4", token="secret")
 
@@ -44,9 +50,16 @@ def heard() -> list[UUID]:
 
 
 @pytest.fixture
-def maintenance(database: Database, redis: "Redis", heard: list[UUID]) -> Maintenance:
-    farm = FarmSettings(max_crashes=5)
-    return Maintenance(database, Events(redis), farm=farm, heard=heard.append)
+def store(settings: Settings) -> LocalStore:
+    return LocalStore(settings.storage.folder, "http://images.example")
+
+
+@pytest.fixture
+def maintenance(
+    database: Database, redis: "Redis", store: LocalStore, heard: list[UUID]
+) -> Maintenance:
+    farm = FarmSettings(max_crashes=5, purge_grace_s=0)
+    return Maintenance(database, Events(redis), store=store, farm=farm, heard=heard.append)
 
 
 async def crashed(database: Database, job: Job) -> None:
@@ -112,8 +125,11 @@ async def test_a_deploy_and_an_unheard_bell_count_nothing(
     assert (found.state, found.crashes, found.attempt) == (JobState.WAITING, 0, 12)
 
 
-async def test_one_broken_book_keeps_nobody_from_rescue(database: Database, redis: "Redis") -> None:
-    maintenance = Maintenance(database, Events(redis), farm=FarmSettings(max_crashes=1))
+async def test_one_broken_book_keeps_nobody_from_rescue(
+    database: Database, redis: "Redis", store: LocalStore
+) -> None:
+    farm = FarmSettings(max_crashes=1)
+    maintenance = Maintenance(database, Events(redis), store=store, farm=farm)
     account_id = await an_account(database)
     broken, sound = await a_job(database, account_id), await a_job(database, account_id)
     await execute(database, "alter table ledger disable trigger all")
@@ -189,18 +205,158 @@ async def test_only_the_long_silent_are_forgotten(
     assert left == {"holds-a-job", "alive"}
 
 
-@pytest.mark.parametrize("error", [Fault("database_down", "...", retryable=True), KeyError("x")])
-async def test_a_chore_that_fails_is_done_again(error: Exception) -> None:
-    done = asyncio.Event()
-    failures = iter([error, error])
+# --- files that nobody names ------------------------------------------------------------------
 
-    async def work() -> int:
-        for failure in failures:
-            raise failure
-        done.set()
-        return 1
 
-    chore = asyncio.create_task(Chore("sweep", 0.01, work).for_ever())
-    async with asyncio.timeout(2.0):
-        await done.wait()
-    chore.cancel()
+async def put(store: LocalStore, job: Job) -> list[str]:
+    """The files of this attempt as its worker would store them: grid, images and a preview."""
+    drawn = [picture(index, width=8, height=8) for index in range(4)]
+    parcels = [*await delivery.pack(job, drawn), await delivery.pack_preview(job, drawn)]
+    for parcel in parcels:
+        await store.put(parcel.key, parcel.data, mime=parcel.mime)
+        assert litter.origin(parcel.key) == litter.Origin(job.id, job.attempt)
+    return [parcel.key for parcel in parcels]
+
+
+async def left(store: LocalStore, keys: list[str]) -> int:
+    return sum([await store.exists(key) for key in keys])
+
+
+async def success(session: Session, job: Job, keys: list[str]) -> Job | None:
+    """What the worker's last transaction writes: the end, and the names of its files."""
+    drawn = picture(0)
+    verdict = await add_verdict(session, job.id, "image", finding(drawn), attempt=job.attempt)
+    assert job.worker is not None
+    ended = await jobstore.succeeded(
+        session,
+        job.id,
+        attempt=job.attempt,
+        worker=job.worker,
+        verdict_id=verdict,
+        gpu_ms=1,
+        charged_ms=1,
+    )
+    for index, key in enumerate(keys if ended else ()):
+        await add_asset(
+            session,
+            job.id,
+            kind="image",
+            index=index,
+            key=key,
+            sha256=drawn.sha256,
+            size=1,
+            width=1,
+            height=1,
+            mime="image/png",
+            verdict_id=verdict,
+        )
+    if ended:
+        await ledger.settle(session, ended, 1)
+    return ended
+
+
+async def test_the_files_of_crashed_attempts_go_and_those_of_the_living_stay(
+    database: Database, maintenance: Maintenance, store: LocalStore
+) -> None:
+    job = await a_job(database, await an_account(database))
+    first = await claim(database, await dispatch(database, job, "gpu"), lease_s=-1.0)
+    orphans = await put(store, first)
+    assert await maintenance.purge_assets() == 0, "its lease is past, but the row is still its own"
+    await maintenance.rescue_lost()
+    second = await claim(database, await dispatch(database, job, "gpu-2"))
+    living = await put(store, second)
+    assert await maintenance.purge_assets() == len(orphans)
+    assert (await left(store, orphans), await left(store, living)) == (0, len(living))
+
+
+async def test_an_ended_job_keeps_what_it_delivered_and_nothing_else(
+    database: Database, maintenance: Maintenance, store: LocalStore
+) -> None:
+    job = await a_job(database, await an_account(database))
+    job = await claim(database, await dispatch(database, job, "gpu"))
+    *delivered, preview = await put(store, job)
+    async with database.begin() as session:
+        assert await success(session, job, delivered)
+    zombies = await put(store, job)
+    assert await maintenance.purge_assets() == len(zombies) + 1
+    assert await left(store, delivered) == len(delivered)
+    assert await left(store, [preview, *zombies]) == 0
+    assert await maintenance.purge_assets() == 0
+
+
+async def test_a_slow_commit_finds_all_its_files(
+    database: Database, maintenance: Maintenance, store: LocalStore
+) -> None:
+    job = await a_job(database, await an_account(database))
+    job = await claim(database, await dispatch(database, job, "gpu"), lease_s=-1.0)
+    keys = await put(store, job)
+    async with database.begin() as session:
+        assert await success(session, job, keys)
+        assert await maintenance.rescue_lost() == 0
+        assert await maintenance.purge_assets() == 0, "the commit is on its way"
+    assert await maintenance.purge_assets() == 0
+    assert await left(store, keys) == len(keys)
+
+
+async def test_a_commit_that_comes_too_late_names_nothing(
+    database: Database, maintenance: Maintenance, store: LocalStore
+) -> None:
+    job = await a_job(database, await an_account(database))
+    zombie = await claim(database, await dispatch(database, job, "gpu"), lease_s=-1.0)
+    keys = await put(store, zombie)
+    await maintenance.rescue_lost()
+    assert await maintenance.purge_assets() == len(keys)
+    async with database.begin() as session:
+        assert await success(session, zombie, keys) is None
+    async with database.read() as session:
+        assert await assets_of(session, job.id) == []
+
+
+async def test_commits_and_purges_at_the_same_time_never_part_a_row_from_its_file(
+    database: Database, maintenance: Maintenance, store: LocalStore
+) -> None:
+    account_id = await an_account(database)
+
+    async def one(number: int) -> None:
+        job = await a_job(database, account_id)
+        lost = number % 3 == 0
+        job = await claim(
+            database, await dispatch(database, job, "gpu"), lease_s=-1.0 if lost else 15
+        )
+        keys = await put(store, job)
+        if lost:
+            await maintenance.rescue_lost()
+        async with database.begin() as session:
+            await success(session, job, keys)
+
+    async def purge() -> None:
+        while True:
+            await maintenance.purge_assets()
+
+    purging = asyncio.create_task(purge())
+    for batch in range(8):
+        await asyncio.gather(*(one(3 * batch + number) for number in range(3)))
+    purging.cancel()
+    await asyncio.wait([purging])
+    await maintenance.purge_assets()
+    async with database.read() as session:
+        named = set((await session.execute(select(tables.assets.c.key))).scalars())
+    assert len(named) == 16 * 6
+    assert named == {one.key async for page in store.list() for one in page}
+
+
+async def test_what_is_younger_than_the_grace_and_what_is_not_ours_stays(
+    database: Database, redis: "Redis", store: LocalStore
+) -> None:
+    maintenance = Maintenance(database, Events(redis), store=store, farm=FarmSettings())
+    job = await a_job(database, await an_account(database))
+    keys = await put(store, await claim(database, await dispatch(database, job, "gpu")))
+    await end(database, job)
+    others = [f"{uuid4()}/1/somebody-elses.png", "doctor/1.txt"]
+    for key in others:
+        await store.put(key, b"x", mime="image/png")
+    assert await maintenance.purge_assets() == 0
+    for key in [*keys, *others]:
+        os.utime(store.path(key), (1e9, 1e9))
+    assert await maintenance.purge_assets() == len(keys)
+    assert await left(store, others) == len(others)

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from shared.config import StorageSettings
 from shared.errors import Fault
-from shared.storage import LocalStore, ObjectStore, S3Store, open_store
+from shared.storage import LocalStore, ObjectStore, S3Store, Stored, open_store
 
 KEY = "0198c/1/ab12-grid.webp"
 BAD_KEYS = (
@@ -134,6 +134,63 @@ async def test_a_url_is_the_public_one(store: ObjectStore) -> None:
 async def test_a_ping_is_answered_and_leaves_nothing(store: ObjectStore, tmp_path: Path) -> None:
     await store.ping()
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+async def listed(store: ObjectStore) -> list[Stored]:
+    return [one async for page in store.list() for one in page]
+
+
+async def test_everything_that_lies_here_is_listed_by_the_page(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.storage.PAGE", 3)
+    assert await listed(store) == []
+    keys = {f"job-{number % 3}/1/{number}.png" for number in range(8)} | {"top.txt"}
+    for key in keys:
+        await store.put(key, b"x", mime="image/png")
+    pages = [page async for page in store.list()]
+    assert [len(page) for page in pages] == [3, 3, 3]
+    assert sorted(one.key for page in pages for one in page) == sorted(keys)
+
+
+async def test_a_files_age_is_told(store: ObjectStore) -> None:
+    await store.put(KEY, b"x", mime="image/png")
+    await asyncio.sleep(1.1)
+    assert [0.05 < one.age_s < 60 for one in await listed(store)] == [True]
+
+
+async def test_what_is_deleted_while_we_list_is_no_trouble(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.storage.PAGE", 1)
+    for number in range(4):
+        await store.put(f"job/1/{number}.png", b"x", mime="image/png")
+    seen = 0
+    async for page in store.list():
+        seen += len(page)
+        for number in range(4):
+            await store.delete(f"job/1/{number}.png")
+    assert 1 <= seen <= 4
+
+
+async def test_a_put_that_was_killed_leaves_nothing_for_long(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path, "http://x")
+    await store.put(KEY, b"x", mime="image/png")
+    killed, busy = [(tmp_path / KEY).with_name(f".{name}.tmp") for name in ("dead", "busy")]
+    for draft in (killed, busy):
+        draft.write_bytes(b"half of a pic")
+    os.utime(killed, (1e9, 1e9))
+    assert [one.key for one in await listed(store)] == [KEY]
+    assert await store.tidy() == 1
+    assert (killed.exists(), busy.exists(), await store.exists(KEY)) == (False, True, True)
+
+
+async def test_a_store_that_is_away_cannot_be_listed(tmp_path: Path, s3_server: str) -> None:
+    for away in ("http://127.0.0.1:9", s3_server):
+        with pytest.raises(Fault) as fault:
+            await listed(S3Store(s3_settings(away, "no-such-bucket")))
+        assert fault.value.code == "storage_down"
+    assert await listed(LocalStore(tmp_path / "not-yet", "http://x")) == []
 
 
 async def test_s3_is_told_what_browsers_need(s3_server: str) -> None:
