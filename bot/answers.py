@@ -91,7 +91,7 @@ def queue_card(ahead: Prospects, now: datetime, *, news: Callable[[UUID], News])
         return _private(
             "Nothing of yours is waiting or running. /imagine something!", title="Your jobs"
         )
-    jobs = ahead.jobs[:QUEUE_JOBS]
+    jobs = sorted(ahead.jobs, key=lambda job: _turn(job, ahead.outlook(job)))[:QUEUE_JOBS]
     entries = _fitting(
         [queue_entry(job, ahead.outlook(job), news(job.id), now=now) for job in jobs]
     )
@@ -99,20 +99,20 @@ def queue_card(ahead: Prospects, now: datetime, *, news: Callable[[UUID], News])
         entries.append(f"and {len(ahead.jobs) - len(entries)} more")
     if ahead.waiting and ahead.outlooks is None:
         entries.append("How long the wait is, nobody can say at the moment.")
-    return _private("\n".join(entries), title="Your jobs", footer=_caps(ahead))
+    return _private("\n\n".join(entries), title="Your jobs", footer=_caps(ahead))
+
+
+def _turn(job: Job, outlook: Outlook | None) -> tuple[bool, bool, int]:
+    """Those at work first, then the next in line, then those whose place nobody knows."""
+    place = outlook.position if outlook else None
+    return job.state is JobState.WAITING, place is None, place or 0
 
 
 def queue_entry(job: Job, outlook: Outlook | None, news: News, *, now: datetime) -> str:
     """What it is, and below it how it stands."""
-    age = duration(timedelta(seconds=round((now - job.submitted_at).total_seconds())))
-    first = f"**{_state(job, news)}** {quote(job.prompt, 100)} ({job.speed}, {age})"
-    return "\n".join([first, *filter(None, [_how_it_stands(job, outlook, news)])])
-
-
-def _fitting(entries: Sequence[str]) -> list[str]:
-    """The first of them that leave room for a last word."""
-    ends = accumulate(len(entry) + 1 for entry in entries)
-    return [entry for entry, end in zip(entries, ends, strict=True) if end <= PANEL_LIMIT - 100]
+    age = timedelta(seconds=round((now - job.submitted_at).total_seconds()))
+    parts = [f"{_state(job, news)} ({job.speed})", *_how_it_stands(job, outlook, news, age=age)]
+    return f"**{quote(job.prompt, 80)}**\n" + " · ".join(part for part in parts if part)
 
 
 def _state(job: Job, news: News) -> str:
@@ -121,12 +121,20 @@ def _state(job: Job, news: News) -> str:
     return _STATES.get(job.state, job.state)
 
 
-def _how_it_stands(job: Job, outlook: Outlook | None, news: News) -> str:
+def _how_it_stands(
+    job: Job, outlook: Outlook | None, news: News, *, age: timedelta
+) -> tuple[str, ...]:
     if job.state is JobState.RUNNING:
-        return steps_line(news)
+        return (steps_line(news),)
     if job.state is not JobState.WAITING or outlook is None:
-        return ""
-    return " · ".join(part for part in (place_and_time(outlook), outlook.reason) if part)
+        return (f"for {duration(age)}",)
+    return place_and_time(outlook), outlook.reason
+
+
+def _fitting(entries: Sequence[str]) -> list[str]:
+    """The first of them that leave room for a last word."""
+    ends = accumulate(len(entry) + 2 for entry in entries)
+    return [entry for entry, end in zip(entries, ends, strict=True) if end <= PANEL_LIMIT - 100]
 
 
 def _caps(ahead: Prospects) -> str:

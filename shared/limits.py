@@ -40,12 +40,14 @@ def check_speed(speed: Speed, plan: Plan) -> None:
 
 def check_waiting(waiting: int, more: int, plan: Plan) -> None:
     most, field = plan.max_waiting, "repeat" if more > 1 else None
-    allowed = f"The {plan.title} plan lets {most} jobs wait at once and this would add {more}."
+    allows = f"the {plan.title} plan allows no more than {most}"
     if more > most:
-        raise Refusal(TOO_MANY_AT_ONCE, f"{allowed} Ask for {most} or fewer.", field=field)
+        sentence = f"This would be {more} waiting jobs at once; {allows}."
+        raise Refusal(TOO_MANY_AT_ONCE, sentence, field=field)
     if waiting + more > most:
+        adds = f" and this would add {more}" if more > 1 else ""
         sentence = (
-            f"{waiting} of {most} are waiting. {allowed}"
+            f"{waiting} of {most} are waiting{adds}; {allows}."
             " Cancel one with /cancel, or wait until one starts."
         )
         raise Refusal(LINE_FULL, sentence, field=field)

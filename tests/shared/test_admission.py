@@ -347,7 +347,7 @@ async def test_too_many_waiting_names_the_cap_and_the_plan(
     refused = await refusal(desk.submit(submission()))
     assert refused.code == "too_many_waiting"
     assert refused.sentence == (
-        "4 of 4 are waiting. The Free plan lets 4 jobs wait at once and this would add 1."
+        "4 of 4 are waiting; the Free plan allows no more than 4."
         " Cancel one with /cancel, or wait until one starts."
     )
     assert await rows(database) == before
@@ -364,7 +364,7 @@ async def test_a_full_line_says_when_the_next_one_starts(
     before = await rows(database)
     refused = await refusal(desk.submit(submission()))
     assert refused.code == "too_many_waiting"
-    assert refused.sentence.startswith("4 of 4 are waiting.")
+    assert refused.sentence.startswith("4 of 4 are waiting;")
     assert refused.sentence.endswith("wait until one starts. The next starts in about 2 min.")
     assert await rows(database) == before
 
@@ -403,12 +403,14 @@ async def test_a_repeat_beyond_the_cap_is_refused_as_a_whole(
     desk = build(max_waiting=3)
     refused = await refusal(desk.submit(submission("a cat --repeat 4", BO)))
     assert (refused.code, refused.field) == ("too_many_at_once", "repeat")
-    assert "Ask for 3 or fewer" in refused.sentence
+    assert refused.sentence == (
+        "This would be 4 waiting jobs at once; the Pro plan allows no more than 3."
+    )
     assert (await rows(database))["jobs"] == 0
     await desk.submit(submission("a cat", BO))
     refused = await refusal(desk.submit(submission("a cat --repeat 3", BO)))
     assert (refused.code, refused.field) == ("too_many_waiting", "repeat")
-    assert refused.sentence.startswith("1 of 3 are waiting.")
+    assert refused.sentence.startswith("1 of 3 are waiting and this would add 3;")
 
 
 # --- a fleet that could never run it ---------------------------------------------------------
