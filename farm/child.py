@@ -31,6 +31,10 @@ class OwnershipLost(Exception):
     """Another worker has the job now, or it was cancelled: stop, and touch nothing of it."""
 
 
+class LeaseRunOut(Exception):
+    """By our own clock, and Postgres cannot be asked: somebody else may have the job by now."""
+
+
 class Engine(Protocol):
     """One running child; `farm.engine.client` starts a real one."""
 
@@ -92,6 +96,9 @@ class Talk:
         self._inbox.put_nowait(message)
 
     def interrupt(self, error: Exception) -> None:
+        """The first reason counts."""
+        if self._interruption is not None:
+            return
         self._interruption = error
         self._interrupted.set()
         self._inbox.put_nowait(None)
@@ -140,6 +147,10 @@ class Child:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), seconds)
         self._changed.clear()
+
+    def touch(self) -> None:
+        """Something else of us changed that the dispatcher should know at once."""
+        self._changed.set()
 
     async def run(self) -> None:
         """One life after another, with a growing pause between lives that end young."""

@@ -95,7 +95,7 @@ class Dispatcher:
         )
         parts = [
             asyncio.create_task(_kept_up(name, part), name=name)
-            for name, part in self._parts(leader).items()
+            for name, part in self._parts(leader, leadership).items()
         ]
         self.leads.set()
         try:
@@ -107,13 +107,16 @@ class Dispatcher:
             await leader.close()
             await leadership.close()
 
-    def _parts(self, leader: Leader) -> dict[str, Callable[[], Awaitable[None]]]:
+    def _parts(
+        self, leader: Leader, leadership: Leadership
+    ) -> dict[str, Callable[[], Awaitable[None]]]:
         maintenance = Maintenance(
             self._database,
             self._events,
             store=self._store,
             farm=self._settings.farm,
             heard=leader.rung,
+            merciful=lambda: leadership.back_for_s < self._settings.farm.outage_grace_s,
         )
         parts = {f"ear of {QUEUES[speed]}": self._ear(leader, speed) for speed in Speed}
         parts |= {chore.name: partial(chore.for_ever, self.tally) for chore in maintenance.chores}

@@ -25,7 +25,8 @@ SILENT_FOR_GOOD = 20  # times the silence after which a worker gets no more jobs
 
 
 class Maintenance:
-    """`heard` is told of each job that moved; events may be lost, the leader's memory must not be."""
+    """`heard` is told of each job that moved; events may be lost, the leader's memory must not be.
+    `merciful` says that Postgres is only just back: whoever is alive has not yet had time to say so."""
 
     def __init__(
         self,
@@ -35,9 +36,11 @@ class Maintenance:
         store: ObjectStore,
         farm: FarmSettings,
         heard: Callable[[UUID], None] = lambda _: None,
+        merciful: Callable[[], bool] = lambda: False,
     ) -> None:
         self._database, self._events = database, events
         self._store, self._farm, self._heard = store, farm, heard
+        self._merciful = merciful
         self.chores = (
             Chore("rescue_lost", farm.rescue_every_s, self.rescue_lost),
             Chore("release_stale_holds", 60.0, self.release_stale_holds),
@@ -47,7 +50,12 @@ class Maintenance:
         )
 
     async def rescue_lost(self) -> int:
-        """Jobs whose lease is past wait again; after too many crashes they fail and are refunded."""
+        """Jobs whose lease is past wait again; after too many crashes they fail and are refunded.
+
+        Not right after an outage: a lease that nobody could renew says nothing about its worker.
+        """
+        if self._merciful():
+            return 0
         async with self._database.begin() as session:
             jobs = await jobstore.rescued(session, max_crashes=self._farm.max_crashes)
             for job in jobs:

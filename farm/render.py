@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from farm import delivery, endings, pictures, sources
-from farm.child import EngineGone, OwnershipLost, Talk
+from farm import blame, delivery, endings, pictures, sources
+from farm.blame import Then
+from farm.child import EngineGone, LeaseRunOut, OwnershipLost, Talk
 from farm.endings import Bench, Drawn
 from farm.engine.messages import (
     Failed,
@@ -48,13 +49,22 @@ class Deployed(Exception):
 
 
 class Walk:
-    """`leaving` says whether this worker is stopping: then a lost child is no crash."""
+    """`leaving` says whether this worker is stopping: then a lost child is no crash. `outage` is told
+    when the store or the database was away for too long."""
 
-    def __init__(self, job: Job, talk: Talk, bench: Bench, *, leaving: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        job: Job,
+        talk: Talk,
+        bench: Bench,
+        *,
+        leaving: Callable[[], bool],
+        outage: Callable[[], None] = lambda: None,
+    ) -> None:
         self.job = job
         self.talk = talk
         self._bench = bench
-        self._leaving = leaving
+        self._leaving, self._outage = leaving, outage
         self._told_at = float("-inf")
         self._slow_to_tell = False  # Redis hangs: a picture must not wait for its progress bar
         self._previews = Previews(job, bench)
@@ -72,6 +82,8 @@ class Walk:
             await self._let_go()
         except Deployed:
             await self._try(endings.given_back(self._bench, self.job))
+        except LeaseRunOut:
+            await self._try(self._stop_and_give_back())
         except EngineGone:
             await self._try(self._engine_gone())
         except Fault as fault:
@@ -212,14 +224,15 @@ class Walk:
             raise OwnershipLost
 
     async def _stored(self, action: Callable[[], Awaitable[T]]) -> T:
-        """A store that is away is tried for a minute, while the heartbeat keeps the lease."""
+        """A store that is away is tried for a minute, while the heartbeat keeps the lease. Then the slot
+        is for others: the job goes back."""
         pause, patience = FIRST_PAUSE_S, STORAGE_PATIENCE_S
         while True:
             try:
                 return await action()
             except Fault as fault:
                 if not fault.retryable or patience <= 0:
-                    raise _final(fault) from fault
+                    raise _worded(fault) from fault
             await self.talk.pause(pause)
             patience -= pause
             pause = min(2 * pause, LONGEST_PAUSE_S)
@@ -235,14 +248,22 @@ class Walk:
         await endings.surrendered(self._bench, self.job)
 
     async def _faulted(self, fault: Fault) -> None:
-        """What may pass with another try is one more crash; the rest fails here and is refunded."""
         log.warning("Job %s: %s (%s)", self.job.id, fault.sentence, fault.code)
-        retry = fault.retryable and (fault is not UNEXPECTED or self.job.crashes == 0)
-        await self.talk.drop(forget=not retry)
-        if retry:
+        then = blame.verdict(fault, attempt=self.job.attempt, crashes=self.job.crashes)
+        await self.talk.drop(forget=then is Then.FAIL)
+        if then is Then.GIVE_BACK:
+            self._outage()
+            await endings.given_back(self._bench, self.job)
+        elif then is Then.CRASH:
             await self._surrender()
         else:
             await endings.failed(self._bench, self.job, fault)
+
+    async def _stop_and_give_back(self) -> None:
+        """The engine stops first. If the row is still ours when Postgres is back, it was no crash."""
+        self.talk.surrendered = True
+        await self.talk.drop(forget=False)
+        await endings.given_back(self._bench, self.job)
 
     async def _let_go(self) -> None:
         """Lost: stop the engine. Its snapshots stay for the next worker, unless the job is over."""
@@ -275,8 +296,9 @@ STORE_SENTENCES = {
 }
 
 
-def _final(fault: Fault) -> Fault:
-    return Fault(fault.code, STORE_SENTENCES.get(fault.code, fault.sentence))
+def _worded(fault: Fault) -> Fault:
+    sentence = STORE_SENTENCES.get(fault.code, fault.sentence)
+    return Fault(fault.code, sentence, retryable=fault.retryable)
 
 
 def _known(findings: Sequence[Finding]) -> Sequence[Finding]:

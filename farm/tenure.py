@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
 from farm import endings
-from farm.child import Child, OwnershipLost, Talk
+from farm.child import Child, LeaseRunOut, OwnershipLost, Talk
 from farm.endings import Bench
 from farm.render import Walk
 from shared import jobstore, workers
@@ -19,27 +21,34 @@ from shared.jobs import Job, JobState
 LEAVE_S, CANCEL_S = 16.0, 2.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Running:
+    """`ours_until` is on our own clock, from before Postgres was asked: never later than its lease."""
+
     job: Job
     talk: Talk
     task: asyncio.Task[None]
+    ours_until: float
 
 
 class Tenure:
-    def __init__(self, bench: Bench, child: Child) -> None:
+    def __init__(
+        self, bench: Bench, child: Child, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.bench = bench
-        self._child = child
+        self._child, self._clock = child, clock
         self._running: dict[UUID, Running] = {}
         self._leaving = False
         self._known = False  # whether the dispatcher was ever told of us
         self._gone = False
         self.sole = True  # False while this worker's name may be another's
+        self._store_away = False  # what is drawn could not be kept: it is drawn elsewhere
 
     async def take(self, job_id: UUID, attempt: int) -> None:
         """Claim, hand over, return at once. A lost race is somebody else's job."""
         if self._may_not_claim():
             return
+        ours_until = self._clock() + self.bench.settings.lease_s
         async with self.bench.database.begin() as session:
             job = await jobstore.running(
                 session,
@@ -53,10 +62,11 @@ class Tenure:
         if self._leaving:  # the claim and the signal met
             await endings.given_back(self.bench, job)
         else:
-            await self._start(job)
+            await self._start(job, ours_until)
 
     def _may_not_claim(self) -> bool:
-        return self._leaving or not self.sole or self._child.ready is None
+        away = self._store_away or self._child.ready is None
+        return self._leaving or not self.sole or away
 
     async def look(self) -> None:
         """What the dispatcher gave us in Postgres, whether or not it rang."""
@@ -71,6 +81,7 @@ class Tenure:
             return
         kept = (one for one in self._running.values() if not one.talk.surrendered)
         mine = {one.job.id: one.job.attempt for one in kept}
+        ours_until = self._clock() + self.bench.settings.lease_s
         async with self.bench.database.begin() as session:
             if self.sole:
                 await self._report(session)
@@ -80,7 +91,27 @@ class Tenure:
         self._known = True
         for job_id, attempt in mine.items():
             if job_id not in owned:
-                self._lose(job_id, attempt)
+                self._interrupt(job_id, attempt, OwnershipLost())
+            elif (running := self._attempt(job_id, attempt)) is not None:
+                running.ours_until = ours_until
+
+    async def expire(self) -> None:
+        """What no answer of Postgres has kept ours stops at its next step, as if it were lost."""
+        now = self._clock()
+        for one in list(self._running.values()):
+            if one.ours_until <= now and not one.talk.surrendered:
+                one.talk.interrupt(LeaseRunOut())
+
+    def shut(self) -> None:
+        """The store has been away for longer than a job can wait with its slot."""
+        self._store_away = True
+        self._child.touch()
+
+    async def reopen(self) -> None:
+        if self._store_away:
+            await self.bench.store.ping()
+            self._store_away = False
+            self._child.touch()
 
     async def heed(self, event: JobEvent) -> None:
         """A cancel is heard sooner than the next heartbeat would find it."""
@@ -88,7 +119,7 @@ class Tenure:
         if running is None or event.kind is not EventKind.STATE or event.state != "cancelled":
             return
         if not await endings.owned(self.bench, running.job):
-            self._lose(running.job.id, running.job.attempt)
+            self._interrupt(running.job.id, running.job.attempt, OwnershipLost())
 
     async def leave(self) -> None:
         """Stop claiming, save, give back. Nothing of it counts as a crash."""
@@ -99,12 +130,18 @@ class Tenure:
         await self._finish(LEAVE_S)
         await self._give_back_the_rest()
 
-    async def _start(self, job: Job) -> None:
+    async def _start(self, job: Job, ours_until: float) -> None:
         await self._end_earlier_attempt(job.id)
         talk = self._child.open(str(job.id), job.attempt)
-        walk = Walk(job, talk, self.bench, leaving=lambda: self._leaving or self._child.unfit)
+        walk = Walk(
+            job,
+            talk,
+            self.bench,
+            leaving=lambda: self._leaving or self._child.unfit,
+            outage=self.shut,
+        )
         task = asyncio.create_task(walk.run(), name=f"job {job.id}")
-        self._running[job.id] = running = Running(job, talk, task)
+        self._running[job.id] = running = Running(job, talk, task, ours_until)
         task.add_done_callback(lambda _: self._forget(running))
         await self.bench.events.publish(
             JobEvent(job.id, EventKind.STATE, state=JobState.RUNNING.value)
@@ -121,13 +158,17 @@ class Tenure:
         if self._running.get(running.job.id) is running:
             del self._running[running.job.id]
 
-    def _lose(self, job_id: UUID, attempt: int) -> None:
+    def _attempt(self, job_id: UUID, attempt: int) -> Running | None:
         running = self._running.get(job_id)
-        if running is not None and running.job.attempt == attempt:
-            running.talk.interrupt(OwnershipLost())
+        return running if running is not None and running.job.attempt == attempt else None
+
+    def _interrupt(self, job_id: UUID, attempt: int, why: Exception) -> None:
+        running = self._attempt(job_id, attempt)
+        if running is not None:
+            running.talk.interrupt(why)
 
     async def _report(self, session: Session) -> None:
-        """A worker whose child is away stays known, but is sent nothing."""
+        """A worker whose child or store is away stays known, but is sent nothing."""
         ready, settings = self._child.ready, self.bench.settings
         await workers.heartbeat(
             session,
@@ -135,7 +176,7 @@ class Tenure:
             device=ready.device_name if ready else settings.device,
             slots=settings.slots,
             checkpoints=ready.checkpoints if ready else [],
-            draining=self._leaving or ready is None,
+            draining=self._leaving or self._store_away or ready is None,
             vram_bytes=ready.vram_bytes if ready else 0,
             free_bytes=ready.free_bytes if ready else 0,
         )

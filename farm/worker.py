@@ -33,6 +33,7 @@ from shared.telemetry import configure_logging
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0  # a lost ring costs this
+EXPIRE_EVERY_S = 0.25  # a step, or a little more
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
 CLOSE_S = 3.0
 
@@ -95,6 +96,8 @@ def _loops(
         child.run(),
         _keep(lock, tenure),
         _repeat(tenure.beat, lambda: child.changed_within(settings.worker.heartbeat_s)),
+        _repeat(tenure.expire, lambda: asyncio.sleep(EXPIRE_EVERY_S)),
+        _repeat(tenure.reopen, lambda: asyncio.sleep(LOOK_EVERY_S)),
         _repeat(tenure.look, lambda: asyncio.sleep(LOOK_EVERY_S)),
         _hear(tenure),
         _supervised(lambda: _listen(tenure, child, settings)),
@@ -131,13 +134,15 @@ async def _first(*works: Coroutine[Any, Any, object]) -> None:
 async def _repeat(
     action: Callable[[], Awaitable[None]], pause: Callable[[], Awaitable[None]]
 ) -> None:
-    """For ever; a Fault is ours to outlast, since what was missed is found the next time."""
+    """For ever; a Fault is ours to outlast, since what was missed is found the next time, soon."""
     while True:
         try:
             await action()
         except Fault as fault:
             log.warning("%s (%s)", fault.sentence, fault.code)
-        await pause()
+            await asyncio.sleep(LOOK_EVERY_S)
+        else:
+            await pause()
 
 
 async def _supervised(action: Callable[[], Awaitable[None]]) -> None:

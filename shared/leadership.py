@@ -4,6 +4,7 @@ The lock lives as long as the connection, so a leader that dies or is cut off ha
 """
 
 import asyncio
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -20,6 +21,7 @@ ANSWER_WITHIN_S = 2.0
 # A leader asks something each second. One that is frozen or cut off without a word is put out by
 # Postgres itself, however long its socket seems to live.
 SILENT_FOR_MS = 3_000
+AWAY_S = 3.0  # without an answer: Postgres was away, and not only from us
 
 _HELD = text(
     "select exists (select from pg_locks where locktype = 'advisory' and granted"
@@ -53,15 +55,22 @@ class Leadership:
         )
         self._connection: AsyncConnection | None = None
         self._cut = asyncio.Event()
+        self._heard_at = time.monotonic()
+        self._back_at = float("-inf")
+
+    @property
+    def back_for_s(self) -> float:
+        """How long ago Postgres came back; infinite if it was never away from us."""
+        return time.monotonic() - self._back_at
 
     async def won(self) -> bool:
         """One try. False while another leads, and while the database cannot be reached."""
         try:
             if self._connection is None:
                 self._connection = await self._connect()
-            return bool(
-                await self._connection.scalar(select(func.pg_try_advisory_lock(self._lock)))
-            )
+            won = await self._connection.scalar(select(func.pg_try_advisory_lock(self._lock)))
+            self._heard()
+            return bool(won)
         except (DBAPIError, OSError):
             await self.close()
             return False
@@ -88,6 +97,12 @@ class Leadership:
         raw.driver_connection.add_termination_listener(self._was_cut)  # type: ignore[union-attr]
         return connection
 
+    def _heard(self) -> None:
+        now = time.monotonic()
+        if now - self._heard_at > AWAY_S:
+            self._back_at = now
+        self._heard_at = now
+
     def _was_cut(self, _: Any) -> None:
         self._cut.set()
 
@@ -96,6 +111,7 @@ class Leadership:
             if self._connection is None:
                 return False
             await self._connection.scalar(select(1))
+            self._heard()
         except (DBAPIError, OSError):
             return False
         return True

@@ -86,6 +86,25 @@ async def test_a_living_lease_is_left_alone(database: Database, maintenance: Mai
     assert (await see(database, job.id)).state is JobState.RUNNING
 
 
+async def test_right_after_an_outage_the_living_may_renew_first(
+    database: Database, redis: "Redis", store: LocalStore
+) -> None:
+    just_back = True
+    maintenance = Maintenance(
+        database, Events(redis), store=store, farm=FarmSettings(), merciful=lambda: just_back
+    )
+    living, dead = [await a_job(database, await an_account(database)) for _ in range(2)]
+    for job in (living, dead):
+        await crashed(database, job)
+    assert await maintenance.rescue_lost() == 0
+    async with database.begin() as session:
+        await jobstore.renew_leases(session, "gpu", {living.id: 1}, 15.0)
+    just_back = False
+    assert await maintenance.rescue_lost() == 1
+    assert (await see(database, living.id)).state is JobState.RUNNING
+    assert (await see(database, dead.id)).crashes == 1
+
+
 async def test_after_five_crashes_it_fails_and_everything_goes_back(
     database: Database, maintenance: Maintenance, redis: "Redis"
 ) -> None:

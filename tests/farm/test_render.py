@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from sqlalchemy import select
 
-from farm import delivery, pictures, sources
+from farm import blame, delivery, pictures, sources
 from farm import render as render_module
 from farm.child import Child, OwnershipLost, Talk
 from farm.endings import Bench
@@ -78,10 +78,17 @@ class Stage:
     child: Child
     folder: Path
     leaving: bool = False
+    outages: int = 0
 
     def walk(self, job: Job) -> tuple[Walk, Talk]:
         talk = self.child.open(str(job.id), job.attempt)
-        return Walk(job, talk, self.bench, leaving=lambda: self.leaving), talk
+        walk = Walk(
+            job, talk, self.bench, leaving=lambda: self.leaving, outage=self.count_an_outage
+        )
+        return walk, talk
+
+    def count_an_outage(self) -> None:
+        self.outages += 1
 
     async def run(self, job: Job) -> Job:
         walk, _ = self.walk(job)
@@ -451,13 +458,25 @@ async def test_what_lies_under_our_key_must_be_ours(stage: Stage) -> None:
         await delivery.publish(stage.bench.store, parcels, passed=GOOD, drawn=FOUR)
 
 
-async def test_a_store_that_stays_away_fails_the_job_and_refunds_it(
+async def test_a_store_that_stays_away_costs_the_job_nothing(stage: Stage, quick: None) -> None:
+    stage.bench = replace(stage.bench, store=KeepingStore(stage.bench.store, failures=10**6))
+    job = await stage.run(await stage.workshop.claimed())
+    assert (job.state, job.crashes, job.worker) == (JobState.WAITING, 0, None)
+    assert stage.outages == 1
+    assert stage.engine.sent[-1] == Drop(str(job.id), forget=False)
+
+
+async def test_a_store_that_never_comes_back_fails_the_job_and_refunds_it(
     stage: Stage, quick: None
 ) -> None:
     stage.bench = replace(stage.bench, store=KeepingStore(stage.bench.store, failures=10**6))
     before = await stage.workshop.balance()
-    job = await stage.run(await stage.workshop.claimed())
-    assert (job.state, job.error_code) == (JobState.FAILED, "storage_down")
+    job = await stage.workshop.claimed()
+    for _ in range(blame.MOST_OUTAGES - 1):
+        assert (await stage.run(job)).state is JobState.WAITING
+        job = await stage.workshop.claim(job.id)
+    job = await stage.run(job)
+    assert (job.state, job.error_code, job.crashes) == (JobState.FAILED, "storage_down", 0)
     assert "cannot be reached" in (job.error_sentence or "")
     assert (await stage.workshop.balance()).available_ms == before.available_ms
     assert await stage.workshop.books_balance()

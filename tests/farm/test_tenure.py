@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from farm.tenure import Tenure
 from shared import jobstore, workers
 from shared.config import Settings
 from shared.connections import Database
+from shared.errors import Fault
 from shared.events import EventKind, JobEvent
 from shared.jobs import Job, JobState
 from shared.storage import LocalStore
@@ -28,8 +30,19 @@ class Silence:
         return
 
 
+class Clock:
+    """A worker's own, which runs only when told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @dataclass
 class Stage:
+    clock: Clock
     workshop: Workshop
     tenure: Tenure
     engine: ScriptedEngine
@@ -66,7 +79,9 @@ async def stage(database: Database, settings: Settings, tmp_path: Path) -> Async
     child = Child(start)
     running = asyncio.create_task(child.run())
     await until(lambda: child.ready)
-    yield Stage(await Workshop.open(database), Tenure(bench, child), engine, child)
+    clock = Clock()
+    tenure = Tenure(bench, child, clock=clock)
+    yield Stage(clock, await Workshop.open(database), tenure, engine, child)
     running.cancel()
     await asyncio.wait([running])
 
@@ -262,6 +277,129 @@ async def test_leaving_gives_everything_back_without_counting(stage: Stage) -> N
         assert (row.state, row.crashes, row.worker) == (JobState.WAITING, 0, None)
     assert await stage.known() == []
     assert not [m for m in stage.engine.sent if isinstance(m, Drop) and m.forget]
+
+
+# --- the lease by our own clock -----------------------------------------------------------------
+
+
+class GoneDatabase:
+    """Postgres is away while `gone`."""
+
+    def __init__(self, inner: Database) -> None:
+        self.inner, self.gone = inner, False
+
+    def begin(self) -> Any:
+        return self._unless_gone(self.inner.begin)
+
+    def read(self) -> Any:
+        return self._unless_gone(self.inner.read)
+
+    @asynccontextmanager
+    async def _unless_gone(self, opened: Any) -> AsyncIterator[Any]:
+        if self.gone:
+            raise Fault("database_down", "away", retryable=True)
+        async with opened() as session:
+            yield session
+
+
+def cut(stage: Stage) -> GoneDatabase:
+    database = GoneDatabase(stage.workshop.database)
+    stage.tenure.bench = replace(stage.tenure.bench, database=database)  # type: ignore[arg-type]
+    return database
+
+
+async def run_out(stage: Stage) -> tuple[GoneDatabase, Job]:
+    """Cut off from Postgres for longer than the lease."""
+    database = cut(stage)
+    job = await stage.workshop.dispatched()
+    await stage.tenure.take(job.id, 1)
+    await stage.engine.heard(Render)
+    database.gone = True
+    stage.clock.now += stage.tenure.bench.settings.lease_s - 0.1
+    with pytest.raises(Fault):
+        await stage.tenure.beat()
+    await stage.tenure.expire()
+    await asyncio.sleep(0.05)
+    assert not [m for m in stage.engine.sent if isinstance(m, Drop)], "it may still be ours"
+    stage.clock.now += 0.2
+    await stage.tenure.expire()
+    return database, job
+
+
+async def test_who_cannot_renew_its_lease_stops_when_it_has_run_out(stage: Stage) -> None:
+    _, job = await run_out(stage)
+    assert await stage.engine.heard(Drop) == Drop(str(job.id), forget=False)
+
+
+async def test_an_outage_that_outlasts_the_lease_is_no_crash(stage: Stage) -> None:
+    database, job = await run_out(stage)
+    await stage.engine.heard(Drop)
+    database.gone = False
+    row = await stage.state(job, JobState.WAITING)
+    assert (row.crashes, row.attempt) == (0, 1)
+
+
+async def test_who_was_rescued_meanwhile_touches_nothing(stage: Stage) -> None:
+    database, job = await run_out(stage)
+    await stage.engine.heard(Drop)
+    async with stage.workshop.database.begin() as session:
+        await jobstore.renew_leases(session, WORKER, {job.id: 1}, -1)
+    await stage.workshop.rescue()
+    await stage.workshop.claim(job.id, worker="somebody-else")
+    database.gone = False
+    await until(lambda: not stage.tenure._running)
+    row = await stage.row(job)
+    assert (row.state, row.worker, row.attempt) == (JobState.RUNNING, "somebody-else", 2)
+
+
+async def test_a_heartbeat_keeps_it_by_our_own_clock_too(stage: Stage) -> None:
+    job = await stage.workshop.dispatched()
+    await stage.tenure.take(job.id, 1)
+    for _ in range(5):
+        stage.clock.now += stage.tenure.bench.settings.lease_s * 0.9
+        await stage.tenure.beat()
+        await stage.tenure.expire()
+    await asyncio.sleep(0.05)
+    assert not [m for m in stage.engine.sent if isinstance(m, Drop)]
+
+
+# --- a store that is away ------------------------------------------------------------------------
+
+
+class AwayStore:
+    """It answers nothing until `back`."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner, self.back = inner, False
+
+    async def ping(self) -> None:
+        if not self.back:
+            raise Fault("storage_down", "away", retryable=True)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+async def test_while_the_store_is_away_nothing_is_claimed_and_the_dispatcher_knows(
+    stage: Stage,
+) -> None:
+    store = AwayStore(stage.tenure.bench.store)
+    stage.tenure.bench = replace(stage.tenure.bench, store=store)
+    await stage.tenure.beat()
+    stage.tenure.shut()
+    await stage.tenure.beat()
+    assert [row.draining for row in await stage.known()] == [True]
+    job = await stage.workshop.dispatched()
+    await stage.tenure.look()
+    assert (await stage.row(job)).state is JobState.DISPATCHED
+    with pytest.raises(Fault):
+        await stage.tenure.reopen()
+    store.back = True
+    await stage.tenure.reopen()
+    await stage.tenure.look()
+    await stage.tenure.beat()
+    assert (await stage.row(job)).state is JobState.RUNNING
+    assert [row.draining for row in await stage.known()] == [False]
 
 
 async def test_who_left_does_not_come_back_with_a_late_beat(stage: Stage) -> None:

@@ -94,7 +94,11 @@ class Workshop:
         return sent
 
     async def claimed(self, *, worker: str = WORKER, **changes: Any) -> Job:
-        job = await self.dispatched(worker=worker, **changes)
+        return await self.claim((await self.waiting(**changes)).id, worker=worker)
+
+    async def claim(self, job_id: UUID, *, worker: str = WORKER) -> Job:
+        """A waiting job, dispatched and claimed."""
+        job = await self.dispatch(job_id, worker=worker)
         async with self.database.begin() as session:
             running = await jobstore.running(
                 session, job.id, attempt=job.attempt, worker=worker, lease_s=15

@@ -1,12 +1,15 @@
 """One leader on a real Postgres: the lock, its loss, and the one who takes over."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
+from shared import leadership as leadership_module
 from shared.config import DatabaseSettings, Settings
 from shared.connections import Database
 from shared.leadership import Leadership, is_led
@@ -81,3 +84,16 @@ async def test_without_a_database_nobody_leads() -> None:
     assert not await leadership.won()
     await leadership.lost()
     await leadership.close()
+
+
+async def test_a_postgres_that_did_not_answer_for_long_is_just_back(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leadership_module, "AWAY_S", 0.3)
+    leader = Leadership(settings.database)
+    assert await leader.won()
+    assert leader.back_for_s == math.inf
+    await asyncio.sleep(0.4)
+    assert await leader.won()
+    assert leader.back_for_s < 5.0
+    await leader.close()
