@@ -227,6 +227,8 @@ def steps_line(news: News) -> str:
     event = news.progress
     if event is None or event.steps <= 0:
         return ""
+    if event.reason:
+        return f"step {event.step} of {event.steps} · {event.reason}"
     rate = f"{event.steps_per_s:.1f} it/s" if event.steps_per_s > 0 else ""
     parts = [f"step {event.step} of {event.steps}", rate, _eta(event.eta_s)]
     return " · ".join(part for part in parts if part)

@@ -46,7 +46,7 @@ async def follow(database: Database, redis: "Redis", job: Job, console: Console)
 def _show(progress: Progress, bar: TaskID, event: JobEvent) -> None:
     if event.kind is EventKind.PROGRESS and event.steps:
         eta = "" if event.eta_s is None else f", {event.eta_s:.1f} s left"
-        rate = f"{event.steps_per_s:.1f} it/s{eta}"
+        rate = event.reason or f"{event.steps_per_s:.1f} it/s{eta}"
         progress.update(
             bar, description="drawing", completed=event.step, total=event.steps, rate=rate
         )

@@ -19,6 +19,8 @@ from farm.engine.messages import (
     Inspect,
     Inspected,
     Loading,
+    Paused,
+    Picture,
     Preview,
     Render,
     Rendered,
@@ -39,6 +41,8 @@ log = logging.getLogger(__name__)
 
 RANK = {Speed.TURBO: 0, Speed.FAST: 1, Speed.RELAX: 2}
 PROGRESS_EVERY_S = 0.25  # a message is edited every 1.5 s at best; a terminal's bar likes more
+PAUSED = "paused for a faster job"
+CROWDED = "paused: the jobs before it fill the GPU"
 STORAGE_PATIENCE_S = 60.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 8.0
 T = TypeVar("T")
@@ -147,12 +151,14 @@ class Walk:
     async def _fetch_and_inspect(self, source: Source) -> Drawn:
         tile = await sources.fetch(source, self._get)
         picture = await asyncio.to_thread(pictures.native_of, tile, self.job.spec)
-        await self.talk.say(
-            Inspect(str(self.job.id), [picture], checkpoint=self.job.spec.checkpoint)
-        )
+        await self.talk.say(self._question(picture))
         answer = await self._hear(Inspected)
         timings = {"queue": self._queue_ms(), "filter": answer.filter_ms}
         return Drawn([picture], _known(answer.findings), answer.filter_ms, timings)
+
+    def _question(self, picture: Picture) -> Inspect:
+        job = self.job
+        return Inspect(str(job.id), [picture], job.spec.checkpoint, rank=RANK[job.speed])
 
     async def _get(self, key: str) -> bytes:
         return await self._stored(lambda: self._bench.store.get(key))
@@ -169,6 +175,8 @@ class Walk:
                 await self._tell(reason=f"loading {message.checkpoint}")
             case Stepped():
                 await self._progress(message)
+            case Paused():
+                await self._pause(message)
             case Preview():
                 self._previews.offer(message)
             case Failed():
@@ -190,6 +198,10 @@ class Walk:
         eta_s = (at.steps - at.step) / rate if rate > 0 else None
         await self._tell(step=at.step, steps=at.steps, steps_per_s=rate, eta_s=eta_s)
         self._slow_to_tell = time.monotonic() - now > PROGRESS_EVERY_S
+
+    async def _pause(self, at: Paused) -> None:
+        reason = PAUSED if at.faster else CROWDED
+        await self._tell(step=at.step, steps=at.steps, reason=reason)
 
     async def _tell(self, **fields: object) -> None:
         event = JobEvent(self.job.id, EventKind.PROGRESS, **fields)  # type: ignore[arg-type]

@@ -20,7 +20,6 @@ def candidate(job: EngineJob, one: Trajectory) -> Candidate:
         rank=job.render.rank,
         arrived=job.arrived,
         rows=one.rows,
-        parked=one.parked,
     )
 
 

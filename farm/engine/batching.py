@@ -1,16 +1,14 @@
 """Who runs in the next forward. Pure: lists in, choices out; no torch, no clock."""
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-# A trajectory parked for this many forwards is overdue, whatever its rank.
-PATIENCE = 32
-# Overdue ones may take this part of a forward before the ranks are served, so a higher rank still
-# joins at the very next step and a lower one never starves.
-OVERDUE_SHARE = 8
-
 Group = Hashable
 Cap = Callable[[Group], int]
+
+# Of the time that higher ranks take, lower ones get this much: 1/17 of the device, when they can use it.
+FLOOR = 1 / 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +19,6 @@ class Candidate:
     rank: int
     arrived: int
     rows: int
-    parked: int = 0
 
 
 class Turns:
@@ -55,53 +52,86 @@ class Turns:
         self._credit = {key: self._credit.get(key, 0.0) for key in self._order}
 
 
-def sharing(candidates: Sequence[Candidate], cap: Cap) -> dict[Group, list[int]]:
-    """Places of those that run in each group's next forwards, of the groups that may run now.
+class Floor:
+    """What is put by for those whom a higher rank keeps from running, in units of a forward's cost.
 
-    At most its cap of rows in a group, but at least one trajectory.
+    Put by while others run, spent by a forward of theirs. It opens when a whole forward is paid for
+    and stays open while their share of the next one is: where they fill a forward it is one at a
+    time, and whoever comes with a higher rank waits for that one at most.
     """
-    return {key: fill(candidates, key=key, rows=cap(key)) for key in _eligible(candidates)}
+
+    def __init__(self) -> None:
+        self.saved = 0.0
+        self._open = False
+
+    def due(self, whole: float, *, share: float) -> bool:
+        """`whole` is the cost of the forward that they would run in, `share` their part of it."""
+        self._open = self.saved >= whole * (share if self._open else 1.0)
+        return self._open
+
+    def ran(self, cost: float, *, share: float) -> None:
+        """A forward of which they had that share, while some of them wait."""
+        self.saved += cost * (FLOOR * (1 - share) - share)
 
 
-def fill(candidates: Sequence[Candidate], *, key: Group, rows: int) -> list[int]:
-    """Of one group: a small share for the overdue, then by rank and arrival, while they fit."""
-    peers = [place for place, one in enumerate(candidates) if one.key == key]
-    by_rank = sorted(peers, key=lambda place: _turn(candidates[place], place))
-    overdue = [place for place in _overdue(candidates) if candidates[place].key == key]
-    kept = _fit(overdue, candidates, rows=max(1, rows // OVERDUE_SHARE))
-    rest = (place for place in by_rank if place not in kept)
-    return sorted(kept + _fit(rest, candidates, rows=rows - _sum(kept, candidates), more=not kept))
+def sharing(candidates: Sequence[Candidate], cap: Cap) -> dict[Group, list[int]]:
+    """Places of those that run in each group's next forwards, of the groups that may run now: those
+    with somebody of the best rank.
 
-
-def _eligible(candidates: Sequence[Candidate]) -> list[Group]:
-    """Groups with somebody of the best rank, or with somebody overdue."""
+    At most its cap of rows in a group, but at least one trajectory; by rank, then first come.
+    """
     best = min((one.rank for one in candidates), default=0)
-    return list(
-        dict.fromkeys(one.key for one in candidates if one.rank == best or one.parked >= PATIENCE)
+    keys = dict.fromkeys(one.key for one in candidates if one.rank == best)
+    return {key: _fill(candidates, _peers(candidates, key), rows=cap(key)) for key in keys}
+
+
+def kept_from_running(
+    candidates: Sequence[Candidate], shared: Mapping[Group, Sequence[int]]
+) -> list[int]:
+    """Those of a rank that has less than the floor of its group's rows: their line hardly moves.
+    First come first, whatever the rank."""
+    chosen = {place for own in shared.values() for place in own}
+    moving = {line for own in shared.values() for line in _moving(candidates, own)}
+    kept = [
+        place
+        for place, one in enumerate(candidates)
+        if place not in chosen and (one.key, one.rank) not in moving
+    ]
+    return sorted(kept, key=lambda place: (candidates[place].arrived, place))
+
+
+def _moving(candidates: Sequence[Candidate], places: Sequence[int]) -> list[tuple[Group, int]]:
+    """Lines (a group and a rank) with their part of this forward."""
+    rows: Counter[tuple[Group, int]] = Counter()
+    for place in places:
+        rows[candidates[place].key, candidates[place].rank] += candidates[place].rows
+    return [line for line, own in rows.items() if own >= FLOOR * rows.total()]
+
+
+def floor_forward(candidates: Sequence[Candidate], kept: Sequence[int], cap: Cap) -> list[int]:
+    """Places of the forward that the floor pays for: the first of those kept from running, others of
+    its group as they came, then whoever fits beside them."""
+    if not kept:
+        return []
+    key = candidates[kept[0]].key
+    first = [place for place in kept if candidates[place].key == key]
+    others = [place for place in _peers(candidates, key) if place not in set(first)]
+    return _fill(candidates, first + others, rows=cap(key))
+
+
+def _peers(candidates: Sequence[Candidate], key: Group) -> list[int]:
+    peers = [place for place, one in enumerate(candidates) if one.key == key]
+    return sorted(
+        peers, key=lambda place: (candidates[place].rank, candidates[place].arrived, place)
     )
 
 
-def _overdue(candidates: Sequence[Candidate]) -> list[int]:
-    places = [place for place, one in enumerate(candidates) if one.parked >= PATIENCE]
-    return sorted(places, key=lambda place: -candidates[place].parked)
-
-
-def _turn(one: Candidate, place: int) -> tuple[int, int, int]:
-    return one.rank, one.arrived, place
-
-
-def _fit(
-    places: Iterable[int], candidates: Sequence[Candidate], *, rows: int, more: bool = True
-) -> list[int]:
-    """Take in order while they fit; the first is taken whatever it costs if `more`."""
+def _fill(candidates: Sequence[Candidate], places: Iterable[int], *, rows: int) -> list[int]:
+    """Taken in order while they fit; the first whatever it costs."""
     taken: list[int] = []
     for place in places:
         cost = candidates[place].rows
-        if cost <= rows or (more and not taken):
+        if cost <= rows or not taken:
             taken.append(place)
             rows -= cost
-    return taken
-
-
-def _sum(places: Iterable[int], candidates: Sequence[Candidate]) -> int:
-    return sum(candidates[place].rows for place in places)
+    return sorted(taken)

@@ -52,6 +52,10 @@ class Cohort:
         """Somebody reached the end of a leg, or the tables did: lay it out anew."""
         return self.at >= self.horizon
 
+    def holds(self, members: Sequence[Trajectory]) -> bool:
+        """These run in it, and none of them has left it since (to rest, or into another)."""
+        return self.members == tuple(members) and all(one.home is self for one in self.members)
+
     @property
     def rows(self) -> int:
         return len(self.members) + len(self.guidance.places)

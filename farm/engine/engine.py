@@ -8,9 +8,8 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from farm.engine import batching
-from farm.engine.batch import Runnable, candidate, jobs_of, rows_of
-from farm.engine.batching import Group, Turns
+from farm.engine.batch import Runnable, jobs_of, rows_of
+from farm.engine.batching import Group
 from farm.engine.cohort import Cohort, Denoised
 from farm.engine.curve import Curve
 from farm.engine.entrance import Entrance
@@ -22,6 +21,8 @@ from farm.engine.memory.headroom import Headroom
 from farm.engine.memory.ladder import Ladder, Rung, handed_back
 from farm.engine.memory.pool import Pool
 from farm.engine.messages import Expect, Failed, GivenBack, Inspect, Render, ToParent
+from farm.engine.order import Order
+from farm.engine.parking import Parking
 from farm.engine.preparation import HIGHER
 from farm.engine.sentry import Sentry
 from farm.engine.snapshots import SnapshotWriter
@@ -32,7 +33,6 @@ from shared.errors import Fault
 log = logging.getLogger(__name__)
 
 TELL_EVERY_S = 0.1  # a person reads no faster
-REVIEW_EVERY = 8  # steps: who runs while others wait is chosen anew this often, and at every change
 SICK_AFTER = 3  # jobs in a row that broke twice: it is the device, not the picture
 
 Send = Callable[[ToParent], None]
@@ -63,13 +63,10 @@ class Engine:
         self.running: dict[str, EngineJob] = {}
         self.cohorts: dict[Group, Cohort] = {}
         self.curves: defaultdict[Group, Curve] = defaultdict(Curve)
-        self.turns = Turns()
+        self.order = Order(self._cap, lambda key, rows: self.curves[key].cost(rows))
+        self.parking = Parking(self, snapshots, self.entrance, wake=wake)
         self.ladder = Ladder()
         self.sentry = Sentry()
-        self.sharing: dict[Group, list[Runnable]] = {}
-        self.changed = False
-        self.pressed = False
-        self.unreviewed = 0
         self.broken_in_a_row = 0
         self.counts: Counter[str] = Counter()
 
@@ -78,11 +75,11 @@ class Engine:
     @property
     def idle(self) -> bool:
         """No step to do until a message arrives or work beside the loop ends."""
-        return not any(job.runnable for job in self.running.values())
+        return self.parking.idle and not any(job.runnable for job in self.running.values())
 
     @property
     def busy_beside(self) -> bool:
-        return bool(self.entrance.pending or self.finishing.pending)
+        return self.entrance.pending or self.finishing.pending or self.parking.pending
 
     @property
     def sick(self) -> bool:
@@ -101,6 +98,7 @@ class Engine:
     def collect(self) -> None:
         """What ended beside the loop."""
         self.finishing.collect()
+        self.parking.collect()
         self.entrance.collect()
 
     def let_go(self) -> None:
@@ -111,35 +109,19 @@ class Engine:
     # --- who runs ----------------------------------------------------------------------------
 
     def _choose(self) -> list[Runnable]:
-        if self.changed or (self.pressed and self.unreviewed >= REVIEW_EVERY):
+        if self.order.due:
             self._review()
-        self.unreviewed += 1
-        if not self.sharing:
-            return []
-        costs = {key: self.curves[key].cost(rows_of(batch)) for key, batch in self.sharing.items()}
-        return self.sharing[self.turns.next(costs)]
+        return self.order.next()
 
     def _review(self) -> None:
-        runnable = [(job, one) for job in self.running.values() for one in job.runnable]
-        places = batching.sharing([candidate(*one) for one in runnable], self._cap)
-        self.sharing = {key: [runnable[place] for place in own] for key, own in places.items()}
-        chosen = {place for own in places.values() for place in own}
-        self.pressed = len(chosen) < len(runnable)
-        for place, (_, one) in enumerate(runnable):
-            one.parked = 0 if place in chosen else one.parked + self.unreviewed
-        for key in self.cohorts.keys() - places.keys():
+        self.order.review(self.running.values())
+        for key in self.cohorts.keys() - self.order.groups:
             self.cohorts.pop(key).dissolve()
-        if self.pressed and self.headroom.tight:
-            self._rest([one for place, (_, one) in enumerate(runnable) if place not in chosen])
-        self.changed, self.unreviewed = False, 0
+        self.parking.look()
 
     def _cap(self, key: Group) -> int:
         most = min(self.rows, self.ladder.rows or self.rows)
         return self.curves[key].cap(most, free_bytes=self.headroom.free_bytes)
-
-    def _rest(self, parked: list[Trajectory]) -> None:
-        for one in parked:
-            one.rest()
 
     # --- a forward ---------------------------------------------------------------------------
 
@@ -166,14 +148,14 @@ class Engine:
     def _cohort(self, batch: list[Runnable]) -> Cohort:
         key, members = batch[0][1].key, tuple(one for _, one in batch)
         cohort = self.cohorts.get(key)
-        if cohort is None or cohort.spent or cohort.members != members:
+        if cohort is None or cohort.spent or not cohort.holds(members):
             if cohort is not None:
                 cohort.dissolve()
             cohort = self.cohorts[key] = Cohort(members)
         return cohort
 
     def _run_halves(self, batch: list[Runnable], problem: Exception) -> None:
-        self.changed = True
+        self.order.changed = True
         if is_out_of_memory(problem):
             traceback.clear_frames(problem.__traceback__)  # they hold what did not fit
             self._descend(batch)
@@ -197,6 +179,7 @@ class Engine:
         """One rung down the ladder for each forward that did not fit, the last one to a larger GPU."""
         job, loaded = batch[0][0], batch[0][1].leg.loaded
         self.counts["out_of_memory"] += 1
+        self.parking.rest()
         match self.ladder.after_oom(rows_of(batch), splits=len(batch) > 1):
             case Rung.SPLIT:
                 log.warning("Out of memory: from now on %s rows in a forward.", self.ladder.rows)
@@ -214,7 +197,7 @@ class Engine:
         for place, problem in self._stepped(batch, cohort, denoised).items():
             self._fail(batch[place][0], problem)
         self._mend(batch)
-        self.changed = self.changed or cohort.spent
+        self.order.changed |= cohort.spent
         for job in jobs_of(batch):
             if self.runs(job):
                 self._report(job, batch, denoised)
@@ -232,6 +215,7 @@ class Engine:
         now, rows = self.clock(), rows_of(batch)
         for job, one in batch:
             job.gpu_ms += took_ms * one.rows / rows
+        self.order.ran(batch, took_ms)
         for job in jobs_of(batch):
             job.ran(now, took_ms)
 
@@ -257,7 +241,7 @@ class Engine:
             self.snapshots.save(job.snapshot())
         if render.preview_every and step - job.previewed_at >= render.preview_every:
             job.previewed_at = step
-            if not self.pressed:  # a courtesy, left out while others wait for rows
+            if not self.order.pressed:  # a courtesy, left out while others wait for rows
                 self.finishing.preview(job, batch, denoised)
 
     # --- what the parent asks ----------------------------------------------------------------
@@ -268,17 +252,20 @@ class Engine:
         self.entrance.admit(render)
 
     def join(self, job: EngineJob) -> None:
+        job.ran_at = self.clock()
+        job = self.parking.back(job)
         self.running[job.id] = job
-        self.changed = True
+        self.order.changed = True
         self.pool.trim(self.in_use())
         if job.resumed_from:
             self.send(job.progress())
 
     def drop(self, job_id: str, *, forget: bool) -> None:
         self.entrance.drop(job_id)
+        self.parking.drop(job_id)
         self.running.pop(job_id, None)
         self.finishing.drop(job_id)
-        self.changed = True
+        self.order.changed = True
         if forget:
             self.snapshots.forget(job_id)
 
@@ -295,6 +282,7 @@ class Engine:
             self._save(job)
         self.snapshots.flush()
         self.entrance.give_back()
+        self.parking.give_back()
         for job in jobs:
             self.drop(job.id, forget=False)
             self.send(GivenBack(job.id, job.render.attempt, job.step))
@@ -330,7 +318,7 @@ class Engine:
             self.fail(job, Fault("not_finite", sentence))
             return
         self.running[job.id] = job
-        self.changed = True
+        self.order.changed = True
         for place in set(places) - job.mending:
             self._begin_again(job, place)
 
@@ -348,12 +336,12 @@ class Engine:
     def _mended(self, job: EngineJob, place: int, fresh: Trajectory) -> None:
         job.trajectories[place] = fresh
         job.mending.discard(place)
-        self.changed = True
+        self.order.changed = True
 
     def fail(self, job: EngineJob, problem: Exception) -> None:
         """This job alone. Snapshots stay for a retry on another device."""
         self.running.pop(job.id, None)
-        self.changed = True
+        self.order.changed = True
         self.tell_failed(job.render, problem)
 
     def _fail(self, job: EngineJob, problem: Exception) -> None:
@@ -362,6 +350,7 @@ class Engine:
 
     def tell_failed(self, render: Render, problem: Exception) -> None:
         failure = explain(problem)
+        self.parking.drop(render.job_id)
         if not failure.retryable:
             self.snapshots.forget(render.job_id)
         self.send(

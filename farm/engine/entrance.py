@@ -5,6 +5,7 @@ from itertools import count
 from typing import Protocol
 
 from farm.engine.job import EngineJob
+from farm.engine.line import COURTESY
 from farm.engine.memory.pool import Pool
 from farm.engine.messages import GivenBack, Render, ToParent
 from farm.engine.preparation import Preparation
@@ -15,7 +16,9 @@ from farm.engine.weights.checkpoints import Loaded
 from shared.errors import Fault
 
 NO_ROOM_YET = "no_room_yet"  # the pool's word for: when another job has ended
-THREADS = 2  # a job of a checkpoint that is at hand does not wait for the load of another's
+# Two for anybody: a job of a checkpoint that is at hand does not wait for the load of another's. Loads
+# of relax jobs may hold both; fast and turbo jobs then still have a way in, and turbo one of its own.
+THREADS = (COURTESY, COURTESY, 1, 0)
 
 Fails = Callable[[Exception], None]
 
@@ -38,7 +41,7 @@ class Entrance:
         self.preparation = Preparation(loop.pool, snapshots, send=loop.send)
         self.work = Sidework("prepare", wake=wake, threads=THREADS)
         self.preparing: dict[str, Render] = {}
-        self.shut_out: list[Render] = []
+        self.shut_out: list[tuple[Render, int]] = []
         self._crowd = 0
         self._arrivals: Iterator[int] = count()
 
@@ -54,14 +57,23 @@ class Entrance:
 
     def admit(self, render: Render) -> None:
         """It joins once it is prepared: its checkpoint loaded, its texts encoded, its start drawn."""
+        self.recall(render, arrived=next(self._arrivals))
+
+    def recall(self, render: Render, *, arrived: int) -> None:
+        """One that was here before: it keeps its place, and goes on from its snapshot."""
         self.preparing[render.job_id] = render
-        self._prepare(render)
+        self._prepare(render, arrived)
 
     def again(
         self, job: EngineJob, place: int, *, then: Callable[[Trajectory], None], fails: Fails
     ) -> None:
         """One trajectory of it from its start, in the next higher precision."""
-        self.work.ask(lambda: self.preparation.again(job, place), then=then, fails=fails)
+        self.work.ask(
+            lambda: self.preparation.again(job, place),
+            then=then,
+            fails=fails,
+            rank=job.render.rank,
+        )
 
     def drop(self, job_id: str) -> None:
         self.preparing.pop(job_id, None)
@@ -71,12 +83,12 @@ class Entrance:
             self.loop.send(GivenBack(render.job_id, render.attempt, 0))
         self.preparing.clear()
 
-    def _prepare(self, render: Render) -> None:
-        arrived = next(self._arrivals)
+    def _prepare(self, render: Render, arrived: int) -> None:
         self.work.ask(
             lambda: self.preparation.job(render, arrived=arrived),
             then=self._prepared,
-            fails=lambda problem: self._not_prepared(render, problem),
+            fails=lambda problem: self._not_prepared(render, arrived, problem),
+            rank=render.rank,
         )
 
     def _prepared(self, job: EngineJob) -> None:
@@ -84,12 +96,12 @@ class Entrance:
             del self.preparing[job.id]
             self.loop.join(job)
 
-    def _not_prepared(self, render: Render, problem: Exception) -> None:
+    def _not_prepared(self, render: Render, arrived: int, problem: Exception) -> None:
         if self.preparing.get(render.job_id) is not render:
             return
         others = self.loop.in_use()
         if others and isinstance(problem, Fault) and problem.code == NO_ROOM_YET:
-            self.shut_out.append(render)  # it fits as soon as one of these ends
+            self.shut_out.append((render, arrived))  # it fits as soon as one of these ends
             self._crowd = len(others)
             return
         del self.preparing[render.job_id]
@@ -98,6 +110,6 @@ class Entrance:
     def _let_in(self) -> None:
         """A job has ended: what waited for room is prepared anew."""
         waiting, self.shut_out = self.shut_out, []
-        for render in waiting:
+        for render, arrived in waiting:
             if self.preparing.get(render.job_id) is render:
-                self._prepare(render)
+                self._prepare(render, arrived)

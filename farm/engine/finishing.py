@@ -11,6 +11,7 @@ from farm.engine.cohort import Denoised
 from farm.engine.decoding import Decoder
 from farm.engine.inspection import Inspections
 from farm.engine.job import EngineJob
+from farm.engine.line import COURTESY
 from farm.engine.memory.pool import Pool
 from farm.engine.messages import Finding, Inspect, Inspected, Picture, Preview, ToParent
 from farm.engine.overlays import restored
@@ -67,6 +68,7 @@ class Finishing:
             lambda: _whole(job, self.decoder.pictures(family, latents, seeds, after)),
             then=lambda decoded: self._decoded(job, decoded),
             fails=lambda problem: self._not_decoded(job, problem),
+            rank=job.render.rank,
         )
 
     def _has(self, job: EngineJob) -> bool:
@@ -84,7 +86,7 @@ class Finishing:
                 self.loop.broken_in_a_row = 0
                 self.loop.send(rendered(job, pictures, findings, filter_ms))
 
-        self.inspections.ask(job.spec.checkpoint, pictures, deliver)
+        self.inspections.ask(job.spec.checkpoint, pictures, deliver, rank=job.render.rank)
 
     def _not_decoded(self, job: EngineJob, problem: Exception) -> None:
         if not self._has(job):
@@ -116,6 +118,7 @@ class Finishing:
             lambda: self.decoder.pictures(family, rough, seeds, after),
             then=lambda decoded: self._inspect_preview(job, step, decoded[0]),
             fails=lambda problem: self._no_preview(job, step, problem),
+            rank=COURTESY,
         )
 
     @staticmethod
@@ -132,14 +135,14 @@ class Finishing:
             if self.loop.runs(job):
                 self.loop.send(Preview(job.id, step, pictures, findings))
 
-        self.inspections.ask(job.spec.checkpoint, pictures, deliver)
+        self.inspections.ask(job.spec.checkpoint, pictures, deliver, rank=COURTESY)
 
     def inspect(self, inspect: Inspect) -> None:
         def deliver(findings: list[Finding], filter_ms: int) -> None:
             self.loop.send(Inspected(inspect.job_id, findings, filter_ms))
 
         whose = inspect.checkpoint or self.loop.pool.catalog.default
-        self.inspections.ask(whose, inspect.pictures, deliver)
+        self.inspections.ask(whose, inspect.pictures, deliver, rank=inspect.rank)
 
 
 def _whole(job: EngineJob, decoded: Decoded) -> Decoded:

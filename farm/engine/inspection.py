@@ -2,13 +2,13 @@
 
 import hashlib
 import logging
-import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from farm.engine.line import Line
 from farm.engine.messages import Finding, Picture
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ class Inspection:
     checkpoint: str
     pictures: list[Picture]
     then: Then
+    rank: int
     began: float | None = None
     findings: list[Finding] | None = None
     taken_ms: int = 0
@@ -40,7 +41,7 @@ class Inspection:
 class Lane:
     """A thread and its work. One whose filter hangs is left behind with what it holds."""
 
-    work: "queue.SimpleQueue[Inspection]" = field(default_factory=queue.SimpleQueue)
+    work: Line[Inspection] = field(default_factory=Line)
     pending: list[Inspection] = field(default_factory=list)
     filters: dict[str, ImageFilter] = field(default_factory=dict)
 
@@ -71,11 +72,11 @@ class Inspections:
         lane = self._lane = self._lane or self._start()
         lane.filters[checkpoint] = self._open(checkpoint)
 
-    def ask(self, checkpoint: str, pictures: list[Picture], then: Then) -> None:
-        inspection = Inspection(checkpoint, pictures, then)
+    def ask(self, checkpoint: str, pictures: list[Picture], then: Then, *, rank: int = 1) -> None:
+        inspection = Inspection(checkpoint, pictures, then, rank)
         lane = self._lane = self._lane or self._start()
         lane.pending.append(inspection)
-        lane.work.put(inspection)
+        lane.work.put(inspection, rank=rank)
 
     def collect(self) -> None:
         """Hand over every answer that is ready, and a no for what is late."""
@@ -87,19 +88,22 @@ class Inspections:
             _hand_over(inspection)
 
     def _give_up_on_late(self, lane: Lane) -> None:
-        # Work is done in order, so the oldest is the one that hangs; those behind it start anew.
-        oldest = next((one for one in lane.pending if one.findings is None), None)
-        if oldest is None or oldest.began is None:
-            return
-        if self._clock() - oldest.began < self._deadline_s:
+        # One at a time is at work, so that is the one that hangs; the others start anew.
+        hung = next((one for one in lane.pending if self._is_late(one)), None)
+        if hung is None:
             return
         log.error("The image filter gave no answer in %g s.", self._deadline_s)
-        oldest.findings = blocked(oldest.pictures)
+        hung.findings = blocked(hung.pictures)
         fresh = self._lane = self._start()
         for one in lane.pending:
             fresh.pending.append(one)
             if one.findings is None:
-                fresh.work.put(one)
+                fresh.work.put(one, rank=one.rank)
+
+    def _is_late(self, one: Inspection) -> bool:
+        if one.findings is not None or one.began is None:
+            return False
+        return self._clock() - one.began >= self._deadline_s
 
     def _start(self) -> Lane:
         lane = Lane()
@@ -109,7 +113,7 @@ class Inspections:
 
     def _run(self, lane: Lane) -> None:
         while True:
-            inspection = lane.work.get()
+            inspection = lane.work.take()
             started = time.perf_counter()
             inspection.began = self._clock()
             findings = self._inspect(inspection, lane.filters)

@@ -20,7 +20,8 @@ from shared.spec import RenderSpec
 class EngineJob:
     """`arrived` orders jobs of one rank. Costs and times are of this attempt, in milliseconds.
 
-    `mending` are the places of trajectories that are being prepared anew in higher precision.
+    `ran_at` is when it last took part in a forward, or joined; `paused` once people were told that it
+    waits for rows. `mending` are the places of trajectories that are being prepared anew in higher precision.
     """
 
     render: Render
@@ -37,6 +38,8 @@ class EngineJob:
     previewed_at: int = 0
     told_at: float = float("-inf")
     began_at: float | None = None
+    ran_at: float = 0.0
+    paused: bool = False
     previewing: bool = False
     mending: set[int] = field(default_factory=set)
 
@@ -66,6 +69,16 @@ class EngineJob:
         return not self.mending and all(one.finished for one in self.trajectories)
 
     @property
+    def done(self) -> int:
+        """Forwards, of all its trajectories."""
+        return sum(one.done for one in self.trajectories)
+
+    @property
+    def storable(self) -> bool:
+        """A snapshot of it holds all that it is: what began anew in higher precision is in none."""
+        return not self.mending and not any(one.retried for one in self.trajectories)
+
+    @property
     def step(self) -> int:
         """Of `spec.steps`, by the slowest trajectory: what a person is told."""
         slowest = min(self.trajectories, key=lambda one: one.done)
@@ -73,6 +86,9 @@ class EngineJob:
 
     def ran(self, now: float, took_ms: float) -> None:
         """One more forward ended at `now`; the time between forwards counts too, once it began."""
+        self.ran_at = now
+        if self.paused:
+            self.paused, self.told_at = False, float("-inf")
         if self.began_at is None:
             self.began_at = now - took_ms / 1e3
         self.denoise_ms = (now - self.began_at) * 1e3

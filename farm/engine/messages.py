@@ -58,6 +58,7 @@ class Inspect(msgspec.Struct, frozen=True, tag=True):
     job_id: str
     pictures: list[Picture]
     checkpoint: str = ""
+    rank: int = 1
 
 
 class Drop(msgspec.Struct, frozen=True, tag=True):
@@ -107,6 +108,16 @@ class Stepped(msgspec.Struct, frozen=True, tag=True):
     steps: int
     steps_per_s: float
     resumed_from: int = 0
+
+
+class Paused(msgspec.Struct, frozen=True, tag=True):
+    """The whole job waits for rows, at `step` of `steps`: a faster job has them, or one that came
+    before it. It loses nothing; the next Stepped says that it goes on."""
+
+    job_id: str
+    step: int
+    steps: int
+    faster: bool = True
 
 
 class Preview(msgspec.Struct, frozen=True, tag=True):
@@ -197,7 +208,18 @@ class Report(msgspec.Struct, frozen=True, tag=True):
 
 
 ToChild = Render | Inspect | Drop | Expect | Drain
-ToParent = Ready | Loading | Stepped | Preview | Rendered | Inspected | Failed | GivenBack | Report
+ToParent = (
+    Ready
+    | Loading
+    | Stepped
+    | Paused
+    | Preview
+    | Rendered
+    | Inspected
+    | Failed
+    | GivenBack
+    | Report
+)
 
 encode = msgspec.msgpack.Encoder().encode
 decode_to_child = msgspec.msgpack.Decoder(ToChild).decode

@@ -2,25 +2,35 @@
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import torch
+
+from farm.engine.line import COURTESY, Line
 
 T = TypeVar("T")
 Ending = Callable[[], None]
 
 
 class Sidework:
-    """`wake` is called from a thread when an end lies ready; `collect` then tells it, in the loop's."""
+    """`wake` is called from a thread when an end lies ready; `collect` then tells it, in the loop's.
 
-    def __init__(self, name: str, *, wake: Callable[[], None], threads: int = 1) -> None:
+    A thread for each of `threads`: the worst rank that it takes, so that a better one need not wait
+    until long work of the worst has ended.
+    """
+
+    def __init__(
+        self, name: str, *, wake: Callable[[], None], threads: Sequence[int] = (COURTESY,)
+    ) -> None:
         self.pending = 0
         self._wake = wake
-        self._asked: queue.SimpleQueue[tuple[Callable[[], Any], Any, Any]] = queue.SimpleQueue()
+        self._asked: Line[tuple[Callable[[], Any], Any, Any]] = Line()
         self._ended: queue.SimpleQueue[Ending] = queue.SimpleQueue()
-        for number in range(threads):
-            threading.Thread(target=self._run, name=f"{name}-{number}", daemon=True).start()
+        for number, worst in enumerate(threads):
+            threading.Thread(
+                target=self._run, args=(worst,), name=f"{name}-{number}", daemon=True
+            ).start()
 
     def ask(
         self,
@@ -28,10 +38,11 @@ class Sidework:
         *,
         then: Callable[[T], None],
         fails: Callable[[Exception], None],
+        rank: int = 1,
     ) -> None:
         """Exactly one of `then` and `fails` is called, by `collect`."""
         self.pending += 1
-        self._asked.put((work, then, fails))
+        self._asked.put((work, then, fails), rank=rank)
 
     def collect(self) -> None:
         while True:
@@ -42,9 +53,9 @@ class Sidework:
             self.pending -= 1
             tell()
 
-    def _run(self) -> None:
+    def _run(self, worst: int) -> None:
         while True:
-            work, then, fails = self._asked.get()
+            work, then, fails = self._asked.take(worst=worst)
             self._ended.put(_ending(work, then, fails))
             del work, then, fails  # they hold a job, and a job holds its checkpoint
             self._wake()

@@ -129,9 +129,9 @@ class SnapshotFolder:
         root.mkdir(parents=True, exist_ok=True)
 
     def write(self, snapshot: Snapshot) -> None:
-        folder = self._folder(snapshot.identity.job_id)
+        target = self._path(snapshot)
+        folder = target.parent
         folder.mkdir(parents=True, exist_ok=True)
-        target = folder / f"{snapshot.step:08d}-{snapshot.attempt:08d}.snapshot"
         _write_whole(target, pack(snapshot))
         for old in _files(folder)[KEPT:]:
             old.unlink(missing_ok=True)
@@ -161,6 +161,13 @@ class SnapshotFolder:
         for folder in self.root.iterdir():
             if folder.is_dir() and folder.stat().st_mtime < older_than:
                 shutil.rmtree(folder, ignore_errors=True)
+
+    def has(self, snapshot: Snapshot) -> bool:
+        return self._path(snapshot).exists()
+
+    def _path(self, snapshot: Snapshot) -> Path:
+        name = f"{snapshot.step:08d}-{snapshot.attempt:08d}.snapshot"
+        return self._folder(snapshot.identity.job_id) / name
 
     def _folder(self, job_id: str) -> Path:
         if not SAFE.fullmatch(job_id):
@@ -206,6 +213,14 @@ class SnapshotWriter:
 
     def save(self, snapshot: Snapshot) -> None:
         self._put(snapshot.identity.job_id, lambda: self.folder.write(snapshot))
+
+    def store(self, snapshot: Snapshot) -> None:
+        """Returns when it is on the disk. OSError when it is not, or a newer one took its place."""
+        self.save(snapshot)
+        if not (self.flush() and self.folder.has(snapshot)):
+            raise OSError(
+                f"snapshot {snapshot.step} of job {snapshot.identity.job_id} is not stored"
+            )
 
     def resume(self, expected: Identity, accept: Callable[[Snapshot], None]) -> Snapshot | None:
         self.flush()  # the job may have been here a moment ago

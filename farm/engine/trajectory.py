@@ -73,7 +73,6 @@ class Trajectory:
     own: State
     stage: int = 0
     step: int = 0
-    parked: int = 0
     retried: bool = False
     home: Home | None = field(default=None, repr=False)
     place: int = 0

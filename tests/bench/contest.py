@@ -93,7 +93,7 @@ def _drive(desk: Desk, rows: int) -> float:
             desk.woken.wait(0.05)
             desk.woken.clear()
         engine.step()
-        if engine.pressed:
+        if engine.order.pressed:
             filled.append((engine.counts["rows"] - before) / rows)
     return statistics.mean(filled) if filled else float("nan")
 

@@ -68,7 +68,7 @@ def _loop(pool: Pool) -> dict[str, float]:
                 before, started = desk.engine.counts["rows"], time.perf_counter()
                 desk.engine.step()
                 wall += time.perf_counter() - started
-                if desk.engine.pressed:
+                if desk.engine.order.pressed:
                     filled.append((desk.engine.counts["rows"] - before) / ROWS)
         overheads.append(wall / spent[0] - 1)
         charged.append(sum(job.gpu_ms for job in jobs) / 1e3 / wall)

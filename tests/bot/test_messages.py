@@ -62,6 +62,13 @@ def test_progress_shows_percent_bar_speed_eta_and_preview() -> None:
     assert card.panel.image == "https://cdn.example/p.webp"
 
 
+def test_a_job_that_gives_way_to_a_faster_one_says_so() -> None:
+    reason = "paused for a faster job"
+    paused = JobEvent(JOB_ID, EventKind.PROGRESS, step=5, steps=12, reason=reason)
+    card = PAINTER.paint(make_job(JobState.RUNNING), "42", news=News().heard(HALF).heard(paused))
+    assert text_of(card) == f"`━━━━━━╌╌╌╌╌╌╌╌` step 5 of 12 · {reason}"
+
+
 def test_the_latest_progress_wins() -> None:
     after_a_restart = JobEvent(JOB_ID, EventKind.PROGRESS, step=3, steps=12)
     assert News().heard(HALF).heard(after_a_restart).fraction == 0.25

@@ -14,6 +14,7 @@ from farm.engine.messages import (
     Failed,
     GivenBack,
     Loading,
+    Paused,
     Ready,
     Render,
     Stepped,
@@ -103,6 +104,17 @@ def test_others_that_step_meanwhile_do_not_shorten_a_load() -> None:
     pulse.heard(Stepped("other", 1, 12, 100), now=1)
     assert not pulse.overdue(now=50, jobs=["job", "other"])
     assert pulse.overdue(now=52, jobs=["job", "other"])
+
+
+def test_a_job_that_gives_way_is_not_taken_for_a_hang() -> None:
+    """Nothing is heard of it for an hour while a faster one is drawn; its weights are there."""
+    pulse = Pulse(PATIENCE, now=0)
+    pulse.heard(Loading("parked", "postcards"), now=0)
+    pulse.heard(Paused("parked", 3, 12), now=1)
+    for second in range(1, 3600, 9):
+        pulse.heard(Stepped("turbo", 1, 12, 100), now=second)
+        assert not pulse.overdue(now=second + 8, jobs=["parked", "turbo"])
+    assert pulse.overdue(now=3611, jobs=["parked", "turbo"]), "but when nobody steps it is one"
 
 
 def test_a_load_that_nobody_waits_for_any_more_buys_no_time() -> None:

@@ -25,6 +25,7 @@ from farm.engine.messages import (
     Inspect,
     Inspected,
     Loading,
+    Paused,
     Preview,
     Render,
     Stepped,
@@ -217,6 +218,27 @@ async def test_progress_is_told_with_an_eta_and_not_too_often(stage: Stage) -> N
     assert told[0].reason == "loading postcards"
     assert [event.step for event in told[1:]] == [1, 12]
     assert (told[1].steps, told[1].steps_per_s, told[1].eta_s) == (12, 4.0, 2.75)
+
+
+async def test_a_job_that_gives_way_says_so_and_keeps_its_steps(stage: Stage) -> None:
+    def script(message: ToChild) -> Iterable[ToParent]:
+        if isinstance(message, Render):
+            yield Stepped(message.job_id, 5, 12, 4.0)
+            yield Paused(message.job_id, 5, 12)
+            yield Paused(message.job_id, 5, 12, faster=False)
+            yield Stepped(message.job_id, 12, 12, 4.0)
+            yield rendered(message)
+
+    stage.engine.script = script
+    job = await stage.run(await stage.workshop.claimed())
+    told = stage.heard.of(EventKind.PROGRESS)
+    assert [(event.step, event.reason) for event in told] == [
+        (5, None),
+        (5, "paused for a faster job"),
+        (5, "paused: the jobs before it fill the GPU"),
+        (12, None),
+    ]
+    assert job.state is JobState.SUCCEEDED
 
 
 async def test_a_redis_that_hangs_does_not_hold_a_picture_up(stage: Stage) -> None:

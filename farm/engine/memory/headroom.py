@@ -5,7 +5,10 @@ from contextlib import contextmanager
 
 import torch
 
+from farm.engine.memory.measures import host_memory
+
 TIGHT = 0.05  # of the device: below it parked pictures rest on the host
+HOST_TIGHT = 0.04  # of the host: below it parked jobs rest on the disk
 
 
 class Headroom:
@@ -28,6 +31,12 @@ class Headroom:
         if self._device is None or free is None:
             return False
         return free < TIGHT * torch.cuda.get_device_properties(self._device).total_memory
+
+    @property
+    def host_tight(self) -> bool:
+        """Reads files of the kernel's: not for every step."""
+        host = host_memory()
+        return host.free < HOST_TIGHT * host.total
 
     @contextmanager
     def forward(self) -> Iterator[None]:

@@ -69,7 +69,7 @@ class Desk:
 
     def finish(self) -> None:
         """Until nothing is left to do."""
-        while self.engine.running or self.engine.busy_beside:
+        while self.engine.running or self.engine.busy_beside or self.engine.parking.shelved:
             if self.engine.idle and self.engine.busy_beside:
                 self._await()
             self.engine.step()

@@ -77,6 +77,36 @@ def test_the_loop_goes_on_while_pictures_are_decoded(desk: Desk) -> None:
     assert {one.job_id for one in desk.sent if isinstance(one, Rendered)} == {"short", "long"}
 
 
+def test_pictures_of_a_faster_job_are_decoded_first(desk: Desk) -> None:
+    desk.admit(spec_of(steps=1), "first", rank=2)
+    eye = desk.engine.running["first"].eye
+    with gated(eye, "decode"):
+        desk.steps(1)
+        for name, rank in (("relaxed", 2), ("turbo", 0)):
+            desk.admit(spec_of(steps=1), name, rank=rank)
+            desk.steps(1)
+    desk.finish()
+    done = [one.job_id for one in desk.sent if isinstance(one, Rendered)]
+    assert done == ["first", "turbo", "relaxed"]
+
+
+def test_a_faster_job_is_prepared_while_loads_of_relax_jobs_hold_their_threads(
+    desk: Desk, shelf: Shelf
+) -> None:
+    shelf.gate.clear()
+    for number in range(4):
+        desk.admit(spec_of(checkpoint="cold"), f"relaxed-{number}", wait=False, rank=2)
+    for name, rank in (("fast", 1), ("turbo", 0)):
+        desk.engine.admit(Render(name, 1, spec_of().as_dict(), rank=rank))
+    deadline = time.monotonic() + 20
+    while not {"fast", "turbo"} <= desk.engine.running.keys():
+        assert time.monotonic() < deadline, "they wait behind relax"
+        desk.engine.collect()
+    assert len(desk.engine.entrance.preparing) == 4
+    shelf.gate.set()
+    desk.finish()
+
+
 def test_the_loop_goes_on_and_others_join_while_a_checkpoint_loads(
     desk: Desk, shelf: Shelf
 ) -> None:

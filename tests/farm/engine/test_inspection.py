@@ -144,3 +144,23 @@ def test_a_filter_that_hangs_is_a_no_and_the_next_one_is_answered() -> None:
     hall.settle()
     assert [found[0].decision for found in hall.answers] == ["block", "allow"]
     hang.set()
+
+
+def test_a_better_rank_is_inspected_first() -> None:
+    begun, gate, seeds = threading.Event(), threading.Event(), list[int]()
+
+    def answer(pictures: Sequence[Picture]) -> list[Finding]:
+        seeds.extend(picture.seed for picture in pictures)
+        begun.set()
+        assert gate.wait(10)
+        return allowed(pictures)
+
+    hall = Hall(lambda _: Scripted(answer))
+    for seed, rank in enumerate((2, 2, 0)):
+        picture = Picture(0, 2, 2, RGB, PICTURE.sha256, seed=seed)
+        hall.inspections.ask("postcards", [picture], lambda *_: None, rank=rank)
+        assert begun.wait(10)
+    gate.set()
+    while hall.inspections.pending:
+        hall.settle()
+    assert seeds == [0, 2, 1]

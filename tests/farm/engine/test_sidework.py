@@ -1,9 +1,11 @@
 """Work beside the loop: its end is told once, in the loop's thread, and never lost."""
 
 import threading
+from collections.abc import Callable
 
 import torch
 
+from farm.engine.line import COURTESY
 from farm.engine.sidework import Sidework
 
 
@@ -36,3 +38,25 @@ def test_a_failure_is_told_too_and_the_thread_goes_on() -> None:
         assert woken.wait(10)
         side.collect()
     assert told == [problem, True]
+
+
+def test_a_better_rank_does_not_wait_until_long_work_of_a_worse_has_ended() -> None:
+    """Two threads for anybody, both at relax work that takes long; turbo has one of its own."""
+    gate, told = threading.Event(), list[int]()
+    ended = threading.Semaphore(0)
+    side = Sidework("test", wake=ended.release, threads=(COURTESY, COURTESY, 0))
+
+    def ask(rank: int, work: Callable[[], bool]) -> None:
+        side.ask(work, then=lambda _: told.append(rank), fails=print, rank=rank)
+
+    for _ in range(3):
+        ask(2, lambda: gate.wait(20))
+    ask(0, lambda: True)
+    assert ended.acquire(timeout=10)
+    side.collect()
+    assert told == [0]
+    gate.set()
+    for _ in range(3):
+        assert ended.acquire(timeout=10)
+    side.collect()
+    assert told == [0, 2, 2, 2]
