@@ -79,6 +79,22 @@ def test_without_the_correction_a_liar_would_get_more() -> None:
     assert got[someone(1)] == 5 * got[someone(2)]
 
 
+def test_one_job_at_a_time_hides_nothing() -> None:
+    """Nothing of it waits when its job ends, and yet it is known the next time what that job took."""
+    scheduler, got = Scheduler(RULES), Counter[object]()
+    for _ in range(400):
+        scheduler.push(a_job(1, cost=1000))
+    for _ in range(300):
+        if not any(job.account_id == someone(2) for job in scheduler.waiting.values()):
+            scheduler.push(a_job(2, cost=100))
+        job = popped(scheduler)
+        assert job is not None
+        used = 5000 if job.account_id == someone(2) else 1000
+        scheduler.ended(job.job_id, 0.0, used_ms=used)
+        got[job.account_id] += used
+    assert got[someone(2)] / sum(got.values()) == pytest.approx(0.5, abs=0.02)
+
+
 def test_what_was_not_used_is_given_back_but_is_no_credit_from_before() -> None:
     """A job that took nothing leaves its account where a newcomer stands, not before it."""
     scheduler = Scheduler(RULES)

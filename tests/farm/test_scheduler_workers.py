@@ -72,6 +72,27 @@ def test_only_so_many_places_are_looked_ahead() -> None:
         assert pick.waiting.checkpoint == expected
 
 
+def test_who_was_overtaken_does_not_set_the_clock_back() -> None:
+    """Whoever comes now starts at the present, not at the place of the job that was passed over."""
+    scheduler, gpu = Scheduler(RULES), [a_gpu("gpu", 1, "a")]
+    scheduler.push(a_job(1, checkpoint="b"))
+    for _ in range(20):
+        scheduler.push(a_job(2, checkpoint="a", cost=1000))
+    for _ in range(10):
+        pick = scheduler.pop(gpu, 0.0)
+        assert pick is not None
+        scheduler.ended(pick.waiting.job_id, 0.0)
+    late = scheduler.pop(gpu, OVERTAKEN_S)
+    assert late is not None
+    assert late.waiting.checkpoint == "b"
+    scheduler.ended(late.waiting.job_id, OVERTAKEN_S)
+    for _ in range(20):
+        scheduler.push(a_job(3, checkpoint="a", cost=1000, at=0.0))
+    served_next = [scheduler.pop(gpu, OVERTAKEN_S) for _ in range(6)]
+    mine = sum(pick.waiting.account_id == someone(3) for pick in served_next if pick)
+    assert mine <= 4, "a newcomer was owed turns from before it came"
+
+
 def test_inside_an_account_nobody_overtakes() -> None:
     scheduler = Scheduler(RULES)
     first, second = a_job(1, checkpoint="b"), a_job(1, checkpoint="a", at=1.0)
