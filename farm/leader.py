@@ -209,13 +209,11 @@ class Leader:
         return picks
 
     async def _dispatch(self, session: Session, picks: list[Pick]) -> list[Job]:
-        sent: list[Job] = []
-        for pick in picks:
-            job = await jobstore.dispatched(session, pick.waiting.job_id, worker=pick.worker)
-            if job is None:  # a cancel was first, or a leader that has not noticed its loss
-                self.rung(pick.waiting.job_id)
-            else:
-                sent.append(job)
+        wanted = [(pick.waiting.job_id, pick.worker) for pick in picks]
+        sent = await jobstore.dispatched_all(session, wanted)
+        # A cancel was first, or a leader that has not noticed its loss.
+        for job_id in {job_id for job_id, _ in wanted} - {job.id for job in sent}:
+            self.rung(job_id)
         return sent
 
     # --- tell --------------------------------------------------------------------------------
