@@ -7,7 +7,7 @@ Each message has one editor: coalesced, one edit at a time, and nothing after th
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -24,6 +24,7 @@ from shared.errors import Fault
 from shared.events import EventKind, Events, JobEvent
 from shared.jobs import Job, JobState, Route
 from shared.outlooks import Outlooks, waiting_event
+from shared.waits import Outlook
 
 log = logging.getLogger(__name__)
 
@@ -138,16 +139,18 @@ class Courier:
             del self._early[next(iter(self._early))]
 
     async def reconcile(self) -> None:
-        """One query brings every open message's job and route."""
+        """One query brings every open message's job and route, one look at the board their outlooks."""
         before = set(self._open)
         self._closed.clear()
         async with self._database.read() as session:
             rows = await jobstore.open_deliveries(session)
+        waiting = [job.id for job, _ in rows if job.state is JobState.WAITING]
+        told = await self._outlooks.read(waiting) if waiting else {}
         for job, route in rows:
             self._learn(job, route)
+        self._foresee(told)  # in the same breath: nobody shall see the message without it
         for job_id in before - {job.id for job, _ in rows}:
             await self._let_go(job_id)
-        await self._foresee()
         await self._drop_old_tokens()
 
     def _learn(self, job: Job, route: Route) -> None:
@@ -173,19 +176,17 @@ class Courier:
                 return
         del self._open[job_id]
 
-    async def _foresee(self) -> None:
+    def _foresee(self, told: Mapping[UUID, Outlook] | None) -> None:
         """What was said of waiting jobs before this process listened; and nothing any more from a
         dispatcher that is gone."""
-        waiting = [d for d in self._open.values() if d.job.state is JobState.WAITING]
-        told = await self._outlooks.read([d.job.id for d in waiting]) if waiting else {}
         if told is not None:
             self._told_at = self._now()
         silent = self._now() - self._told_at > SILENT_FOR
-        for delivery in waiting:
+        for delivery in self._open.values():
             outlook = (told or {}).get(delivery.job.id)
             if silent:
                 delivery.unhear()
-            elif outlook and delivery.news.waiting is None:
+            elif outlook and delivery.unheard:
                 delivery.hear(waiting_event(outlook))
 
     async def _drop_old_tokens(self) -> None:

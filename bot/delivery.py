@@ -40,6 +40,11 @@ class Delivery:
         self.stale = self.stale or news != self.news
         self.news = news
 
+    @property
+    def unheard(self) -> bool:
+        """It waits, and was not told for how long."""
+        return self.job.state is JobState.WAITING and self.news.waiting is None
+
     def unhear(self) -> None:
         """What it was told of its wait holds no more."""
         self.stale = self.stale or self.news.waiting is not None

@@ -60,16 +60,19 @@ async def heartbeat(
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What checkpoints may take on a worker's device, in bytes; 0 where it is not known."""
+    """What checkpoints may take on a worker's device, in bytes (0 where it is not known), and those
+    that are warm there."""
 
     device: str
     vram_bytes: int
+    checkpoints: tuple[str, ...] = ()
 
 
 async def memories(session: Session, within_s: float) -> list[Memory]:
     """Of the workers that were seen in the last `within_s` seconds, also of those that just restart."""
-    query = select(workers.c.device, workers.c.vram_bytes).where(_seen_within(within_s))
-    return [Memory(*row) for row in await session.execute(query)]
+    columns = workers.c.device, workers.c.vram_bytes, workers.c.checkpoints
+    rows = await session.execute(select(*columns).where(_seen_within(within_s)))
+    return [Memory(device, size, tuple(warm)) for device, size, warm in rows]
 
 
 async def live_workers(session: Session, silent_s: float) -> list[WorkerRow]:
