@@ -12,6 +12,7 @@ from shared.connections import Database
 from shared.jobs import Job, JobKind, Route
 from shared.plans import PlanBook, Speed, read_plans
 from shared.spec import RenderSpec, WeightedText
+from tests.shared.rows import Ruling
 
 _numbers = count(1)
 COST_MS = 2000
@@ -113,6 +114,25 @@ async def end(database: Database, job: Job) -> None:
         ended = await jobstore.cancelled(session, job.id, job.account_id)
         assert ended is not None
         await ledger.release(session, ended)
+
+
+async def finish(database: Database, job: Job, *, gpu_ms: int) -> None:
+    """It runs where it was sent and succeeds, having taken that much of a GPU."""
+    claimed = await claim(database, job)
+    assert claimed.worker is not None
+    async with database.begin() as session:
+        verdict = await jobstore.add_verdict(session, job.id, "job", Ruling(), attempt=job.attempt)
+        ended = await jobstore.succeeded(
+            session,
+            job.id,
+            attempt=job.attempt,
+            worker=claimed.worker,
+            verdict_id=verdict,
+            gpu_ms=gpu_ms,
+            charged_ms=0,
+        )
+        assert ended is not None
+        await ledger.settle(session, ended, 0)
 
 
 async def execute(database: Database, statement: str, **values: object) -> None:

@@ -27,6 +27,7 @@ from tests.farm.rows import (
     dispatch,
     end,
     execute,
+    finish,
     see,
     the_book,
     the_catalog,
@@ -81,7 +82,8 @@ async def served(database: Database, leader: Leader, jobs: list[Job]) -> list[Jo
         assert sent, "one slot, and work for it"
         for job in sent:
             order.append(left.pop(job.id))
-            await ended(database, leader, job)
+            await finish(database, job, gpu_ms=job.estimate_ms)
+            leader.rung(job.id)
     return order
 
 
@@ -241,7 +243,7 @@ async def test_a_step_that_fails_loses_nothing(
         raise Fault("database_down", "...", retryable=True)
 
     with monkeypatch.context() as patch:
-        patch.setattr(jobstore, "dispatched", cut)
+        patch.setattr(jobstore, "dispatched_all", cut)
         with pytest.raises(Fault):
             await leader.step()
     assert leader.scheduler.running.keys() == {job.id for job in jobs}
@@ -255,15 +257,15 @@ async def test_a_commit_without_a_reply_sends_nothing_twice(
     await a_worker(database, slots=2)
     account_id = await an_account(database)
     jobs = [await a_job(database, account_id) for _ in range(2)]
-    really_dispatched = jobstore.dispatched
+    really_dispatched = jobstore.dispatched_all
 
-    async def reply_lost(_: object, job_id: UUID, *, worker: str) -> None:
+    async def reply_lost(_: object, picks: list[tuple[UUID, str]]) -> None:
         async with database.begin() as session:
-            await really_dispatched(session, job_id, worker=worker)
+            await really_dispatched(session, picks)
         raise Fault("database_down", "...", retryable=True)
 
     with monkeypatch.context() as patch:
-        patch.setattr(jobstore, "dispatched", reply_lost)
+        patch.setattr(jobstore, "dispatched_all", reply_lost)
         with pytest.raises(Fault):
             await leader.step()
     await leader.step()
@@ -350,23 +352,11 @@ async def test_a_new_leader_knows_who_used_a_lot_of_relax(
     database: Database, bell: Bell, redis: "Redis"
 ) -> None:
     heavy, light = await an_account(database), await an_account(database)
+    await a_worker(database, "past")
     for account in (heavy, heavy, light):
         job = await a_job(database, account, speed=Speed.RELAX)
         if account is heavy:
-            await execute(
-                database,
-                "insert into verdicts (job_id, subject, decision, sha256, policy)"
-                " values (:id, 'image', 'allow', 'x', 'x')",
-                id=job.id,
-            )
-            await a_worker(database, "past")
-            await claim(database, await dispatch(database, job, "past"))
-            await execute(
-                database,
-                "update jobs set state = 'succeeded', passed_verdict = (select max(id) from verdicts),"
-                " charged_ms = 0, gpu_ms = 60000, finished_at = clock_timestamp() where id = :id",
-                id=job.id,
-            )
+            await finish(database, await dispatch(database, job, "past"), gpu_ms=60_000)
     await execute(database, "delete from workers")
     leader = a_leader(database, bell, redis)
     await leader.step()
