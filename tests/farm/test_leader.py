@@ -366,6 +366,21 @@ async def test_a_new_leader_knows_who_used_a_lot_of_relax(
     await leader.close()
 
 
+async def test_what_a_job_really_took_corrects_its_accounts_place(
+    database: Database, leader: Leader
+) -> None:
+    """A job that took next to nothing costs its account no turn, whatever its estimate was."""
+    await a_worker(database)
+    quick, other = await an_account(database), await an_account(database)
+    first = await a_job(database, quick, cost_ms=4000)
+    jobs = [first] + [await a_job(database, one) for one in (other, quick, other)]
+    await leader.step()
+    await finish(database, await see(database, first.id), gpu_ms=1)
+    leader.rung(first.id)
+    order = [job.account_id for job in await served(database, leader, jobs[1:])]
+    assert order == [other, quick, other]
+
+
 async def test_a_suspect_job_is_sent_to_an_empty_worker_alone(
     database: Database, leader: Leader
 ) -> None:
