@@ -118,7 +118,10 @@ class Leader:
         briefs = await openjobs.look(session)
         for brief in briefs:
             self._apply(brief)
-        self._forget_others({brief.id for brief in briefs})
+        # What is not open any more ended while nobody told: how, and what it took, its row says.
+        gone = self.scheduler.known() - {brief.id for brief in briefs}
+        for brief in await openjobs.look(session, gone) if gone else ():
+            self._apply(brief)
         self._unclaimed = [brief for brief in briefs if _unheard(brief, now=now)]
         self._scan_at = _rested(began, self._farm.scan_every_s)
 
@@ -189,14 +192,6 @@ class Leader:
                 took_s=brief.finished_at - brief.started_at,
                 expected_s=brief.estimate_ms / 1000 * self._fleet.stretch,
             )
-
-    def _forget_others(self, known: set[UUID]) -> None:
-        gone = (self.scheduler.waiting.keys() | self.scheduler.running.keys()) - known
-        for job_id in gone:
-            self.scheduler.cancel(job_id)
-            running = self.scheduler.running.get(job_id)
-            used_ms = self._at_most(running) if running else None
-            self.scheduler.ended(job_id, self._now, used_ms=used_ms)
 
     # --- pick and dispatch -------------------------------------------------------------------
 

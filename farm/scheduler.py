@@ -122,6 +122,9 @@ class Scheduler:
 
     # --- what can be asked -------------------------------------------------------------------
 
+    def known(self) -> set[UUID]:
+        return self.waiting.keys() | self.running.keys()
+
     def cap_reached(self, account_id: UUID) -> int | None:
         """The account's cap of running jobs where that is what holds it back."""
         account = self._accounts.get(account_id)
