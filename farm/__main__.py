@@ -104,6 +104,17 @@ def queue(
 
 
 @app.command()
+def job(
+    id: Annotated[str, typer.Argument(help="The job's id.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Show what became of one job: state, history, money, files, and what its workers said."""
+    from farm.history import tell_job
+
+    _run(tell_job(_settings(), id, as_json=as_json))
+
+
+@app.command()
 def migrate(
     revision: Annotated[
         str, typer.Argument(help="Alembic revision; `base` empties the schema.")

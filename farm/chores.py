@@ -27,6 +27,8 @@ class Tally:
         self._seconds = self._counter("pictor_sweep_seconds", "Time that it took")
         words = "When a sweep was last done, in seconds since 1970"
         self._last = Gauge("pictor_sweep_last_success", words, ["sweep"], registry=self.registry)
+        words = "Places where the books disagreed when they were last compared"
+        self._wrong = Gauge("pictor_mismatches", words, ["check"], registry=self.registry)
 
     def done(self, sweep: str, *, rows: int, seconds: float = 0.0) -> None:
         self._rows.labels(sweep).inc(rows)
@@ -38,6 +40,9 @@ class Tally:
     def failed(self, sweep: str, *, seconds: float) -> None:
         self._failures.labels(sweep).inc()
         self._seconds.labels(sweep).inc(seconds)
+
+    def mismatches(self, check: str, count: int) -> None:
+        self._wrong.labels(check).set(count)
 
     def _counter(self, name: str, words: str) -> Counter:
         return Counter(name, words, ["sweep"], registry=self.registry)

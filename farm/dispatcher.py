@@ -18,7 +18,8 @@ from arq.worker import Worker, func
 from redis.exceptions import RedisError
 
 from farm import meters
-from farm.chores import Tally
+from farm.auditor import Auditor
+from farm.chores import Chore, Tally
 from farm.herald import Herald
 from farm.leader import Leader
 from farm.maintenance import Maintenance
@@ -92,6 +93,7 @@ class Dispatcher:
             book=self._book,
             catalog=self._catalog,
             farm=self._settings.farm,
+            ringing_again=lambda rows: self.tally.done("re_ring", rows=rows),
         )
         parts = [
             asyncio.create_task(_kept_up(name, part), name=name)
@@ -114,12 +116,16 @@ class Dispatcher:
             self._database,
             self._events,
             store=self._store,
+            catalog=self._catalog,
             farm=self._settings.farm,
             heard=leader.rung,
             merciful=lambda: leadership.back_for_s < self._settings.farm.outage_grace_s,
         )
         parts = {f"ear of {QUEUES[speed]}": self._ear(leader, speed) for speed in Speed}
-        parts |= {chore.name: partial(chore.for_ever, self.tally) for chore in maintenance.chores}
+        auditor = Auditor(self._settings.database, self.tally)
+        audits = Chore("reconcile", self._settings.farm.reconcile_every_s, auditor.reconcile)
+        chores = (*maintenance.chores, audits)
+        parts |= {chore.name: partial(chore.for_ever, self.tally) for chore in chores}
         return parts | {
             "steps": lambda: _steps(leader),
             "events": lambda: self._follow_events(leader),

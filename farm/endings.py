@@ -138,12 +138,16 @@ async def given_back(bench: Bench, job: Job) -> None:
     await _end(bench, job, JobState.WAITING, change)
 
 
-async def surrendered(bench: Bench, job: Job) -> None:
-    """A crash: the lease ends now, so that the rescuer, who counts crashes, need not wait for it."""
+async def surrendered(bench: Bench, job: Job, fault: Fault) -> None:
+    """A crash: the lease ends now, so that the rescuer, who counts crashes, need not wait for it. Why
+    it crashed is written down for the operator."""
+    name = bench.settings.name
+    detail = {"attempt": job.attempt, "code": fault.code, "sentence": fault.sentence}
 
-    async def change(session: Session) -> set[object]:
+    async def change(session: Session) -> None:
         mine = {job.id: job.attempt}
-        return set(await jobstore.renew_leases(session, bench.settings.name, mine, EXPIRED_LEASE_S))
+        if await jobstore.renew_leases(session, name, mine, EXPIRED_LEASE_S):
+            await moderation.audit(session, name, "crash", f"job:{job.id}", detail)
 
     await _persistently(bench.database, change)
 

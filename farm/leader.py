@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -45,11 +45,13 @@ class Leader:
         book: PlanBook,
         catalog: Catalog,
         farm: FarmSettings,
+        ringing_again: Callable[[int], None] = lambda _: None,
     ) -> None:
         rules = Rules(book.lane_weights, relax_floor=book.relax_floor, reserved=book.reserved)
         self.scheduler = Scheduler(rules)
         self._database, self._bell, self._herald = database, bell, herald
         self._book, self._catalog, self._farm = book, catalog, farm
+        self._ringing_again = ringing_again  # told at each scan how many were not heard
         self._fleet = Fleet()
         self._pace = Pace()
         self._wake = asyncio.Event()
@@ -123,6 +125,7 @@ class Leader:
         for brief in await openjobs.look(session, gone) if gone else ():
             self._apply(brief)
         self._unclaimed = [brief for brief in briefs if _unheard(brief, now=now)]
+        self._ringing_again(len(self._unclaimed))
         self._scan_at = _rested(began, self._farm.scan_every_s)
 
     async def _remember(self, session: Session) -> None:

@@ -10,7 +10,9 @@ from uuid import UUID
 
 from farm import litter
 from farm.chores import Chore
-from shared import assets, jobstore, ledger, sweeps
+from farm.expiry import Expiry
+from shared import assets, history, jobstore, ledger, moderation, sweeps
+from shared.catalog import Catalog
 from shared.config import FarmSettings
 from shared.connections import Database, Session
 from shared.errors import Fault
@@ -21,6 +23,7 @@ from shared.storage import ObjectStore, Stored
 log = logging.getLogger(__name__)
 
 HOLD_GRACE = timedelta(minutes=1)  # the transaction that ends a job releases its hold itself
+RESCUER = "rescuer"  # the actor of what no person did
 SILENT_FOR_GOOD = 20  # times the silence after which a worker gets no more jobs
 
 
@@ -34,6 +37,7 @@ class Maintenance:
         events: Events,
         *,
         store: ObjectStore,
+        catalog: Catalog,
         farm: FarmSettings,
         heard: Callable[[UUID], None] = lambda _: None,
         merciful: Callable[[], bool] = lambda: False,
@@ -41,8 +45,10 @@ class Maintenance:
         self._database, self._events = database, events
         self._store, self._farm, self._heard = store, farm, heard
         self._merciful = merciful
+        self._expiry = Expiry(database, catalog, farm=farm)
         self.chores = (
             Chore("rescue_lost", farm.rescue_every_s, self.rescue_lost),
+            Chore("expire_waiting", 60.0, self.expire_waiting),
             Chore("release_stale_holds", 60.0, self.release_stale_holds),
             Chore("purge_assets", farm.purge_every_s, self.purge_assets),
             Chore("forget_silent_workers", 60.0, self.forget_silent_workers),
@@ -61,10 +67,22 @@ class Maintenance:
             for job in jobs:
                 if job.state is JobState.FAILED:
                     await _refund(session, job)
+                    await _dump(session, job)
         for job in jobs:
             log.warning(
                 "job %s lost its worker, now %s, crashes %d", job.id, job.state, job.crashes
             )
+        return await self._tell(jobs)
+
+    async def expire_waiting(self) -> int:
+        """Jobs that waited for too long, or for a GPU that is not there."""
+        jobs = await self._expiry.expire_waiting()
+        for job in jobs:
+            log.warning("job %s waited in vain: %s", job.id, job.error_code)
+        return await self._tell(jobs)
+
+    async def _tell(self, jobs: Sequence[Job]) -> int:
+        for job in jobs:
             self._heard(job.id)
         await self._events.publish(
             *(JobEvent(job.id, EventKind.STATE, state=job.state.value) for job in jobs)
@@ -116,3 +134,13 @@ async def _refund(session: Session, job: Job) -> None:
             await ledger.release(session, job)
     except Fault:
         log.exception("the hold of job %s cannot be released", job.id)
+
+
+async def _dump(session: Session, job: Job) -> None:
+    """For the operator: what became of it and what the farm looked like. Never at the rescue's cost."""
+    try:
+        async with session.begin_nested():
+            told = await history.dump(session, job.id)
+            await moderation.audit(session, RESCUER, "gave_up", f"job:{job.id}", told)
+    except Exception:
+        log.exception("what became of job %s cannot be written down", job.id)

@@ -253,11 +253,11 @@ class Walk:
         if self._leaving():
             await endings.given_back(self._bench, self.job)
         else:
-            await self._surrender()
+            await self._surrender(GONE)
 
-    async def _surrender(self) -> None:
+    async def _surrender(self, fault: Fault) -> None:
         self.talk.surrendered = True
-        await endings.surrendered(self._bench, self.job)
+        await endings.surrendered(self._bench, self.job, fault)
 
     async def _faulted(self, fault: Fault) -> None:
         log.warning("Job %s: %s (%s)", self.job.id, fault.sentence, fault.code)
@@ -267,7 +267,7 @@ class Walk:
             self._outage()
             await endings.given_back(self._bench, self.job)
         elif then is Then.CRASH:
-            await self._surrender()
+            await self._surrender(fault)
         else:
             await endings.failed(self._bench, self.job, fault)
 
@@ -298,6 +298,7 @@ class Walk:
             log.exception("Job %s could not be ended here; its lease will run out.", self.job.id)
 
 
+GONE = Fault("engine_gone", "The GPU process died while it had this job.", retryable=True)
 UNEXPECTED = Fault("unexpected", "Something unexpected went wrong in the farm.", retryable=True)
 
 

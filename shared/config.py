@@ -71,6 +71,9 @@ class FarmSettings(Part):
     worker_silent_s: float = Field(default=15.0, gt=0)
     standby_every_s: float = Field(default=1.0, gt=0)
     outage_grace_s: float = Field(default=10.0, ge=0)
+    longest_wait_s: float = Field(default=172_800.0, gt=0)
+    longest_stranded_s: float = Field(default=3_600.0, gt=0)
+    reconcile_every_s: float = Field(default=3_600.0, gt=0)
     purge_every_s: float = Field(default=3600.0, gt=0)
     purge_grace_s: float = Field(default=900.0, ge=0)
     metrics_host: str = "127.0.0.1"

@@ -2,10 +2,22 @@
 
 from collections.abc import Collection
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, cast, delete, exists, func, select, update
-from sqlalchemy.dialects.postgresql import array
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    and_,
+    cast,
+    delete,
+    exists,
+    func,
+    literal_column,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import array, distinct_on
 
 from shared.connections import Session
 from shared.jobrows import ROW, job_from
@@ -15,6 +27,13 @@ from shared.tables import balances, deliveries, jobs, ledger, workers
 TOKEN_LIFE = timedelta(minutes=15)  # Discord's own limit for an interaction token
 _REFUNDED = (JobState.FAILED, JobState.BLOCKED, JobState.CANCELLED)
 _now = func.clock_timestamp
+AT_ONCE = 500  # jobs that one sweep ends in one transaction; the next one takes the rest
+Kind = tuple[str, str | None]  # checkpoint and refiner
+# Literals: Postgres must see that what is distinct is what is ordered by.
+_KIND: tuple[ColumnElement[Any], ...] = (
+    literal_column("jobs.spec ->> 'checkpoint'"),
+    literal_column("jobs.spec #>> '{refiner,checkpoint}'"),
+)
 
 
 async def stale_holds(session: Session, *, older_than: timedelta) -> list[Job]:
@@ -57,3 +76,46 @@ async def standings(session: Session, ids: Collection[UUID]) -> dict[UUID, tuple
     query = select(jobs.c.id, jobs.c.state, jobs.c.attempt).where(jobs.c.id.in_(ids))
     rows = await session.execute(query)
     return {id: (JobState(state), attempt) for id, state, attempt in rows}
+
+
+async def waiting_kinds(session: Session) -> dict[Kind, Job]:
+    """The checkpoints that waiting jobs need, each with one of its jobs. Who draws nothing needs none."""
+    query = select(*ROW).where(_waiting(), jobs.c.spec["steps"].astext != "0")
+    query = query.ext(distinct_on(*_KIND)).order_by(*_KIND)
+    found = [job_from(row) for row in await session.execute(query)]
+    return {_kind(job): job for job in found}
+
+
+async def expire(
+    session: Session, *, waited: timedelta, code: str, sentence: str, kind: Kind | None = None
+) -> list[Job]:
+    """waiting -> failed, for those submitted so long ago, of this kind if one is named. The caller
+    releases their credit in the same transaction."""
+    wanted = and_(_waiting(), jobs.c.submitted_at < _now() - waited)
+    if kind is not None:
+        drawn = jobs.c.spec["steps"].astext != "0"
+        same = and_(*(one.is_not_distinct_from(of) for one, of in zip(_KIND, kind, strict=True)))
+        wanted = and_(wanted, drawn, same)
+    late = select(jobs.c.id).where(wanted).order_by(jobs.c.submitted_at).limit(AT_ONCE)
+    statement = (
+        update(jobs)
+        .where(jobs.c.id.in_(late.with_for_update(skip_locked=True)), _waiting())
+        .values(
+            state=JobState.FAILED,
+            charged_ms=0,
+            error_code=code,
+            error_sentence=sentence,
+            finished_at=_now(),
+        )
+    )
+    return [job_from(row) for row in await session.execute(statement.returning(*ROW))]
+
+
+def _waiting() -> ColumnElement[bool]:
+    """`finished_at` lets the partial index of open jobs serve."""
+    return and_(jobs.c.state == JobState.WAITING, jobs.c.finished_at.is_(None))
+
+
+def _kind(job: Job) -> Kind:
+    refiner = job.spec.refiner
+    return job.spec.checkpoint, refiner.checkpoint if refiner else None

@@ -303,4 +303,5 @@ audit = Table(
     Column("subject", Text, nullable=False),
     Column("detail", JSONB, nullable=False, server_default="{}"),
     _moment("at", now=True),
+    Index("ix_audit_subject", "subject", "id"),
 )

@@ -32,6 +32,9 @@ from tests.farm.rows import a_job, a_worker, an_account, end, execute, see, the_
 
 SWEEPS = (
     "rescue_lost",
+    "expire_waiting",
+    "re_ring",
+    "reconcile",
     "release_stale_holds",
     "purge_assets",
     "forget_silent_workers",

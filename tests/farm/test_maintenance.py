@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from farm import delivery, litter
 from farm.maintenance import Maintenance
-from shared import deliveries, jobstore, ledger, tables, workers
+from shared import deliveries, history, jobstore, ledger, tables, workers
 from shared.assets import add_asset, add_verdict
 from shared.assets import assets as assets_of
 from shared.config import FarmSettings, Settings
@@ -31,6 +31,7 @@ from tests.farm.rows import (
     end,
     execute,
     see,
+    the_catalog,
 )
 from tests.farm.workshop import finding, picture
 
@@ -59,7 +60,9 @@ def maintenance(
     database: Database, redis: "Redis", store: LocalStore, heard: list[UUID]
 ) -> Maintenance:
     farm = FarmSettings(max_crashes=5, purge_grace_s=0)
-    return Maintenance(database, Events(redis), store=store, farm=farm, heard=heard.append)
+    return Maintenance(
+        database, Events(redis), store=store, catalog=the_catalog(), farm=farm, heard=heard.append
+    )
 
 
 async def crashed(database: Database, job: Job) -> None:
@@ -91,7 +94,12 @@ async def test_right_after_an_outage_the_living_may_renew_first(
 ) -> None:
     just_back = True
     maintenance = Maintenance(
-        database, Events(redis), store=store, farm=FarmSettings(), merciful=lambda: just_back
+        database,
+        Events(redis),
+        store=store,
+        catalog=the_catalog(),
+        farm=FarmSettings(),
+        merciful=lambda: just_back,
     )
     living, dead = [await a_job(database, await an_account(database)) for _ in range(2)]
     for job in (living, dead):
@@ -111,6 +119,7 @@ async def test_after_five_crashes_it_fails_and_everything_goes_back(
     account_id = await an_account(database)
     async with database.read() as session:
         before = await ledger.balance(session, account_id)
+    await a_worker(database)
     job = await a_job(database, account_id)
     for _ in range(4):
         await crashed(database, job)
@@ -125,7 +134,13 @@ async def test_after_five_crashes_it_fails_and_everything_goes_back(
     assert (found.state, found.error_code, found.crashes) == (JobState.FAILED, "worker_lost", 5)
     async with database.read() as session:
         assert await ledger.balance(session, account_id) == before
+        dump = await history.gave_up(session, job.id)
     assert await books(database) == []
+    assert dump is not None
+    assert [move["target"] for move in dump["transitions"]].count("running") == 5
+    assert dump["transitions"][-1]["target"] == dump["job"]["state"] == "failed"
+    assert dump["job"]["spec"]["checkpoint"] == "postcards"
+    assert [row["name"] for row in dump["farm"]["workers"]] == ["gpu"]
 
 
 async def test_a_deploy_and_an_unheard_bell_count_nothing(
@@ -148,7 +163,9 @@ async def test_one_broken_book_keeps_nobody_from_rescue(
     database: Database, redis: "Redis", store: LocalStore
 ) -> None:
     farm = FarmSettings(max_crashes=1)
-    maintenance = Maintenance(database, Events(redis), store=store, farm=farm)
+    maintenance = Maintenance(
+        database, Events(redis), store=store, catalog=the_catalog(), farm=farm
+    )
     account_id = await an_account(database)
     broken, sound = await a_job(database, account_id), await a_job(database, account_id)
     await execute(database, "alter table ledger disable trigger all")
@@ -367,7 +384,9 @@ async def test_commits_and_purges_at_the_same_time_never_part_a_row_from_its_fil
 async def test_what_is_younger_than_the_grace_and_what_is_not_ours_stays(
     database: Database, redis: "Redis", store: LocalStore
 ) -> None:
-    maintenance = Maintenance(database, Events(redis), store=store, farm=FarmSettings())
+    maintenance = Maintenance(
+        database, Events(redis), store=store, catalog=the_catalog(), farm=FarmSettings()
+    )
     job = await a_job(database, await an_account(database))
     keys = await put(store, await claim(database, await dispatch(database, job, "gpu")))
     await end(database, job)
