@@ -171,7 +171,7 @@ class Lives(RuleBasedStateMachine):
         worker=st.sampled_from(["w1", "w2", None]),
         stale=STALE,
         how=st.sampled_from(["succeeded", "blocked", "failed"]),
-        part=st.floats(0, 1),
+        part=st.sampled_from([0.0, 0.3, 1.0]),
     )
     def end(self, which: int, worker: str | None, stale: int, how: str, part: float) -> None:
         if worker is None:
@@ -202,15 +202,15 @@ class Lives(RuleBasedStateMachine):
         assert ended is (own and self.world.cancel(life))
 
     @precondition(lambda self: self.jobs)
-    @rule(which=WHICH, part=st.floats(0, 1))
+    @rule(which=WHICH, part=st.sampled_from([0.0, 0.3, 1.0]))
     def money_is_moved_again(self, which: int, part: float) -> None:
         """A commit whose answer was lost is tried once more."""
         life, job = self.pick(which)
         if not life.open:
             again = int(life.price * part)
-            paid = life.state == "succeeded"
-            work = ledger.settle(self.session, job, again) if paid else None
-            self.run(work or ledger.release(self.session, job))
+            if life.state == "succeeded":
+                self.run(ledger.settle(self.session, job, again))
+            self.run(ledger.release(self.session, job))
 
     @precondition(lambda self: self.jobs)
     @rule(which=WHICH, worker=WORKERS)
@@ -281,7 +281,7 @@ def test_a_job_s_life_is_as_foreseen(database_url: str, size: tuple[int, int]) -
         stateful_step_count=steps,
         deadline=None,
         suppress_health_check=list(HealthCheck),
-        phases=[Phase.generate, Phase.shrink],
+        phases=[Phase.generate],  # told as it was found: to shrink it takes minutes
         database=None,
         print_blob=True,
     )
