@@ -77,12 +77,13 @@ class Leadership:
 
     async def lost(self, *, look_every_s: float = 1.0) -> None:
         """Returns when the connection is gone: told at once, or found by a question unanswered."""
-        while not self._cut.is_set():
+        answers = True
+        while answers and not self._cut.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout(look_every_s):
                     await self._cut.wait()
-            if not await self._answers():
-                return
+            answers = await self._answers()
+        await self.close()  # SQLAlchemy would not let us ask over it again
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None

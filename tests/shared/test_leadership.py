@@ -58,6 +58,18 @@ async def test_a_cut_connection_is_a_lost_leadership_at_once(
         assert not await first.won()
 
 
+async def test_who_was_cut_off_may_try_again(settings: Settings, database: Database) -> None:
+    async with candidate(settings) as leadership:
+        assert await leadership.won()
+        losing = asyncio.create_task(leadership.lost())
+        async with database.begin() as session:
+            await session.execute(CUT)
+        async with asyncio.timeout(5.0):
+            await losing
+            while not await leadership.won():
+                await asyncio.sleep(0.1)
+
+
 async def test_a_leader_keeps_leading_while_asked(settings: Settings) -> None:
     async with candidate(settings) as leadership:
         assert await leadership.won()
