@@ -32,8 +32,15 @@ class Running:
 
 
 class Tenure:
+    """`sole` is False while this worker's name, or its GPU, may be another's."""
+
     def __init__(
-        self, bench: Bench, child: Child, *, clock: Callable[[], float] = time.monotonic
+        self,
+        bench: Bench,
+        child: Child,
+        *,
+        sole: Callable[[], bool] = lambda: True,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.bench = bench
         self._child, self._clock = child, clock
@@ -41,7 +48,7 @@ class Tenure:
         self._leaving = False
         self._known = False  # whether the dispatcher was ever told of us
         self._gone = False
-        self.sole = True  # False while this worker's name may be another's
+        self.sole = sole
         self._store_away = False  # what is drawn could not be kept: it is drawn elsewhere
 
     async def take(self, job_id: UUID, attempt: int) -> None:
@@ -66,7 +73,7 @@ class Tenure:
 
     def _may_not_claim(self) -> bool:
         away = self._store_away or self._child.ready is None
-        return self._leaving or not self.sole or away
+        return self._leaving or not self.sole() or away
 
     async def look(self) -> None:
         """What the dispatcher gave us in Postgres, whether or not it rang."""
@@ -83,7 +90,7 @@ class Tenure:
         mine = {one.job.id: one.job.attempt for one in kept}
         ours_until = self._clock() + self.bench.settings.lease_s
         async with self.bench.database.begin() as session:
-            if self.sole:
+            if self.sole():
                 await self._report(session)
             owned = await jobstore.renew_leases(
                 session, self.bench.settings.name, mine, self.bench.settings.lease_s

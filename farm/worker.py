@@ -5,10 +5,9 @@ Postgres says which jobs are ours; the arq queue and the events only say it soon
 
 import asyncio
 import contextlib
-import hashlib
 import logging
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -19,13 +18,13 @@ from farm import meters
 from farm.child import Child, Engine
 from farm.endings import Bench
 from farm.engine.client import EngineClient, EngineOptions
+from farm.ownership import Ownership, owning
 from farm.tenure import Tenure
 from shared.bell import ARQ_DEFAULTS, EXPECT, RENDER, arq_pool, gpu_queue
 from shared.config import Settings
 from shared.connections import Database, connect_redis
 from shared.errors import Fault
 from shared.events import Events
-from shared.leadership import Leadership
 from shared.plans import read_plans
 from shared.storage import open_store
 from shared.telemetry import configure_logging
@@ -47,54 +46,28 @@ async def run_worker(settings: Settings, *, start: Starter | None = None) -> Non
     """
     configure_logging(settings.log_level)
     stop = _stop_signal()
-    async with _opened(settings) as bench, _sole(settings) as lock:
-        await _first(stop.wait(), _win(lock, settings.worker.name))
+    async with _opened(settings) as bench, owning(settings) as owned:
+        await _first(stop.wait(), _win_all(owned))
         if stop.is_set():
             return
         child = Child(lambda: (start or EngineClient.start)(_options(settings)))
-        tenure = Tenure(bench, child)
+        tenure = Tenure(bench, child, sole=lambda: all(one.ours for one in owned))
         host, port = settings.worker.metrics_host, settings.worker.metrics_port
         with meters.served(child.meters.registry, host=host, port=port):
-            await _until(stop, tenure, _loops(tenure, child, lock, settings))
+            await _until(stop, tenure, _loops(tenure, child, owned, settings))
 
 
-@contextlib.asynccontextmanager
-async def _sole(settings: Settings) -> AsyncIterator[Leadership]:
-    """One lock for each worker name: two parents of one name would answer for the same jobs."""
-    digest = hashlib.sha256(f"worker {settings.worker.name}".encode()).digest()
-    lock = Leadership(settings.database, lock=int.from_bytes(digest[:8], signed=True))
-    try:
-        yield lock
-    finally:
-        await lock.close()
-
-
-async def _win(lock: Leadership, name: str) -> None:
-    told = False
-    while True:
-        if await lock.won():
-            return
-        if not told:
-            log.warning("A worker named %s runs already, or Postgres is away; waiting.", name)
-            told = True
-        await asyncio.sleep(LOOK_EVERY_S)
-
-
-async def _keep(lock: Leadership, tenure: Tenure) -> None:
-    """A Postgres that restarts frees the lock: claim nothing until it is ours again."""
-    while True:
-        await lock.lost()
-        tenure.sole = False
-        await _win(lock, tenure.bench.settings.name)
-        tenure.sole = True
+async def _win_all(owned: Sequence[Ownership]) -> None:
+    for one in owned:
+        await one.win()
 
 
 def _loops(
-    tenure: Tenure, child: Child, lock: Leadership, settings: Settings
+    tenure: Tenure, child: Child, owned: Sequence[Ownership], settings: Settings
 ) -> list[asyncio.Task[None]]:
     loops = (
         child.run(),
-        _keep(lock, tenure),
+        *(one.keep() for one in owned),
         _repeat(tenure.beat, lambda: child.changed_within(settings.worker.heartbeat_s)),
         _repeat(tenure.expire, lambda: asyncio.sleep(EXPIRE_EVERY_S)),
         _repeat(tenure.reopen, lambda: asyncio.sleep(LOOK_EVERY_S)),

@@ -21,6 +21,12 @@ ANSWER_WITHIN_S = 2.0
 # A leader asks something each second. One that is frozen or cut off without a word is put out by
 # Postgres itself, however long its socket seems to live.
 SILENT_FOR_MS = 3_000
+# A host that died without a word is found so; one that is only frozen still answers these.
+KEEPALIVE = {
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
 AWAY_S = 3.0  # without an answer: Postgres was away, and not only from us
 
 _HELD = text(
@@ -38,8 +44,12 @@ async def is_led(session: Session) -> bool:
 class Leadership:
     """`await won()` until True, then `await lost()`; `close()` hands the lock on."""
 
-    def __init__(self, settings: DatabaseSettings, *, lock: int = DISPATCHER_LOCK) -> None:
+    def __init__(
+        self, settings: DatabaseSettings, *, lock: int = DISPATCHER_LOCK, patient: bool = False
+    ) -> None:
+        """`patient`: however long its owner is frozen, the lock goes only with its connection."""
         self._lock = lock
+        self.taken = False  # another had it when we last asked
         self._engine = create_async_engine(
             database_url(settings),
             poolclass=NullPool,
@@ -49,7 +59,7 @@ class Leadership:
                 "command_timeout": ANSWER_WITHIN_S,
                 "server_settings": {
                     "application_name": "pictor leadership",
-                    "idle_session_timeout": str(SILENT_FOR_MS),
+                    **(KEEPALIVE if patient else {"idle_session_timeout": str(SILENT_FOR_MS)}),
                 },
             },
         )
@@ -70,8 +80,10 @@ class Leadership:
                 self._connection = await self._connect()
             won = await self._connection.scalar(select(func.pg_try_advisory_lock(self._lock)))
             self._heard()
+            self.taken = not won
             return bool(won)
         except (DBAPIError, OSError):
+            self.taken = False
             await self.close()
             return False
 

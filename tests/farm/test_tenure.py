@@ -144,7 +144,7 @@ async def test_nothing_is_claimed_without_a_child(stage: Stage) -> None:
 
 async def test_nothing_is_claimed_while_the_name_may_be_anothers(stage: Stage) -> None:
     job = await stage.workshop.dispatched()
-    stage.tenure.sole = False
+    stage.tenure.sole = lambda: False
     await stage.tenure.look()
     await stage.tenure.beat()
     assert (await stage.row(job)).state is JobState.DISPATCHED

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from farm import ownership
 from farm import worker as worker_module
 from farm.engine.client import EngineClient, EngineOptions
 from farm.engine.messages import Drain, Drop, Expect, GivenBack, Render, ToChild, ToParent
@@ -219,7 +220,7 @@ async def test_sigterm_drains_and_ends(
 async def test_two_workers_of_one_name_take_turns(
     settings: Settings, engines: Engines, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_module, "LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr(ownership, "ASK_EVERY_S", 0.05)
     second_stop = asyncio.Event()
     async with working(settings) as first:
         monkeypatch.setattr(worker_module, "_stop_signal", lambda: second_stop)
