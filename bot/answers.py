@@ -11,7 +11,7 @@ from shared.errors import Fault, Refusal
 from shared.jobs import Job, JobState
 from shared.orders import Info, Prospects
 from shared.plans import Plan, Speed
-from shared.waits import Outlook, place_and_time
+from shared.waits import Told, place_and_time
 
 _TITLES: Mapping[str, str] = {
     "empty_prompt": "Nothing to draw yet",
@@ -91,10 +91,9 @@ def queue_card(ahead: Prospects, now: datetime, *, news: Callable[[UUID], News])
         return _private(
             "Nothing of yours is waiting or running. /imagine something!", title="Your jobs"
         )
-    jobs = sorted(ahead.jobs, key=lambda job: _turn(job, ahead.outlook(job)))[:QUEUE_JOBS]
-    entries = _fitting(
-        [queue_entry(job, ahead.outlook(job), news(job.id), now=now) for job in jobs]
-    )
+    told = {job.id: _told(ahead, job, news(job.id)) for job in ahead.jobs}
+    jobs = sorted(ahead.jobs, key=lambda job: _turn(job, told[job.id]))[:QUEUE_JOBS]
+    entries = _fitting([queue_entry(job, told[job.id], news(job.id), now=now) for job in jobs])
     if len(ahead.jobs) > len(entries):
         entries.append(f"and {len(ahead.jobs) - len(entries)} more")
     if ahead.waiting and ahead.outlooks is None:
@@ -102,13 +101,18 @@ def queue_card(ahead: Prospects, now: datetime, *, news: Callable[[UUID], News])
     return _private("\n\n".join(entries), title="Your jobs", footer=_caps(ahead))
 
 
-def _turn(job: Job, outlook: Outlook | None) -> tuple[bool, bool, int]:
+def _told(ahead: Prospects, job: Job, news: News) -> Told | None:
+    """Of those far back the board knows nothing; their messages may."""
+    return ahead.outlook(job) or (news.waiting if ahead.outlooks is not None else None)
+
+
+def _turn(job: Job, outlook: Told | None) -> tuple[bool, bool, int]:
     """Those at work first, then the next in line, then those whose place nobody knows."""
     place = outlook.position if outlook else None
     return job.state is JobState.WAITING, place is None, place or 0
 
 
-def queue_entry(job: Job, outlook: Outlook | None, news: News, *, now: datetime) -> str:
+def queue_entry(job: Job, outlook: Told | None, news: News, *, now: datetime) -> str:
     """What it is, and below it how it stands."""
     age = timedelta(seconds=round((now - job.submitted_at).total_seconds()))
     parts = [f"{_state(job, news)} ({job.speed})", *_how_it_stands(job, outlook, news, age=age)]
@@ -122,13 +126,13 @@ def _state(job: Job, news: News) -> str:
 
 
 def _how_it_stands(
-    job: Job, outlook: Outlook | None, news: News, *, age: timedelta
+    job: Job, outlook: Told | None, news: News, *, age: timedelta
 ) -> tuple[str, ...]:
     if job.state is JobState.RUNNING:
         return (steps_line(news),)
     if job.state is not JobState.WAITING or outlook is None:
         return (f"for {duration(age)}",)
-    return place_and_time(outlook), outlook.reason
+    return place_and_time(outlook), outlook.reason or ""
 
 
 def _fitting(entries: Sequence[str]) -> list[str]:

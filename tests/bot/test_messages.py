@@ -234,6 +234,14 @@ def test_the_queue_tells_place_range_and_reason_step_and_caps() -> None:
     assert card.panel.footer == "3 of 2 running, 2 of 4 waiting. Stop one with /cancel."
 
 
+def test_who_stands_too_far_back_for_the_board_is_told_by_its_message() -> None:
+    event = JobEvent(JOB_ID, EventKind.WAITING, position=5000, reason="behind 4,999 jobs")
+    for outlooks, said in (({}, True), (None, False)):
+        ahead = Prospects((make_job(),), PLAN, outlooks)
+        card = queue_card(ahead, NOON, news=lambda _: News().heard(event))
+        assert ("Position 5000 · behind 4,999 jobs" in text_of(card)) is said
+
+
 def test_the_queue_says_when_nobody_can_say() -> None:
     assert text_of(queue_of(make_job())).endswith("nobody can say at the moment.")
     assert "nobody" not in text_of(queue_of(make_job(), outlooks={}))

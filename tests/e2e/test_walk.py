@@ -7,6 +7,7 @@ import asyncio
 import io
 import os
 import random
+import re
 import signal
 from functools import partial
 
@@ -29,6 +30,7 @@ async def test_an_evening_in_the_channel(town: Town) -> None:
     single = await u2_enlarges_the_second_picture(town, grid)
     await v1_varies_the_picture(town, single)
     await a_running_job_is_cancelled_and_costs_nothing(town)
+    await who_waits_is_told_for_how_long_and_why(town)
     whole = await the_bot_dies_mid_job_and_the_message_still_ends(town)
     await the_worker_dies_mid_job_and_the_picture_is_the_same(town, whole)
     await refusals_are_for_the_asker_alone(town)
@@ -74,6 +76,25 @@ async def a_running_job_is_cancelled_and_costs_nothing(town: Town) -> None:
     await town.press(message, "Cancel")
     ended = await town.until(message, "(Cancelled)", within_s=20)
     assert "not charged" in told(ended)
+
+
+async def who_waits_is_told_for_how_long_and_why(town: Town) -> None:
+    """Four slots, six jobs: each message and /queue say what the dispatcher foresees."""
+    messages = [await town.imagine(LONG) for _ in range(6)]
+    soon = re.compile(r"Position 1 · (about|up to) [0-9 to]+ (s|min)\b.\w+", re.DOTALL)
+    await town.discord.wait_message(lambda m: bool(soon.match(panel(m))), user=PRIYA)
+    await town.discord.slash(PRIYA, "queue")
+    listed = await town.discord.wait_message(lambda m: "of 12 running" in told(m), user=PRIYA)
+    assert re.search(r"waiting \(fast\) · Position 1 · (about|up to) ", panel(listed))
+    assert re.search(r"4 of 12 running, [12] of 20 waiting", told(listed))
+    for message in reversed(messages):
+        if "Cancel" in labels(await town.discord.message(message["id"])):
+            await town.press(message, "Cancel")
+            await town.until(message, "(Cancelled)", within_s=20)
+
+
+def panel(message: Json) -> str:
+    return "\n".join(str(embed.get("description", "")) for embed in message["embeds"])
 
 
 async def the_bot_dies_mid_job_and_the_message_still_ends(town: Town) -> Json:
