@@ -14,14 +14,12 @@ _NAMED = 3  # of the checkpoints that would fit
 
 
 class Gpu(Protocol):
-    """`vram_bytes` is what checkpoints may take on it, 0 where it is not known; `checkpoints` are warm."""
+    """`vram_bytes` is what checkpoints may take on it; 0 where it is not known."""
 
     @property
     def device(self) -> str: ...
     @property
     def vram_bytes(self) -> int: ...
-    @property
-    def checkpoints(self) -> Sequence[str]: ...
 
 
 def needed_bytes(spec: RenderSpec, catalog: Catalog) -> int:
@@ -34,11 +32,11 @@ def needed_bytes(spec: RenderSpec, catalog: Catalog) -> int:
 
 def check_fits(spec: RenderSpec, catalog: Catalog, fleet: Sequence[Gpu]) -> None:
     """An empty fleet refuses nothing: a larger GPU may come up. Unknown memory counts as enough."""
-    needed, worn = needed_bytes(spec, catalog), _worn(spec, catalog)
-    if not fleet or any(_holds(gpu, needed, worn) for gpu in fleet):
+    needed = needed_bytes(spec, catalog)
+    if not fleet or any(_holds(gpu, needed) for gpu in fleet):
         return
     largest = max(fleet, key=lambda gpu: gpu.vram_bytes)
-    names = " with ".join(one.title for one in worn)
+    names = " with ".join(one.title for one in _worn(spec, catalog))
     sentence = (
         f"{names} needs {_gb(needed)} of GPU memory, and the largest GPU here, {largest.device},"
         f" has {_gb(largest.vram_bytes)} for it. {_advice(catalog, largest.vram_bytes)}"
@@ -46,10 +44,9 @@ def check_fits(spec: RenderSpec, catalog: Catalog, fleet: Sequence[Gpu]) -> None
     raise Refusal("no_gpu_large_enough", sentence, field="checkpoint")
 
 
-def _holds(gpu: Gpu, needed: int, worn: Sequence[Checkpoint]) -> bool:
-    """What is warm on it fits, whatever the catalog estimates."""
-    warm = all(one.name in gpu.checkpoints for one in worn)
-    return warm or gpu.vram_bytes == 0 or gpu.vram_bytes >= needed
+def _holds(gpu: Gpu, needed: int) -> bool:
+    """As the scheduler places jobs: what is accepted must have a place to go to."""
+    return gpu.vram_bytes == 0 or gpu.vram_bytes >= needed
 
 
 def _worn(spec: RenderSpec, catalog: Catalog) -> list[Checkpoint]:

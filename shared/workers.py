@@ -60,19 +60,16 @@ async def heartbeat(
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What checkpoints may take on a worker's device, in bytes (0 where it is not known), and those
-    that are warm there."""
+    """What checkpoints may take on a worker's device, in bytes; 0 where it is not known."""
 
     device: str
     vram_bytes: int
-    checkpoints: tuple[str, ...] = ()
 
 
 async def memories(session: Session, within_s: float) -> list[Memory]:
     """Of the workers that were seen in the last `within_s` seconds, also of those that just restart."""
-    columns = workers.c.device, workers.c.vram_bytes, workers.c.checkpoints
-    rows = await session.execute(select(*columns).where(_seen_within(within_s)))
-    return [Memory(device, size, tuple(warm)) for device, size, warm in rows]
+    query = select(workers.c.device, workers.c.vram_bytes).where(_seen_within(within_s))
+    return [Memory(*row) for row in await session.execute(query)]
 
 
 async def live_workers(session: Session, silent_s: float) -> list[WorkerRow]:

@@ -81,14 +81,6 @@ def test_one_that_fits_or_may_fit_or_may_come_is_enough(gib: tuple[float, ...]) 
     check_fits(spec_of(), CATALOG, fleet(*gib))
 
 
-def test_what_is_warm_there_fits_whatever_is_estimated() -> None:
-    warm = [Memory("GPU 4", 4 * GIB, ("large", "medium"))]
-    check_fits(spec_of("large"), CATALOG, warm)
-    check_fits(spec_of("large", refiner="medium"), CATALOG, warm)
-    with pytest.raises(Refusal):
-        check_fits(spec_of("large", refiner="small"), CATALOG, warm)
-
-
 def test_what_is_not_known_or_not_drawn_needs_nothing() -> None:
     assert needed_bytes(spec_of("unknown"), CATALOG) == 0
     assert needed_bytes(spec_of(steps=0), CATALOG) == 0
