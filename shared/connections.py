@@ -3,22 +3,30 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
+from time import monotonic
 from typing import Any
 
 from redis.asyncio import Redis
-from sqlalchemy import func, select, text
+from sqlalchemy import event, func, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    DisconnectionError,
+    IntegrityError,
+    ProgrammingError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from shared.config import DatabaseSettings, RedisSettings
 from shared.errors import Fault
 
-Session = AsyncSession  # what a function of the stores takes: one open transaction
+Session = AsyncConnection  # what a function of the stores takes: one open transaction
 
 CONNECT_TIMEOUT_S = 5.0
 IDLE_IN_TRANSACTION_MS = 10_000
+ASK_AFTER_S = 30.0  # a connection that was idle for so long may be cut without our knowing
 HEALTH_CHECK_S = 15
 REDIS_CONNECTIONS = 64
 
@@ -28,49 +36,58 @@ class Database:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._reading = engine.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+        self._single = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @classmethod
     def connect(cls, settings: DatabaseSettings) -> "Database":
         """Opens nothing yet. A Fault when no URL is set."""
-        return cls(
-            create_async_engine(
-                database_url(settings),
-                pool_size=settings.pool_size,
-                max_overflow=settings.pool_size,
-                pool_timeout=CONNECT_TIMEOUT_S,
-                pool_pre_ping=True,
-                pool_recycle=1800,
-                hide_parameters=True,
-                connect_args=_connect_args(settings),
-            )
+        engine = create_async_engine(
+            database_url(settings),
+            pool_size=settings.pool_size,
+            max_overflow=settings.pool_size,
+            pool_timeout=CONNECT_TIMEOUT_S,
+            pool_use_lifo=True,  # few connections stay busy, with their statements prepared
+            pool_recycle=1800,
+            hide_parameters=True,
+            connect_args=_connect_args(settings),
         )
+        event.listen(engine.sync_engine, "checkout", _refuse_the_dead)
+        event.listen(engine.sync_engine, "checkin", _note_the_time)
+        return cls(engine)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[Session]:
         """Faults `database_down` and `database_busy` are retryable; broken constraints pass through."""
         with _faults():
-            async with self._engine.connect() as connection:
-                session = AsyncSession(connection, expire_on_commit=False)
-                async with session, session.begin():
-                    yield session
+            async with self._engine.begin() as session:
+                yield session
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Session]:
         """Several statements that see one moment. A write in it is an error."""
-        async with self.begin() as session:
-            await session.execute(
-                text("set transaction isolation level repeatable read, read only")
-            )
-            yield session
+        with _faults():
+            async with self._reading.begin() as session:
+                yield session
+
+    @asynccontextmanager
+    async def single(self) -> AsyncIterator[Session]:
+        """For exactly one statement: a transaction by itself, without the round trips of one. Each
+        further statement would be another transaction."""
+        with _faults():
+            async with self._single.connect() as session:
+                yield session
 
     async def now(self) -> datetime:
         """The only clock that decides anything."""
-        async with self.begin() as session:
+        async with self.single() as session:
             moment: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
         return moment
 
     async def ping(self) -> None:
-        async with self.begin() as session:
+        async with self.single() as session:
             await session.execute(select(1))
 
     async def close(self) -> None:
@@ -124,6 +141,22 @@ def _connect_args(settings: DatabaseSettings) -> dict[str, Any]:
             "jit": "off",
         },
     }
+
+
+def _refuse_the_dead(connection: Any, record: Any, _: Any) -> None:
+    """The pool then opens another. What the server has closed is known here without asking it; a
+    question before every use would cost three round trips."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
+    if monotonic() - record.info.get("used_at", monotonic()) > ASK_AFTER_S:
+        try:
+            connection.ping()
+        except Exception as error:
+            raise DisconnectionError from error
+
+
+def _note_the_time(_: Any, record: Any) -> None:
+    record.info["used_at"] = monotonic()
 
 
 @contextmanager

@@ -146,6 +146,68 @@ async def test_a_restart_is_survived(own_postgres: Server) -> None:
     await database.close()
 
 
+async def pid(database: Database) -> int:
+    async with database.single() as session:
+        return int((await session.execute(text("select pg_backend_pid()"))).scalar_one())
+
+
+async def test_an_idle_connection_that_was_cut_is_nobody_s_fault(own_postgres: Server) -> None:
+    database, other = (Database.connect(settings_for(own_postgres.url)) for _ in range(2))
+    first = await pid(database)
+    assert await pid(database) == first
+    async with other.begin() as session:
+        await session.execute(text(f"select pg_terminate_backend({first})"))
+    await asyncio.sleep(0.2)
+    assert await pid(database) != first
+    await database.close()
+    await other.close()
+
+
+async def test_a_connection_that_was_idle_for_long_is_asked_before_its_use(
+    own_postgres: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut without a word, as a firewall does: a proxy would tell of it no sooner."""
+    database = Database.connect(settings_for(own_postgres.url, statement_timeout_ms=300))
+    first = await pid(database)
+    os.kill(first, signal.SIGSTOP)
+    monkeypatch.setattr("shared.connections.ASK_AFTER_S", 0.0)
+    assert await pid(database) != first
+    os.kill(first, signal.SIGCONT)
+    await database.close()
+
+
+async def test_a_single_statement_is_kept_or_leaves_nothing(database: Database) -> None:
+    twice = text(f"{INSERT}, ('1', 'eve')")
+    with pytest.raises(IntegrityError):
+        async with database.single() as session:
+            await session.execute(twice)
+    assert await count(database) == 0
+    async with database.single() as session:
+        await session.execute(text(INSERT))
+    assert await count(database) == 1
+
+
+async def test_a_single_statement_is_a_transaction_by_itself(database: Database) -> None:
+    async with database.single() as session:
+        await session.execute(text(INSERT))
+        assert await count(database) == 1
+
+
+async def test_each_way_in_leaves_the_connection_as_it_was(database: Database) -> None:
+    show = text(
+        "select current_setting('transaction_isolation'), current_setting('transaction_read_only')"
+    )
+
+    async def seen(way: Any) -> Any:
+        async with way() as session:
+            return tuple((await session.execute(show)).one())
+
+    for _ in range(2):
+        assert await seen(database.begin) == ("read committed", "off")
+        assert await seen(database.read) == ("repeatable read", "on")
+        assert await seen(database.single) == ("read committed", "off")
+
+
 async def test_a_frozen_postgres_holds_nobody_for_ten_seconds(
     own_postgres: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,6 +219,7 @@ async def test_a_frozen_postgres_holds_nobody_for_ten_seconds(
         os.kill(backend, signal.SIGSTOP)
         os.kill(own_postgres.pid, signal.SIGSTOP)
         await session.invalidate()
+        await session.rollback()
     began = time.monotonic()
     with pytest.raises(Fault) as down:
         await database.ping()
