@@ -6,24 +6,22 @@ The leader looks at Postgres each second whatever Redis does; bells and events o
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from random import random
 from time import monotonic
-from typing import Any
-from uuid import UUID
 
-from arq.worker import Worker, func
 from redis.exceptions import RedisError
 
 from farm import meters
 from farm.auditor import Auditor
 from farm.chores import Chore, Tally
+from farm.ear import Ear, Said, jobs_in
 from farm.herald import Herald
 from farm.leader import Leader
 from farm.maintenance import Maintenance
-from shared.bell import ARQ_DEFAULTS, PICK, QUEUES, Bell, arq_pool
+from shared.bell import PICK, QUEUES, Bell, arq_pool
 from shared.catalog import Catalog, read_catalog
 from shared.config import Settings
 from shared.connections import Database, connect_redis
@@ -41,7 +39,6 @@ log = logging.getLogger(__name__)
 FIRST_REST_S, LONGEST_REST_S = 0.1, 10.0
 STEADY_AFTER_S = 10.0
 ASK_AGAIN_S = 0.2
-EAR_POLL_S = 0.1  # an event wakes the leader in a millisecond; the ears take the bells down
 # Of our own doing, or of no effect on who runs next.
 _OLD_NEWS = frozenset({JobState.DISPATCHED.value, JobState.RUNNING.value})
 
@@ -132,23 +129,19 @@ class Dispatcher:
         }
 
     def _ear(self, leader: Leader, speed: Speed) -> Callable[[], Awaitable[None]]:
-        """An arq worker on the queue of one speed: it takes the bell down and wakes the leader."""
+        """On the queue of one speed: it takes the bells down and wakes the leader."""
 
-        async def pick(ctx: dict[Any, Any], *ring: Any) -> None:
-            leader.rung(UUID(ring[0]))
+        async def pick(rings: Sequence[Said]) -> None:
+            for job_id in jobs_in(rings):
+                if not leader.knows(job_id):  # an event was quicker
+                    leader.rung(job_id)
 
         async def listen() -> None:
-            pool = await arq_pool(self._settings.redis)
-            worker = Worker(
-                [func(pick, name=PICK)],
-                queue_name=QUEUES[speed],
-                redis_pool=pool,
-                **(ARQ_DEFAULTS | {"poll_delay": EAR_POLL_S}),
-            )
+            ear = Ear(await arq_pool(self._settings.redis), QUEUES[speed], {PICK: pick})
             try:
-                await worker.main()
+                await ear.main()
             finally:
-                await _close(worker)
+                await _quietly(ear.close())
 
         return listen
 
@@ -233,11 +226,6 @@ async def _stop(parts: Collection[asyncio.Task[None]]) -> None:
         _, left = await asyncio.wait(left, timeout=ASK_AGAIN_S)
 
 
-async def _close(worker: Worker) -> None:
-    """arq's own close() awaits what it has cancelled, and raises."""
-    tasks = list(worker.tasks.values())
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+async def _quietly(work: Awaitable[None]) -> None:
     with suppress(RedisError, OSError):
-        await worker.pool.aclose(close_connection_pool=True)
+        await work

@@ -47,13 +47,9 @@ class Herald:
     def sent(self, jobs: Iterable[Job]) -> list[Coroutine[Any, Any, object]]:
         """The bells of the workers, and the news for whoever watches."""
         sent = list(jobs)
-        rings = [
-            self._bell.ring_worker(job.worker, job.id, job.attempt)
-            for job in sent
-            if job.worker is not None
-        ]
+        rings = [(job.worker, job.id, job.attempt) for job in sent if job.worker is not None]
         events = [JobEvent(job.id, EventKind.STATE, state=job.state.value) for job in sent]
-        return [*rings, self._events.publish(*events)] if sent else []
+        return [self._bell.ring_workers(rings), self._events.publish(*events)] if sent else []
 
 
 def _is_news(outlook: Outlook, before: Outlook | None) -> bool:

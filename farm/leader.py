@@ -67,6 +67,10 @@ class Leader:
         self._rung.add(job_id)
         self._wake.set()
 
+    def knows(self, job_id: UUID) -> bool:
+        """That it waits or was sent."""
+        return job_id in self.scheduler.waiting or job_id in self.scheduler.running
+
     def rescan(self) -> None:
         """Something may have happened to any job."""
         self._scan_at = 0.0

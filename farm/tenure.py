@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -51,25 +51,23 @@ class Tenure:
         self.sole = sole
         self._store_away = False  # what is drawn could not be kept: it is drawn elsewhere
 
-    async def take(self, job_id: UUID, attempt: int) -> None:
+    async def take(self, attempts: Mapping[UUID, int]) -> None:
         """Claim, hand over, return at once. A lost race is somebody else's job."""
-        if self._may_not_claim():
+        if self._may_not_claim() or not attempts:
             return
         ours_until = self._clock() + self.bench.settings.lease_s
-        async with self.bench.database.begin() as session:
-            job = await jobstore.running(
+        async with self.bench.database.single() as session:
+            jobs = await jobstore.running_all(
                 session,
-                job_id,
-                attempt=attempt,
+                attempts,
                 worker=self.bench.settings.name,
                 lease_s=self.bench.settings.lease_s,
             )
-        if job is None:
-            return
         if self._leaving:  # the claim and the signal met
-            await endings.given_back(self.bench, job)
+            await asyncio.gather(*(endings.given_back(self.bench, job) for job in jobs))
         else:
-            await self._start(job, ours_until)
+            await asyncio.gather(*(self._start(job, ours_until) for job in jobs))
+            await self.bench.events.publish(*map(_running_event, jobs))
 
     def _may_not_claim(self) -> bool:
         away = self._store_away or self._child.ready is None
@@ -77,10 +75,9 @@ class Tenure:
 
     async def look(self) -> None:
         """What the dispatcher gave us in Postgres, whether or not it rang."""
-        async with self.bench.database.read() as session:
+        async with self.bench.database.single() as session:
             jobs = await jobstore.dispatched_to(session, self.bench.settings.name)
-        for job in jobs:
-            await self.take(job.id, job.attempt)
+        await self.take({job.id: job.attempt for job in jobs})
 
     async def beat(self) -> None:
         """We are alive, and these jobs are still ours; what is no longer ours stops now."""
@@ -150,9 +147,6 @@ class Tenure:
         task = asyncio.create_task(walk.run(), name=f"job {job.id}")
         self._running[job.id] = running = Running(job, talk, task, ours_until)
         task.add_done_callback(lambda _: self._forget(running))
-        await self.bench.events.publish(
-            JobEvent(job.id, EventKind.STATE, state=JobState.RUNNING.value)
-        )
 
     async def _end_earlier_attempt(self, job_id: UUID) -> None:
         """It was rescued from us and has come back before we noticed."""
@@ -209,6 +203,10 @@ class Tenure:
                     await jobstore.given_back(
                         session, job.id, attempt=job.attempt, worker=settings.name
                     )
+
+
+def _running_event(job: Job) -> JobEvent:
+    return JobEvent(job.id, EventKind.STATE, state=JobState.RUNNING.value)
 
 
 async def _settle(tasks: list[asyncio.Task[None]], seconds: float) -> None:

@@ -9,18 +9,17 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from typing import Any
-from uuid import UUID
 
-import arq
 from redis.exceptions import RedisError
 
 from farm import meters
 from farm.child import Child, Engine
+from farm.ear import Ear, Said, jobs_in
 from farm.endings import Bench
 from farm.engine.client import EngineClient, EngineOptions
 from farm.ownership import Ownership, owning
 from farm.tenure import Tenure
-from shared.bell import ARQ_DEFAULTS, EXPECT, RENDER, arq_pool, gpu_queue
+from shared.bell import EXPECT, RENDER, arq_pool, gpu_queue
 from shared.config import Settings
 from shared.connections import Database, connect_redis
 from shared.errors import Fault
@@ -142,35 +141,21 @@ async def _hear(tenure: Tenure) -> None:
 
 
 async def _listen(tenure: Tenure, child: Child, settings: Settings) -> None:
-    """The doorbell. arq runs one poll loop that ends at the first error of Redis."""
+    """The doorbell. It ends at the first error of Redis."""
 
-    async def render(ctx: dict[Any, Any], job_id: str, attempt: int) -> None:
-        with contextlib.suppress(Fault):  # the look at Postgres finds the job a second later
-            await tenure.take(UUID(job_id), attempt)
+    async def render(rings: Sequence[Said]) -> None:
+        with contextlib.suppress(Fault):  # the look at Postgres finds the jobs a second later
+            await tenure.take(jobs_in(rings))
 
-    async def expect(ctx: dict[Any, Any], *checkpoints: str) -> None:
-        await child.expect(checkpoints)
+    async def expect(rings: Sequence[Said]) -> None:
+        await child.expect([str(name) for name in rings[-1]])
 
-    bell = arq.Worker(
-        functions=[arq.func(render, name=RENDER), arq.func(expect, name=EXPECT)],
-        queue_name=gpu_queue(settings.worker.name),
-        redis_pool=await arq_pool(settings.redis),
-        **ARQ_DEFAULTS,
-    )
+    queue = gpu_queue(settings.worker.name)
+    ear = Ear(await arq_pool(settings.redis), queue, {RENDER: render, EXPECT: expect})
     try:
-        await bell.async_run()
+        await ear.main()
     finally:
-        await _close(bell)
-
-
-async def _close(bell: arq.Worker) -> None:
-    """Not arq's own close, which raises when one of its jobs was cancelled."""
-    tasks = [task for task in (bell.main_task, *bell.tasks.values()) if task is not None]
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        await asyncio.wait(tasks, timeout=CLOSE_S)
-    await bell.pool.aclose(close_connection_pool=True)
+        await ear.close()
 
 
 @contextlib.asynccontextmanager

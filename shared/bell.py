@@ -5,12 +5,15 @@ JSON in and out. arq's own pickle would run whatever somebody put into Redis.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from arq.connections import ArqRedis
+from arq.constants import job_key_prefix
+from arq.jobs import serialize_job
 from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
 
@@ -64,7 +67,7 @@ def deserialize(data: bytes) -> dict[str, Any]:
 ARQ_DEFAULTS: dict[str, Any] = {
     "keep_result": 0,  # a kept result would swallow the next ring of the same id
     "queue_read_limit": 2000,  # entries in progress stay in the set and are read first
-    "poll_delay": 0.02,
+    "poll_delay": 0,  # our workers wait in Redis (farm.ear)
     "max_jobs": 100,
     "max_tries": 1000,
     "job_timeout": 20,  # also bounds how long a dead worker's ring stays taken
@@ -95,11 +98,17 @@ class Bell:
 
     async def ring(self, speed: Speed, job_id: UUID, attempt: int = 0) -> bool:
         """Tells the dispatcher that a job waits."""
-        return await self._ring_job(PICK, QUEUES[speed], job_id, attempt)
+        return await self._ring(_of_job(PICK, QUEUES[speed], job_id, attempt))
 
     async def ring_worker(self, worker: str, job_id: UUID, attempt: int) -> bool:
         """Tells a worker that a job was dispatched to it."""
-        return await self._ring_job(RENDER, gpu_queue(worker), job_id, attempt)
+        return await self.ring_workers([(worker, job_id, attempt)])
+
+    async def ring_workers(self, sent: Iterable[tuple[str, UUID, int]]) -> bool:
+        """Tells each worker of its job, all in one round trip."""
+        return await self._ring(
+            *(_of_job(RENDER, gpu_queue(name), job_id, attempt) for name, job_id, attempt in sent)
+        )
 
     async def ring_expect(self, worker: str, checkpoints: Sequence[str]) -> bool:
         """Tells a worker which checkpoints its next jobs need, in order, so that it reads them ahead.
@@ -110,9 +119,8 @@ class Bell:
         if wish == said and now - said_at < EXPECT_AGAIN_S:
             return True
         ring_id = f"{EXPECT}:{worker}:{','.join(wish)}"
-        rung = await self._ring(
-            EXPECT, *wish, id=ring_id, queue=gpu_queue(worker), life_s=EXPECT_LIFE_S
-        )
+        queue = gpu_queue(worker)
+        rung = await self._ring(_Pull(ring_id, EXPECT, wish, queue=queue, life_s=EXPECT_LIFE_S))
         if rung:
             self._expected[worker] = now, wish
         return rung
@@ -124,24 +132,36 @@ class Bell:
     async def close(self) -> None:
         await self._pool.aclose(close_connection_pool=True)
 
-    async def _ring_job(self, function: str, queue: str, job_id: UUID, attempt: int) -> bool:
-        # arq's ids are one space for all queues, so the function is a part of it.
-        ring_id = f"{function}:{job_id}:{attempt}"
-        return await self._ring(
-            function, str(job_id), attempt, id=ring_id, queue=queue, life_s=RING_LIFE_S
-        )
-
-    async def _ring(
-        self, function: str, *said: str | int, id: str, queue: str, life_s: int
-    ) -> bool:
+    async def _ring(self, *pulls: "_Pull") -> bool:
+        """As arq's enqueue_job, which looks first whether the id is there: here a repeat is harmless."""
+        now_ms = time.time_ns() // 1_000_000
         try:
-            async with asyncio.timeout(self._within_s):
-                await self._pool.enqueue_job(
-                    function, *said, _job_id=id, _queue_name=queue, _expires=life_s
-                )
+            async with asyncio.timeout(self._within_s), self._pool.pipeline() as pipeline:
+                for pull in pulls:
+                    body = serialize_job(
+                        pull.function, pull.said, {}, None, now_ms, serializer=serialize
+                    )
+                    pipeline.set(job_key_prefix + pull.id, body, ex=pull.life_s)
+                    pipeline.zadd(pull.queue, {pull.id: now_ms}, nx=True)
+                await pipeline.execute()
         except (RedisError, OSError):
             return False
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Pull:
+    """One ring to be. arq's ids are one space for all queues."""
+
+    id: str
+    function: str
+    said: tuple[str | int, ...]
+    queue: str
+    life_s: int = RING_LIFE_S
+
+
+def _of_job(function: str, queue: str, job_id: UUID, attempt: int) -> _Pull:
+    return _Pull(f"{function}:{job_id}:{attempt}", function, (str(job_id), attempt), queue)
 
 
 def _pool(settings: RedisSettings) -> ArqRedis:

@@ -36,8 +36,8 @@ def dispatcher(points: Points) -> None:
     from shared import jobstore
     from shared.bell import Bell
 
-    _after(jobstore, "dispatched", points, "before_commit")
-    _before(Bell, "ring_worker", points, "after_commit")
+    _after(jobstore, "dispatched_all", points, "before_commit")
+    _before(Bell, "ring_workers", points, "after_commit")
 
 
 def bot(points: Points) -> None:

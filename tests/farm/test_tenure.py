@@ -103,7 +103,7 @@ def draining(message: ToChild) -> Iterable[ToParent]:
 
 async def test_a_ring_claims_and_hands_over_and_returns(stage: Stage) -> None:
     job = await stage.workshop.dispatched()
-    await stage.tenure.take(job.id, job.attempt)
+    await stage.tenure.take({job.id: job.attempt})
     assert (await stage.row(job)).state is JobState.RUNNING
     assert (await stage.engine.heard(Render)).job_id == str(job.id)
 
@@ -119,8 +119,8 @@ async def test_a_look_finds_what_no_ring_told(stage: Stage) -> None:
 async def test_two_rings_and_a_look_draw_a_job_once(stage: Stage) -> None:
     job = await stage.workshop.dispatched()
     await asyncio.gather(
-        stage.tenure.take(job.id, job.attempt),
-        stage.tenure.take(job.id, job.attempt),
+        stage.tenure.take({job.id: job.attempt}),
+        stage.tenure.take({job.id: job.attempt}),
         stage.tenure.look(),
     )
     await asyncio.sleep(0.05)
@@ -130,8 +130,8 @@ async def test_two_rings_and_a_look_draw_a_job_once(stage: Stage) -> None:
 @pytest.mark.parametrize("attempt", [0, 2])
 async def test_a_stale_ring_is_somebody_elses(stage: Stage, attempt: int) -> None:
     job = await stage.workshop.dispatched()
-    await stage.tenure.take(job.id, attempt)
-    await stage.tenure.take(uuid4(), 1)
+    await stage.tenure.take({job.id: attempt})
+    await stage.tenure.take({uuid4(): 1})
     assert (await stage.row(job)).state is JobState.DISPATCHED
 
 
@@ -153,12 +153,12 @@ async def test_nothing_is_claimed_while_the_name_may_be_anothers(stage: Stage) -
 
 async def test_a_job_that_comes_back_before_its_loss_was_noticed(stage: Stage) -> None:
     first = await stage.workshop.dispatched()
-    await stage.tenure.take(first.id, 1)
+    await stage.tenure.take({first.id: 1})
     await stage.engine.heard(Render)
     await expire(stage, first)
     await stage.workshop.rescue()
     await stage.workshop.dispatch(first.id)
-    await stage.tenure.take(first.id, 2)
+    await stage.tenure.take({first.id: 2})
     await until(lambda: len(stage.engine.sent) == 3)
     (one, drop, two) = stage.engine.sent
     assert isinstance(one, Render)
@@ -212,7 +212,7 @@ async def test_a_worker_whose_child_died_is_sent_nothing(stage: Stage) -> None:
 
 async def test_a_beat_keeps_the_lease(stage: Stage) -> None:
     job = await stage.workshop.dispatched()
-    await stage.tenure.take(job.id, 1)
+    await stage.tenure.take({job.id: 1})
     await expire(stage, job)
     await stage.tenure.beat()
     assert await stage.workshop.rescue() == []
@@ -221,7 +221,7 @@ async def test_a_beat_keeps_the_lease(stage: Stage) -> None:
 async def test_a_beat_does_not_renew_what_was_surrendered(stage: Stage) -> None:
     """The engine failed; until the walk is over, the job is still in hand but no longer kept."""
     job = await stage.workshop.dispatched()
-    await stage.tenure.take(job.id, 1)
+    await stage.tenure.take({job.id: 1})
     await expire(stage, job)
     (running,) = stage.tenure._running.values()
     running.talk.surrendered = True
@@ -242,7 +242,7 @@ async def test_a_beat_drops_what_is_lost(stage: Stage) -> None:
 
 async def test_a_cancel_is_heard_before_the_next_beat(stage: Stage) -> None:
     job = await stage.workshop.dispatched()
-    await stage.tenure.take(job.id, 1)
+    await stage.tenure.take({job.id: 1})
     await stage.engine.heard(Render)
     async with stage.workshop.database.begin() as session:
         assert await jobstore.cancelled(session, job.id, job.account_id)
@@ -253,7 +253,7 @@ async def test_a_cancel_is_heard_before_the_next_beat(stage: Stage) -> None:
 async def test_an_event_alone_cancels_nothing(stage: Stage) -> None:
     """Anyone who reaches Redis can publish: only the row decides."""
     job = await stage.workshop.dispatched()
-    await stage.tenure.take(job.id, 1)
+    await stage.tenure.take({job.id: 1})
     order = await stage.engine.heard(Render)
     await stage.tenure.heed(JobEvent(job.id, EventKind.STATE, state="cancelled"))
     stage.engine.say(rendered(order))
@@ -266,7 +266,7 @@ async def test_an_event_alone_cancels_nothing(stage: Stage) -> None:
 async def test_leaving_gives_everything_back_without_counting(stage: Stage) -> None:
     running = await stage.workshop.dispatched()
     await stage.tenure.beat()
-    await stage.tenure.take(running.id, 1)
+    await stage.tenure.take({running.id: 1})
     await stage.engine.heard(Render)
     unclaimed = await stage.workshop.dispatched()
     draining.job_id = str(running.id)  # type: ignore[attr-defined]
@@ -294,6 +294,9 @@ class GoneDatabase:
     def read(self) -> Any:
         return self._unless_gone(self.inner.read)
 
+    def single(self) -> Any:
+        return self._unless_gone(self.inner.single)
+
     @asynccontextmanager
     async def _unless_gone(self, opened: Any) -> AsyncIterator[Any]:
         if self.gone:
@@ -312,7 +315,7 @@ async def run_out(stage: Stage) -> tuple[GoneDatabase, Job]:
     """Cut off from Postgres for longer than the lease."""
     database = cut(stage)
     job = await stage.workshop.dispatched()
-    await stage.tenure.take(job.id, 1)
+    await stage.tenure.take({job.id: 1})
     await stage.engine.heard(Render)
     database.gone = True
     stage.clock.now += stage.tenure.bench.settings.lease_s - 0.1
@@ -354,7 +357,7 @@ async def test_who_was_rescued_meanwhile_touches_nothing(stage: Stage) -> None:
 
 async def test_a_heartbeat_keeps_it_by_our_own_clock_too(stage: Stage) -> None:
     job = await stage.workshop.dispatched()
-    await stage.tenure.take(job.id, 1)
+    await stage.tenure.take({job.id: 1})
     for _ in range(5):
         stage.clock.now += stage.tenure.bench.settings.lease_s * 0.9
         await stage.tenure.beat()
@@ -412,7 +415,7 @@ async def test_who_left_does_not_come_back_with_a_late_beat(stage: Stage) -> Non
 async def test_who_leaves_claims_nothing_more(stage: Stage) -> None:
     await stage.tenure.leave()
     job = await stage.workshop.dispatched()
-    await stage.tenure.take(job.id, 1)
+    await stage.tenure.take({job.id: 1})
     assert (await stage.row(job)).state is JobState.DISPATCHED
 
 
@@ -439,7 +442,7 @@ async def test_what_cannot_be_delivered_in_time_is_given_back(
     stage.tenure.bench = replace(stage.tenure.bench, store=slow)
     job = await stage.workshop.dispatched()
     stage.engine.script = lambda m: [rendered(m)] if isinstance(m, Render) else []
-    await stage.tenure.take(job.id, 1)
+    await stage.tenure.take({job.id: 1})
     await slow.asked.wait()
     async with asyncio.timeout(10):
         await stage.tenure.leave()
@@ -450,6 +453,6 @@ async def test_what_cannot_be_delivered_in_time_is_given_back(
 async def test_what_is_being_delivered_may_finish(stage: Stage) -> None:
     job = await stage.workshop.dispatched()
     stage.engine.script = lambda m: [rendered(m)] if isinstance(m, Render) else []
-    await stage.tenure.take(job.id, 1)
+    await stage.tenure.take({job.id: 1})
     await stage.tenure.leave()
     assert (await stage.row(job)).state is JobState.SUCCEEDED
