@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from redis.asyncio import Redis
@@ -15,6 +15,7 @@ from rich.text import Text
 from farm.lineup import Lineup, Place, Station, facts, read_lineup
 from shared.config import Settings
 from shared.connections import Database, connect_redis
+from shared.errors import Fault
 from shared.jobs import JobState
 from shared.plans import Speed
 from shared.waits import how_long
@@ -35,12 +36,21 @@ async def show_lineup(settings: Settings, *, watch: bool, as_json: bool, limit: 
         if as_json:
             sys.stdout.write(json.dumps(facts(await look())) + "\n")
         elif watch:
-            with Live(panels(await look()), console=console, auto_refresh=False) as live:
-                while True:
-                    await asyncio.sleep(EVERY_S)
-                    live.update(panels(await look()), refresh=True)
+            await _keep_showing(look, console)
         else:
             console.print(panels(await look()))
+
+
+async def _keep_showing(look: Callable[[], Awaitable[Lineup]], console: Console) -> None:
+    """Until Ctrl-C. A database that restarts is something to watch too."""
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            try:
+                shown = panels(await look())
+            except Fault as fault:
+                shown = Text(fault.sentence, style="red")
+            live.update(shown, refresh=True)
+            await asyncio.sleep(EVERY_S)
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """What operators see: real rows, the real board, and the words in a terminal."""
 
+import asyncio
 import io
 import json
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ from redis.asyncio import Redis
 from rich.console import Console
 from sqlalchemy import text
 
+from farm import panels as panels_module
 from farm.lineup import Lineup, facts, read_lineup
 from farm.panels import panels, show_lineup
 from shared import jobstore, workers
@@ -197,6 +199,28 @@ async def test_scripts_get_one_object(
         "waiting": {"turbo": 0, "fast": 1, "relax": 0},
         "running": {"turbo": 0, "fast": 0, "relax": 0},
     }
+
+
+async def test_a_watch_goes_on_while_the_database_is_away(
+    database: Database, redis: "Redis", led: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(panels_module, "EVERY_S", 0.01)
+    screen, away = io.StringIO(), True
+
+    async def look_again() -> Lineup:
+        if away:
+            raise Fault("database_down", "The database is away.", retryable=True)
+        return await look(database, redis)
+
+    console = Console(file=screen, force_terminal=True, width=120)
+    watch = asyncio.create_task(panels_module._keep_showing(look_again, console))
+    async with asyncio.timeout(10):
+        for words in ("The database is away.", "Nobody waits."):
+            while words not in screen.getvalue():
+                await asyncio.sleep(0.01)
+            away = False
+    watch.cancel()
+    await asyncio.gather(watch, return_exceptions=True)
 
 
 @pytest.mark.parametrize(
