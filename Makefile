@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-slow check bench format train-postcards clean
+.PHONY: help setup demo test test-slow chaos-quick chaos check bench format train-postcards clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -30,6 +30,14 @@ check: setup  ## lint, format, types, floors
 test: check  ## check, then every test (offline, no GPU); the engine's take turns on two cores
 	$(BIN)/pytest -n 2 --dist loadfile tests/farm/engine
 	$(BIN)/pytest --ignore tests/farm/engine
+	$(BIN)/python -m tests.chaos --jobs 2000 --faults 40
+
+chaos-quick: setup  ## two thousand jobs under forty faults (tests.chaos, docs/chaos.md); make test has it too
+	$(BIN)/python -m tests.chaos --jobs 2000 --faults 40
+
+chaos: setup  ## ten thousand jobs under two hundred faults, and two hundred kills of the trained model
+	$(BIN)/python -m tests.chaos --jobs 10000 --faults 200 --visitors 200
+	$(BIN)/python -m tests.chaos.resume --kills 200
 
 test-slow: setup  ## the long ones
 	$(BIN)/pytest -m slow

@@ -10,7 +10,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.points import NO_HEARTBEAT, STORAGE_ERRORS, Points
+from tests.chaos.points import LEADS, NO_HEARTBEAT, STORAGE_ERRORS, Points
 
 Function = Callable[..., Awaitable[Any]]
 FAILS_BEFORE, FAILS_AFTER = 0.3, 0.5  # of a store under a spell: not done; done, but told otherwise
@@ -33,11 +33,13 @@ def worker(points: Points) -> None:
 
 
 def dispatcher(points: Points) -> None:
+    from farm.dispatcher import Dispatcher
     from shared import jobstore
     from shared.bell import Bell
 
     _after(jobstore, "dispatched_all", points, "before_commit")
     _before(Bell, "ring_workers", points, "after_commit")
+    _noted(Dispatcher, "_lead", points)
 
 
 def bot(points: Points) -> None:
@@ -64,6 +66,17 @@ def _after(owner: Any, name: str, points: Points, place: str) -> None:
             answer = await real(*arguments, **named)
             points.passed(place)
             return answer
+
+        return wrapped
+
+    _wrap(owner, name, around)
+
+
+def _noted(owner: Any, name: str, points: Points) -> None:
+    def around(real: Function) -> Function:
+        async def wrapped(*arguments: Any, **named: Any) -> Any:
+            points.note(LEADS)
+            return await real(*arguments, **named)
 
         return wrapped
 
