@@ -151,6 +151,8 @@ class Dispatcher:
             async for event in stream:
                 if event.kind is EventKind.STATE and event.state not in _OLD_NEWS:
                     leader.rung(event.job_id)
+                elif event.kind is EventKind.PROGRESS and event.eta_s is not None:
+                    leader.drawing(event.job_id, event.eta_s)
 
 
 async def run_dispatcher(settings: Settings) -> None:

@@ -5,12 +5,13 @@ are told is what will be done. Further back the order is read from the places in
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
+from uuid import UUID
 
 from farm.placement import RANK, Seats, Worker
-from farm.scheduler import Pick, Scheduler, Waiting
+from farm.scheduler import Pick, Running, Scheduler, Waiting
 from shared.plans import Speed
 from shared.waits import Outlook as Outlook
 
@@ -52,11 +53,12 @@ def foresee(
     now: float,
     pace: float = 1.0,
     spread: float = 0.25,
+    due: Mapping[UUID, float] | None = None,
 ) -> Foresight:
     """`pace` is measured time over estimated, and `spread` how far single jobs lie from it, as a part
-    of it."""
+    of it. `due` are the moments that running jobs say they will end at, as far as they do."""
     up = [worker for worker in workers if not worker.draining]
-    turns = _turns_to_come(scheduler, up, now=now, pace=pace)
+    turns = _turns_to_come(scheduler, up, now=now, pace=pace, due=due or {})
     reasons = Reasons(scheduler, up)
     outlooks = [
         _outlook(turn, reasons.of(turn, position), position, spread=spread)
@@ -80,12 +82,17 @@ def forecast(
 
 
 def _turns_to_come(
-    scheduler: Scheduler, up: Sequence[Worker], *, now: float, pace: float
+    scheduler: Scheduler,
+    up: Sequence[Worker],
+    *,
+    now: float,
+    pace: float,
+    due: Mapping[UUID, float],
 ) -> list[Turn]:
     """The next FURTHEST jobs in order. Times are those of a farm that is up; without one, of nobody."""
     if not up:
         return [Turn(waiting, 0.0, 0.0) for waiting in scheduler.order()[:FURTHEST]]
-    play = _Play(scheduler.copy(), up, now=now, pace=pace)
+    play = _Play(scheduler.copy(), up, now=now, pace=pace, due=due)
     near = list(play.turns())
     return near + _far(play, now=now, pace=pace)[: FURTHEST - len(near)]
 
@@ -101,17 +108,28 @@ def _expected(turns: Sequence[Turn]) -> dict[str, list[str]]:
 class _Play:
     """Pops and ends on the twin until the horizon. Slots share a GPU, so a job takes as much longer."""
 
-    def __init__(self, trial: Scheduler, up: Sequence[Worker], *, now: float, pace: float) -> None:
+    def __init__(
+        self,
+        trial: Scheduler,
+        up: Sequence[Worker],
+        *,
+        now: float,
+        pace: float,
+        due: Mapping[UUID, float],
+    ) -> None:
         self.trial = trial
         self.clock = self._began = now
         self.gpus = len(up)
         self._workers = {worker.name: worker for worker in up}
         self.stretch = pace * sum(worker.slots for worker in up) / len(up)
         self._ends = [
-            (max(now, run.since + run.cost_ms / 1000 * self.stretch), job_id)
+            (max(now, due.get(job_id, self._end_of(run))), job_id)
             for job_id, run in trial.running.items()
         ]
         heapify(self._ends)
+
+    def _end_of(self, running: Running) -> float:
+        return running.since + running.cost_ms / 1000 * self.stretch
 
     def turns(self) -> Iterator[Turn]:
         for _ in range(HORIZON):

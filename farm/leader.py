@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 CLAIM_WITHIN_S = 2.0  # then the worker is rung again
 TELL_EVERY_S = 1.0
+TELL_AT_LEAST_EVERY_S = 5.0  # half as long as the board stays
 # A scan or a telling of a huge queue takes at most this part of the time.
 LEAST_REST = 10
 # Relax that was used longer ago weighs nothing any more (see farm.usage).
@@ -61,6 +62,7 @@ class Leader:
         self._ahead = 0.0  # the database's clock minus our monotonic one
         self._aside: set[asyncio.Task[object]] = set()
         self._remembers = False  # what was used before we led
+        self._due: dict[UUID, float] = {}  # when running jobs say that they will end
 
     def rung(self, job_id: UUID) -> None:
         """Something happened to this job."""
@@ -70,6 +72,11 @@ class Leader:
     def knows(self, job_id: UUID) -> bool:
         """That it waits or was sent."""
         return job_id in self.scheduler.waiting or job_id in self.scheduler.running
+
+    def drawing(self, job_id: UUID, left_s: float) -> None:
+        """A running job says how much longer it takes."""
+        if job_id in self.scheduler.running:
+            self._due[job_id] = self._now + left_s
 
     def rescan(self) -> None:
         """Something may have happened to any job."""
@@ -231,15 +238,18 @@ class Leader:
         began = time.monotonic()
         if began < self._tell_at:
             return
+        running = self.scheduler.running
+        self._due = {job_id: due for job_id, due in self._due.items() if job_id in running}
         foresight = foresee(
             self.scheduler,
             self._fleet.workers,
             now=self._now,
             pace=self._pace.value,
             spread=self._pace.spread,
+            due=self._due,
         )
         self._beside(self._herald.news(foresight))
-        self._tell_at = _rested(began, TELL_EVERY_S)
+        self._tell_at = min(_rested(began, TELL_EVERY_S), time.monotonic() + TELL_AT_LEAST_EVERY_S)
 
     @property
     def _now(self) -> float:

@@ -68,6 +68,19 @@ def test_reasons_times_and_ranges(scheduler: Scheduler) -> None:
     assert (second_told.reason, third_told.reason) == ("next in line", "behind 1 job")
 
 
+def test_what_a_running_job_says_of_its_end_counts_more_than_its_estimate(
+    scheduler: Scheduler,
+) -> None:
+    running, waiting = a_job(1), a_job(2)
+    for job in (running, waiting):
+        scheduler.push(job)
+    assert scheduler.pop([WARM], 100.0) is not None
+    busy = WARM.with_job(running.kind)
+    due = {running.job_id: 131.0}
+    (outlook,) = foresee(scheduler, [busy], now=101.0, due=due).outlooks
+    assert (outlook.start_s, outlook.eta_s) == (30.0, 32.0)
+
+
 def test_slots_of_one_gpu_share_it(scheduler: Scheduler) -> None:
     for account in range(4):
         scheduler.push(a_job(account))

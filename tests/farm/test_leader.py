@@ -333,6 +333,26 @@ async def test_the_board_says_the_same_and_is_empty_when_the_leader_leaves(
     assert await Outlooks(redis).read([jobs[2].id]) is None
 
 
+async def test_a_running_job_that_is_slow_makes_the_next_one_later(
+    database: Database, leader: Leader, redis: "Redis", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leading, "TELL_EVERY_S", 0.0)
+    monkeypatch.setattr(leading, "LEAST_REST", 0)
+    await a_worker(database)
+    jobs = [await a_job(database, await an_account(database)) for _ in range(2)]
+    await leader.step()
+    leader.drawing(jobs[0].id, 600.0)
+    leader.drawing(jobs[1].id, 900.0)  # it does not run: nobody's word
+    await leader.step()
+    await asyncio.gather(*leader._aside)
+    told = await Outlooks(redis).read([jobs[1].id])
+    assert told
+    assert told[jobs[1].id].start_s == pytest.approx(600.0, abs=5.0)
+    await ended(database, leader, jobs[0])
+    await leader.step()
+    assert leader._due == {}
+
+
 async def test_a_worker_is_rung_for_what_the_queue_will_need(
     database: Database, leader: Leader, redis: "Redis"
 ) -> None:
