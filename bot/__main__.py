@@ -67,7 +67,8 @@ async def wired(settings: Settings) -> AsyncIterator[PictorBot]:
     book, catalog = read_plans(settings.plans_file), read_catalog(settings.catalog_file)
     screen = PromptScreen(read_blocklist(settings.blocklist_file))
     async with AsyncExitStack() as stack:
-        database, redis = Database.connect(settings.database), connect_redis(settings.redis)
+        database = Database.connect(settings.database, ask_after_s=0)
+        redis = connect_redis(settings.redis)
         stack.push_async_callback(database.close)
         stack.push_async_callback(redis.aclose)
         bell, events = Bell(settings.redis), Events(redis)

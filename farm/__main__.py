@@ -59,13 +59,14 @@ def work(
     ] = None,
 ) -> None:
     """Run one GPU worker."""
-    from farm.worker import run_worker
+    from farm.worker import EXIT_WITHIN_S, run_worker
 
     settings = _settings()
     changes = {"device": device, "name": name}
     chosen = {field: value for field, value in changes.items() if value is not None}
     worker = settings.worker.model_copy(update=chosen)
-    _run(run_worker(settings.model_copy(update={"worker": worker})))
+    settings = settings.model_copy(update={"worker": worker})
+    _run(run_worker(settings, exit_within_s=EXIT_WITHIN_S))
 
 
 @app.command()

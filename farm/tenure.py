@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from farm import endings
@@ -17,8 +18,9 @@ from shared.errors import Fault
 from shared.events import EventKind, JobEvent
 from shared.jobs import Job, JobState
 
-# A deploy must be over in 25 s: the engine saves in a few, what is being delivered gets the rest.
-LEAVE_S, CANCEL_S = 16.0, 2.0
+# A deploy must be over in 25 s: the engine saves in a few, what is being delivered gets the rest. Each
+# word to Postgres may take ASK_S, and two seconds more if it is frozen.
+LEAVE_S, CANCEL_S, ASK_S = 9.0, 2.0, 2.5
 
 
 @dataclass(slots=True)
@@ -128,11 +130,10 @@ class Tenure:
     async def leave(self) -> None:
         """Stop claiming, save, give back. Nothing of it counts as a crash."""
         self._leaving = True
-        with contextlib.suppress(Fault):
-            await self.beat()
+        await _briefly(self.beat())
         await self._child.drain()
         await self._finish(LEAVE_S)
-        await self._give_back_the_rest()
+        await _briefly(self._give_back_the_rest())
 
     async def _start(self, job: Job, ours_until: float) -> None:
         await self._end_earlier_attempt(job.id)
@@ -196,13 +197,19 @@ class Tenure:
     async def _give_back_the_rest(self) -> None:
         """What was sent here but not claimed, then our name: the dispatcher sends nothing more."""
         settings, self._gone = self.bench.settings, True
-        with contextlib.suppress(Fault):
-            async with self.bench.database.begin() as session:
-                await workers.forget_worker(session, settings.name)
-                for job in await jobstore.dispatched_to(session, settings.name):
-                    await jobstore.given_back(
-                        session, job.id, attempt=job.attempt, worker=settings.name
-                    )
+        async with self.bench.database.begin() as session:
+            await workers.forget_worker(session, settings.name)
+            for job in await jobstore.dispatched_to(session, settings.name):
+                await jobstore.given_back(
+                    session, job.id, attempt=job.attempt, worker=settings.name
+                )
+
+
+async def _briefly(word: Coroutine[Any, Any, None]) -> None:
+    """To a Postgres that may be away or frozen: who leaves does not wait for it."""
+    with contextlib.suppress(Fault, TimeoutError):
+        async with asyncio.timeout(ASK_S):
+            await word
 
 
 def _running_event(job: Job) -> JobEvent:

@@ -34,17 +34,21 @@ LOOK_EVERY_S = 1.0  # a lost ring costs this
 EXPIRE_EVERY_S = 0.25  # a step, or a little more
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
 CLOSE_S = 3.0
+EXIT_WITHIN_S = 25
 
 Starter = Callable[[EngineOptions], Awaitable[Engine]]
 
 
-async def run_worker(settings: Settings, *, start: Starter | None = None) -> None:
+async def run_worker(
+    settings: Settings, *, start: Starter | None = None, exit_within_s: int = 0
+) -> None:
     """Until SIGTERM or SIGINT; returns within 25 s of it with every job given back or finished.
 
-    `start` starts the child, if it is to be another than the engine's own.
+    `start` starts the child, if it is to be another than the engine's own. `exit_within_s` of the
+    signal the process ends itself, whatever hangs: a thread in a dead disk outlives every timeout.
     """
     configure_logging(settings.log_level)
-    stop = _stop_signal()
+    stop = _stop_signal(exit_within_s)
     async with _opened(settings) as bench, owning(settings) as owned:
         await _first(stop.wait(), _win_all(owned))
         if stop.is_set():
@@ -189,8 +193,13 @@ def _options(settings: Settings) -> EngineOptions:
     )
 
 
-def _stop_signal() -> asyncio.Event:
+def _stop_signal(exit_within_s: int) -> asyncio.Event:
     stop = asyncio.Event()
+
+    def heard() -> None:
+        stop.set()
+        signal.alarm(exit_within_s)  # 0: none
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, heard)
     return stop

@@ -101,7 +101,8 @@ class Leadership:
         connection, self._connection = self._connection, None
         if connection is not None:
             with suppress(DBAPIError, OSError):
-                await connection.close()
+                async with asyncio.timeout(ANSWER_WITHIN_S):
+                    await connection.close()
 
     async def _connect(self) -> AsyncConnection:
         connection = await self._engine.connect()

@@ -23,7 +23,9 @@ T = TypeVar("T")
 _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
 _KEY_LIMIT = 512
 IMMUTABLE = "public, max-age=31536000, immutable"
-CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 3, 10
+# Of S3, in seconds; each call is made once, for whoever needs it made again waits and asks again.
+CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 2, 6
+CALL_WITHIN_S = 9.5  # also of a disk that hangs, or a body that trickles
 PAGE = 1000  # what S3 lists at once, at most
 _PING_KEY = "ping"
 _DRAFT = ".tmp"
@@ -198,7 +200,7 @@ def _s3_client(settings: StorageSettings) -> Any:
         config=Config(
             connect_timeout=CONNECT_TIMEOUT_S,
             read_timeout=READ_TIMEOUT_S,
-            retries={"mode": "standard", "total_max_attempts": 2},
+            retries={"mode": "standard", "total_max_attempts": 1},
             max_pool_connections=16,
         ),
     )
@@ -267,8 +269,10 @@ def _listed(answer: dict[str, Any]) -> list[Stored]:
 
 
 async def _in_thread(action: Callable[[], T], key: str) -> T:
+    """A thread cannot be ended: one that comes too late ends by itself, and nobody hears of it."""
     with _faults(key):
-        return await asyncio.to_thread(action)
+        async with asyncio.timeout(CALL_WITHIN_S):
+            return await asyncio.to_thread(action)
 
 
 @contextmanager

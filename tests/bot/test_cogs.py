@@ -24,6 +24,8 @@ from shared.jobs import Job, JobKind, JobState
 from shared.plans import read_plans
 from tests.bot.conftest import connected
 from tests.bot.farmhand import Farmhand
+from tests.conftest import TestServers
+from tests.freezing import frozen
 
 Json = dict[str, Any]
 BOAT = "a red sailboat on the sea at sunset --seed 7"
@@ -427,3 +429,32 @@ async def test_a_frozen_database_still_gets_an_answer(
         told = text_of(await house.told(opened))
     assert "try again" in told
     assert len(await house.farm.open_ids()) == 1
+
+
+ANSWER_WITHIN_S = 3.0  # of patience that a person has, and of Discord's for a first answer
+
+
+async def test_while_postgres_is_frozen_it_says_try_again_in_time_and_goes_on_after(
+    house: House, servers: TestServers
+) -> None:
+    await house.imagine()
+    for command, words in (("imagine", {"prompt": BOAT}), ("info", {}), ("queue", {})):
+        with frozen(servers.servers.postgres.pid):
+            opened = await house.local.slash(people.FINN, command, **words)
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                told = text_of(await house.told(opened))
+        assert "try again" in told, command
+    await house.see(await house.imagine(), "(Waiting to start)")
+
+
+async def test_started_before_postgres_it_says_try_again_and_finds_it_later(
+    house: House, servers: TestServers
+) -> None:
+    await house.stop()
+    with frozen(servers.servers.postgres.pid):
+        await house.start()
+        await asyncio.sleep(4.0)  # the courier has met its limits by then
+        opened = await house.local.slash(people.FINN, "imagine", prompt=BOAT)
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            assert "try again" in text_of(await house.told(opened))
+    await house.finish(await house.imagine())

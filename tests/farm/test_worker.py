@@ -223,7 +223,7 @@ async def test_two_workers_of_one_name_take_turns(
     monkeypatch.setattr(ownership, "ASK_EVERY_S", 0.05)
     second_stop = asyncio.Event()
     async with working(settings) as first:
-        monkeypatch.setattr(worker_module, "_stop_signal", lambda: second_stop)
+        monkeypatch.setattr(worker_module, "_stop_signal", lambda _: second_stop)
         second = asyncio.create_task(run_worker(settings))
         await asyncio.sleep(0.5)
         assert len(engines.born) == 1

@@ -108,7 +108,7 @@ async def test_a_long_statement_and_a_long_lock_are_busy_faults(settings: Settin
 async def test_a_full_pool_is_a_busy_fault(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.connections.CONNECT_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("shared.connections.POOL_TIMEOUT_S", 0.2)
     database = Database.connect(settings_for(database_url(settings.database), pool_size=1))
     async with database.begin() as one, database.begin() as two:
         await one.execute(text("select 1"))

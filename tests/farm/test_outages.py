@@ -1,0 +1,136 @@
+"""A whole farm in one process, and a server beneath it that is frozen: nobody ends, all goes on."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from farm import dispatcher as dispatcher_module
+from farm import worker as worker_module
+from farm.api.app import create_app
+from farm.dispatcher import run_dispatcher
+from farm.engine.messages import Drain, Render
+from farm.worker import run_worker
+from shared.config import Settings
+from shared.connections import Database, connect_redis
+from shared.jobs import Job, JobState
+from shared.storage import open_store
+from tests.conftest import TestServers
+from tests.farm.workshop import ScriptedEngine, Workshop, rendered
+from tests.freezing import frozen
+
+BACK_WITHIN_S = 15.0
+FROZEN_S = 6.0  # longer than every connection's patience
+SERVERS = ["postgres", "redis"]
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (worker_module, dispatcher_module):
+        monkeypatch.setattr(module, "configure_logging", lambda _: None)
+
+
+async def an_engine(options: object) -> ScriptedEngine:
+    engine = ScriptedEngine()
+
+    def script(message: Any) -> Any:
+        if isinstance(message, Drain):
+            engine.die()
+        return [rendered(message)] if isinstance(message, Render) else []
+
+    engine.script = script
+    return engine
+
+
+@asynccontextmanager
+async def farming(settings: Settings) -> AsyncIterator[list["asyncio.Task[None]"]]:
+    """Each part stops at the signal alone: whichever ends before has died of the outage."""
+    parts = [
+        asyncio.create_task(run_worker(settings, start=an_engine)),
+        asyncio.create_task(run_dispatcher(settings)),
+    ]
+    try:
+        yield parts
+        assert not any(part.done() for part in parts)
+    finally:
+        for part in parts:
+            part.cancel()
+        await asyncio.wait(parts, timeout=20)
+
+
+async def drawn(workshop: Workshop, job: Job) -> float:
+    """Seconds until it is there."""
+    began = time.monotonic()
+    async with asyncio.timeout(2 * BACK_WITHIN_S):
+        while (await workshop.row(job.id)).state is not JobState.SUCCEEDED:
+            await asyncio.sleep(0.05)
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("name", SERVERS)
+async def test_a_farm_outlives_a_frozen_server(
+    servers: TestServers, settings: Settings, database: Database, name: str
+) -> None:
+    workshop = await Workshop.open(database)
+    async with farming(settings):
+        await drawn(workshop, await workshop.waiting())
+        with frozen(getattr(servers.servers, name).pid):
+            await asyncio.sleep(FROZEN_S)
+        assert await drawn(workshop, await workshop.waiting()) < BACK_WITHIN_S
+    assert await workshop.books_balance()
+
+
+@pytest.mark.parametrize("name", SERVERS)
+async def test_a_farm_that_starts_before_its_servers_waits_for_them(
+    servers: TestServers, settings: Settings, database: Database, name: str
+) -> None:
+    workshop = await Workshop.open(database)
+    job = await workshop.waiting()
+    server = getattr(servers.servers, name)
+    with frozen(server.pid):
+        async with asyncio.timeout(30):
+            farm = farming(settings)
+            await farm.__aenter__()
+            await asyncio.sleep(FROZEN_S)
+    try:
+        assert await drawn(workshop, job) < BACK_WITHIN_S
+    finally:
+        await farm.__aexit__(None, None, None)
+
+
+@pytest.mark.parametrize("name", SERVERS)
+async def test_the_origin_says_which_server_is_away(
+    servers: TestServers, settings: Settings, database: Database, name: str
+) -> None:
+    redis, store = connect_redis(settings.redis), open_store(settings.storage)
+    app = create_app(database=database, redis=redis, store=store)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://origin") as client:
+        with frozen(getattr(servers.servers, name).pid):
+            began = time.monotonic()
+            answer = await client.get("/healthz")
+            assert time.monotonic() - began < 10.0
+        assert (answer.status_code, answer.json()[name]) == (503, "down")
+        assert (await client.get("/healthz")).status_code == 200
+    await redis.aclose()
+
+
+async def test_a_worker_leaves_in_time_though_postgres_is_frozen(
+    servers: TestServers, settings: Settings, database: Database
+) -> None:
+    workshop = await Workshop.open(database)
+    worker = asyncio.create_task(run_worker(settings, start=an_engine))
+    job = await workshop.dispatched()
+    await drawn(workshop, job)
+    with frozen(servers.servers.postgres.pid):
+        began = time.monotonic()
+        os.kill(os.getpid(), signal.SIGTERM)
+        async with asyncio.timeout(30):
+            await worker
+        assert time.monotonic() - began < 25.0
