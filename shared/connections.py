@@ -19,6 +19,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.util import await_only
 
 from shared.config import DatabaseSettings, RedisSettings
 from shared.errors import Fault
@@ -26,7 +27,7 @@ from shared.errors import Fault
 Session = AsyncConnection  # what a function of the stores takes: one open transaction
 
 # Whoever asks us has three seconds himself (Discord), and a connection takes milliseconds.
-CONNECT_TIMEOUT_S, POOL_TIMEOUT_S = 2.5, 2.0
+CONNECT_TIMEOUT_S, POOL_TIMEOUT_S, PROBE_TIMEOUT_S = 2.5, 2.0, 1.0
 CLOSE_TIMEOUT_S = 2.0
 IDLE_IN_TRANSACTION_MS = 10_000
 ASK_AFTER_S = 30.0  # a connection that was idle for so long may be cut without our knowing
@@ -192,12 +193,18 @@ def _refuse_the_dead(ask_after_s: float) -> Callable[[Any, Any, Any], None]:
         if connection.driver_connection.is_closed():
             raise DisconnectionError
         if monotonic() - record.info.get("used_at", monotonic()) > ask_after_s:
-            try:
-                connection.ping()
-            except Exception as error:
-                raise DisconnectionError from error
+            _probe(connection.driver_connection)
 
     return checkout
+
+
+def _probe(connection: Any) -> None:
+    """One that does not answer is dropped without a word: it would not answer that either."""
+    try:
+        await_only(connection.execute("select 1", timeout=PROBE_TIMEOUT_S))
+    except Exception as error:
+        connection.terminate()
+        raise DisconnectionError from error
 
 
 def _note_the_time(_: Any, record: Any) -> None:

@@ -164,13 +164,13 @@ async def test_an_idle_connection_that_was_cut_is_nobody_s_fault(own_postgres: S
 
 
 async def test_a_connection_that_was_idle_for_long_is_asked_before_its_use(
-    own_postgres: Server, monkeypatch: pytest.MonkeyPatch
+    own_postgres: Server,
 ) -> None:
     """Cut without a word, as a firewall does: a proxy would tell of it no sooner."""
-    database = Database.connect(settings_for(own_postgres.url, statement_timeout_ms=300))
+    settings = settings_for(own_postgres.url, statement_timeout_ms=300)
+    database = Database.connect(settings, ask_after_s=0)
     first = await pid(database)
     os.kill(first, signal.SIGSTOP)
-    monkeypatch.setattr("shared.connections.ASK_AFTER_S", 0.0)
     assert await pid(database) != first
     os.kill(first, signal.SIGCONT)
     await database.close()

@@ -43,18 +43,22 @@ async def leader(settings: Settings) -> AsyncIterator[Leadership]:
 async def test_of_postgres(
     servers: TestServers, settings: Settings, database: Database, leader: Leadership
 ) -> None:
-    await database.ping()  # so that an idle connection is there
+    people = Database.connect(settings.database, ask_after_s=0)
+    for one in (database, people):
+        await one.ping()  # so that an idle connection is there
     new, second = Database.connect(settings.database), Leadership(settings.database)
     with frozen(servers.servers.postgres.pid):
-        idle, connecting, lost, won = await asyncio.gather(
-            *map(seconds, (database.ping(), new.ping(), leader.lost(), second.won()))
+        idle, waiting, connecting, lost, won = await asyncio.gather(
+            *map(seconds, (database.ping(), people.ping(), new.ping())),
+            *map(seconds, (leader.lost(), second.won())),
         )
         closing = await seconds(new.close())
-    assert max(idle, connecting) < CONNECT_TIMEOUT_S + 0.5
-    assert max(lost, won, closing) < LONGEST_S
+    assert max(waiting, connecting) < CONNECT_TIMEOUT_S + 0.5
+    assert max(idle, lost, won, closing) < LONGEST_S
     await database.ping()
     assert await second.won()
     await second.close()
+    await people.close()
 
 
 async def test_of_postgres_in_the_middle_of_a_transaction(
