@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-slow chaos-quick chaos check bench format train-postcards clean
+.PHONY: help setup demo test test-slow chaos-quick chaos check bench mutation format train-postcards clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -44,6 +44,9 @@ test-slow: setup  ## the long ones
 
 bench: setup  ## ratios against named baselines, on this machine
 	$(BIN)/python -m tests.bench
+
+mutation: setup  ## take each guard out in turn and show the test that turns red (minutes)
+	$(BIN)/python -m tests.mutation
 
 format: setup  ## let ruff tidy up
 	$(BIN)/ruff check --fix .

@@ -6,7 +6,14 @@ import platform
 import sys
 from datetime import UTC, datetime
 
-BENCHES = ("engine", "engine_promises", "snapshot_overhead", "start_latency", "memory")
+BENCHES = (
+    "engine",
+    "engine_promises",
+    "preemption",
+    "snapshot_overhead",
+    "start_latency",
+    "memory",
+)
 
 
 def main(names: list[str]) -> None:

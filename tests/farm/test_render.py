@@ -185,6 +185,23 @@ async def test_every_asset_is_a_file_with_the_hash_of_its_row(stage: Stage) -> N
     assert len(stage.files()) == len(rows)
 
 
+async def test_a_row_never_names_a_file_that_is_not_there_yet(stage: Stage) -> None:
+    """At each put the job still runs and has no asset: the row comes after the last of its files."""
+    job = await stage.workshop.claimed()
+    seen: list[tuple[JobState, int]] = []
+
+    class WatchingStore(KeepingStore):
+        async def put(self, key: str, data: bytes, *, mime: str) -> None:
+            async with stage.workshop.database.read() as session:
+                named = await jobstore.assets(session, job.id)
+            seen.append(((await stage.workshop.row(job.id)).state, len(named)))
+            await super().put(key, data, mime=mime)
+
+    stage.bench = replace(stage.bench, store=WatchingStore(stage.bench.store))
+    assert (await stage.run(job)).state is JobState.SUCCEEDED
+    assert seen == [(JobState.RUNNING, 0)] * 5
+
+
 async def test_a_tile_carries_its_own_seed_and_its_pixels(stage: Stage) -> None:
     job = await stage.run(await stage.workshop.claimed())
     async with stage.workshop.database.read() as session:

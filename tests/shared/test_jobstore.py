@@ -117,6 +117,28 @@ async def test_who_lost_the_job_changes_nothing(
     assert await jobstore.load(session, job.id) == running
 
 
+@pytest.mark.parametrize("state", [JobState.DISPATCHED, JobState.CANCELLED])
+async def test_what_is_not_in_the_right_state_does_not_move(
+    session: Session, job: Job, state: JobState
+) -> None:
+    """The right worker and attempt, but not claimed yet, or over by now: somebody else was first."""
+    before = await bring_to(session, job, state)
+    verdict = await jobstore.add_verdict(session, job.id, "job", Ruling(), attempt=1)
+    mine: dict[str, Any] = {"attempt": before.attempt, "worker": "w1"}
+    told: dict[str, Any] = {"code": "why", "sentence": "Because."}
+    moved = [
+        await jobstore.blocked(session, job.id, **mine, **told, gpu_ms=1),
+        await jobstore.succeeded(
+            session, job.id, **mine, verdict_id=verdict, gpu_ms=1, charged_ms=1
+        ),
+    ]
+    if state.terminal:
+        moved.append(await jobstore.given_back(session, job.id, **mine))
+        moved.append(await jobstore.failed(session, job.id, **mine, **told))
+    assert moved == [None] * len(moved)
+    assert await jobstore.load(session, job.id) == before
+
+
 async def test_leases_are_renewed_for_what_is_owned(session: Session, job: Job) -> None:
     account = await make_account(session)
     running = await bring_to(session, job, JobState.RUNNING)
