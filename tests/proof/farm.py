@@ -50,6 +50,8 @@ class Farm:
         plans = self.folder / "plans.toml"
         plans.write_text(without_caps((SHARED / "plans.toml").read_text()))
         self.book = read_plans(plans)
+        self.catalog = self.folder / "catalog.toml"
+        self.catalog.write_text(as_drawn((SHARED / "catalog.toml").read_text()))
         self.environment = _told(self.settings, self.folder, self.lease_s) | self.environment
 
     # --- processes -----------------------------------------------------------------------
@@ -224,6 +226,11 @@ def without_caps(plans: str) -> str:
     return plans
 
 
+def as_drawn(catalog: str) -> str:
+    """The shipped catalog, but pictures are delivered as small as they are drawn: encoding takes longest."""
+    return re.sub(r"^scale = \d+", "scale = 1", catalog, flags=re.MULTILINE)
+
+
 def _told(settings: Settings, folder: Path, lease_s: float) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PICTOR_")}
     assert settings.database.url is not None
@@ -233,6 +240,7 @@ def _told(settings: Settings, folder: Path, lease_s: float) -> dict[str, str]:
         "PICTOR_REDIS__URL": settings.redis.url.get_secret_value(),
         "PICTOR_STORAGE__FOLDER": str(settings.storage.folder),
         "PICTOR_PLANS_FILE": str(folder / "plans.toml"),
+        "PICTOR_CATALOG_FILE": str(folder / "catalog.toml"),
         "PICTOR_WORKER__SNAPSHOTS": str(settings.worker.snapshots),
         "PICTOR_WORKER__SNAPSHOT_EVERY": "4",
         "PICTOR_WORKER__PREVIEW_EVERY": "0",
