@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import signal
@@ -18,6 +19,7 @@ import psutil
 from sqlalchemy import text
 
 from shared import accounts, jobstore, ledger, workers
+from shared.bell import Bell
 from shared.config import SHARED, Settings
 from shared.connections import Database
 from shared.jobs import JobKind
@@ -30,6 +32,18 @@ from tests.shared.rows import SPEC
 ROOT = Path(__file__).parents[2]
 UP_WITHIN_S, EXIT_WITHIN_S = 60.0, 25.0
 TINY = replace(SPEC, width=8, height=8, images=1, scale=1, steps=20)
+FLOOD = """
+with made as (
+    insert into jobs (account_id, plan, kind, state, speed, prompt, spec, spec_sha256,
+        submission_key, estimate_ms, attempt)
+    select :account, :plan, 'imagine', 'waiting', 'relax', 'a boat', cast(:spec as jsonb), '',
+        cast(:key as text) || ':' || n, 1000, 0
+    from generate_series(1, :number) n returning id, account_id
+)
+insert into ledger (account_id, job_id, kind, debit, credit, amount_ms, entry_key)
+select account_id, id, 'hold', 'available:' || account_id, 'held:' || account_id, 0, 'hold:' || id
+from made
+"""
 _numbers = count(1)
 
 
@@ -157,6 +171,20 @@ class Farm:
                 await ledger.hold(session, account_id, job.id, 0 if speed == Speed.RELAX else 1000)
                 made.append(job.id)
         return made
+
+    async def flood(self, account_id: UUID, number: int, *, plan: str = "pro") -> None:
+        """So many relaxed jobs of one account at once, whatever its plan would say to it."""
+        spec = replace(TINY, steps=10).as_dict()
+        values = {"account": account_id, "plan": plan, "spec": json.dumps(spec), "number": number}
+        async with self.database.begin() as session:
+            await session.execute(text(FLOOD), values | {"key": f"flood-{next(_numbers)}"})
+
+    async def ring(self, ids: Collection[UUID], speed: Speed) -> None:
+        """As the front desk does after its commit."""
+        bell = Bell(self.settings.redis)
+        for id in ids:
+            assert await bell.ring(speed, id)
+        await bell.close()
 
     async def rows(self, query: str, **values: Any) -> Sequence[Any]:
         async with self.database.read() as session:

@@ -2,12 +2,12 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
 
 import pytest
 
 from farm.demo import dispatcher_leads
 from tests.proof.farm import Farm
+from tests.proof.quantiles import told
 
 AT_ONCE, STEPS, STEP_MS = 4, 60, 10
 MORE_THAN_A_LEASE_S, STAND_BY_S = 2.0, 3.0
@@ -50,7 +50,7 @@ async def test_a_killed_worker_s_jobs_are_claimed_again(farm: Farm, kills: int) 
         await farm.up("w1", "w2")
     assert found
     print(f"invariant 6: n = {kills} kills, {len(found)} jobs, seed {seed}, lease {farm.lease_s} s")
-    print(f"  kill to the next claim: {quantiles(found)} s")
+    print(f"  kill to the next claim: {told(found)} s")
     assert max(found) <= farm.lease_s + MORE_THAN_A_LEASE_S
 
 
@@ -72,17 +72,5 @@ async def test_a_stand_by_leads_within_three_seconds(farm: Farm, kills: int) -> 
         ids = await farm.submit(account, 3)
         await farm.ended(ids)
         found += [float(row.seconds) for row in await farm.rows(DISPATCHED, killed=killed, ids=ids)]
-    print(
-        f"invariant 6: n = {kills} kills of the leader: first dispatch {quantiles(found)} s later"
-    )
+    print(f"invariant 6: n = {kills} kills of the leader: first dispatch {told(found)} s later")
     assert max(found) <= STAND_BY_S
-
-
-def quantiles(seconds: Sequence[float]) -> str:
-    """By rank: the p99 of few is the largest."""
-    order = sorted(seconds)
-    told = {name: order[int(part * (len(order) - 1))] for name, part in PARTS.items()}
-    return ", ".join(f"{name} {value:.2f}" for name, value in told.items())
-
-
-PARTS = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
