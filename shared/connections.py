@@ -118,18 +118,21 @@ class Database:
         asking = asyncio.ensure_future(engine.connect().start())
         try:
             await asyncio.wait({asking}, timeout=CONNECT_TIMEOUT_S)
-        finally:
-            late = not asking.done()
-            if late:
-                parting = asyncio.create_task(_part(asking))
-                self._parting.add(parting)
-                parting.add_done_callback(self._parting.discard)
-        if late:
+        except asyncio.CancelledError:
+            self._part(asking)
+            raise
+        if not asking.done():
+            self._part(asking)
             raise TimeoutError
         return asking.result()
 
+    def _part(self, asking: "asyncio.Future[AsyncConnection]") -> None:
+        parting = asyncio.create_task(_closed(asking))
+        self._parting.add(parting)
+        parting.add_done_callback(self._parting.discard)
 
-async def _part(asking: "asyncio.Future[AsyncConnection]") -> None:
+
+async def _closed(asking: "asyncio.Future[AsyncConnection]") -> None:
     """It may have come after all."""
     asking.cancel()
     with suppress(asyncio.CancelledError, DBAPIError, OSError):

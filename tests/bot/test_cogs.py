@@ -444,6 +444,7 @@ async def test_while_postgres_is_frozen_it_says_try_again_in_time_and_goes_on_af
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 told = text_of(await house.told(opened))
         assert "try again" in told, command
+    await is_back(house)
     await house.see(await house.imagine(), "(Waiting to start)")
 
 
@@ -457,4 +458,13 @@ async def test_started_before_postgres_it_says_try_again_and_finds_it_later(
         opened = await house.local.slash(people.FINN, "imagine", prompt=BOAT)
         async with asyncio.timeout(ANSWER_WITHIN_S):
             assert "try again" in text_of(await house.told(opened))
+    await is_back(house)
     await house.finish(await house.imagine())
+
+
+async def is_back(house: House) -> None:
+    async with asyncio.timeout(15.0):
+        while "try again" in text_of(
+            await house.told(await house.local.slash(people.FINN, "info"))
+        ):
+            await asyncio.sleep(0.2)

@@ -297,3 +297,20 @@ async def test_redis_has_time_limits(settings: Settings) -> None:
 def test_a_tcp_redis_is_kept_alive() -> None:
     client = connect_redis(RedisSettings(url=SecretStr("redis://:secret@cache:6379/1")))
     assert client.connection_pool.connection_kwargs["socket_keepalive"] is True
+
+
+async def test_who_is_cancelled_as_the_connection_comes_leaves_none_behind(
+    settings: Settings,
+) -> None:
+    """With one connection in all, one that was lost would be missed at once."""
+    single = settings_for(database_url(settings.database), pool_size=1)
+    database = Database.connect(single)
+    await database.ping()
+    for turns in range(40):
+        asking = asyncio.create_task(database.ping())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.wait({asking})
+    await database.close()
+    assert database._engine.pool.checkedout() == 0  # type: ignore[attr-defined]
