@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from farm.simulate import commands as simulate
 from shared.errors import Fault, Refusal
 
 Result = TypeVar("Result")
@@ -145,6 +146,24 @@ def doctor(
     _run(examine(_settings(), only=tuple(only or ()), quiet=quiet, as_json=as_json))
 
 
+@simulate.app.command()
+def record(
+    since: Annotated[str, typer.Option(help="How far back: 7d, 36h, 90m.")] = "7d",
+    output: Annotated[Path, typer.Option("--output", "-o", help=".csv or .jsonl")] = Path(
+        "arrivals.csv"
+    ),
+) -> None:
+    """Write the arrivals of the last days to a file, with pseudonyms and without prompts."""
+    from farm.simulate.record import record_since, span
+
+    window = _told(lambda: span(since))
+    written = _told(lambda: asyncio.run(record_since(_settings(), window, output=output)))
+    typer.echo(f"{written} jobs in {output}.")
+
+
+app.add_typer(simulate.app, name="simulate")
+
+
 def _settings() -> Any:
     from pydantic import ValidationError
 
@@ -179,7 +198,7 @@ def _told(work: Callable[[], Result]) -> Result:
 
 
 def main() -> None:
-    app()
+    _told(app)
 
 
 if __name__ == "__main__":

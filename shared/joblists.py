@@ -1,6 +1,8 @@
 """Looks at the jobs table; nothing here changes a row."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -83,6 +85,36 @@ async def queue_counts(session: Session) -> dict[tuple[JobState, Speed], int]:
     query = select(*keys, func.count()).where(jobs.c.finished_at.is_(None)).group_by(*keys)
     rows = await session.execute(query)
     return {(JobState(state), Speed(speed)): count for state, speed, count in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the simulator needs of a submission: no prompt, no name."""
+
+    account_id: UUID
+    plan: str
+    speed: Speed
+    checkpoint: str
+    steps: int
+    submitted_at: datetime
+    estimate_ms: int
+    gpu_ms: int | None
+
+
+async def asked_since(session: Session, since: timedelta) -> list[Asked]:
+    """Every submission of so long until now, whatever became of it, the oldest first."""
+    query = select(
+        jobs.c.account_id,
+        jobs.c.plan,
+        jobs.c.speed,
+        jobs.c.spec["checkpoint"].astext.label("checkpoint"),
+        jobs.c.spec["steps"].as_integer().label("steps"),
+        jobs.c.submitted_at,
+        jobs.c.estimate_ms,
+        jobs.c.gpu_ms,
+    ).where(jobs.c.submitted_at > func.clock_timestamp() - since)
+    rows = await session.execute(query.order_by(jobs.c.submitted_at, jobs.c.id))
+    return [Asked(**{**row._mapping, "speed": Speed(row.speed)}) for row in rows]
 
 
 async def _first(session: Session, condition: ColumnElement[bool]) -> Job | None:
