@@ -5,7 +5,20 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "diffusers", "sqlalchemy", "redis", "arq", "boto3", "fastapi", "discord", "PIL")
+HEAVY = (
+    "torch",
+    "diffusers",
+    "sqlalchemy",
+    "redis",
+    "arq",
+    "boto3",
+    "fastapi",
+    "discord",
+    "PIL",
+    "matplotlib",
+    "rich.table",
+    "farm.scheduler",
+)
 
 
 def pictor(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
