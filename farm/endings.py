@@ -17,7 +17,7 @@ from farm.child import OwnershipLost
 from farm.delivery import Parcel, digest
 from farm.engine.messages import Finding, Picture
 from shared import jobstore, ledger, moderation
-from shared.assets import add_asset, add_verdict
+from shared.assets import Asset, add_assets, add_verdicts
 from shared.config import WorkerSettings
 from shared.connections import Database, Session
 from shared.cost import charge_ms
@@ -60,9 +60,8 @@ class Drawn:
 
 async def succeeded(bench: Bench, job: Job, drawn: Drawn, parcels: Sequence[Parcel]) -> None:
     async def change(session: Session) -> Job | None:
-        rows = [await _add_finding(session, job, finding) for finding in drawn.findings]
         surest = max(drawn.findings, key=lambda finding: finding.score)
-        whole = await _add_whole(session, job, drawn, surest)
+        *each, whole = await _add_verdicts(session, job, drawn, surest)
         charged = await _charge(session, bench, job, drawn.gpu_ms)
         ended = await jobstore.succeeded(
             session,
@@ -75,9 +74,9 @@ async def succeeded(bench: Bench, job: Job, drawn: Drawn, parcels: Sequence[Parc
             timings=drawn.timings,
         )
         if ended is not None:
-            for parcel in parcels:
-                verdict = rows[parcel.index] if parcel.kind == "image" else whole
-                await _add_asset(session, job, parcel, verdict_id=verdict)
+            passed = [each[one.index] if one.kind == "image" else whole for one in parcels]
+            files = [_asset(job, parcel) for parcel in parcels]
+            await add_assets(session, list(zip(files, passed, strict=True)))
             await ledger.settle(session, ended, charged)
         return ended
 
@@ -89,9 +88,7 @@ async def blocked(bench: Bench, job: Job, drawn: Drawn) -> None:
     worst = worst_of(drawn.findings)
 
     async def change(session: Session) -> Job | None:
-        for finding in drawn.findings:
-            await _add_finding(session, job, finding)
-        await _add_whole(session, job, drawn, worst)
+        await _add_verdicts(session, job, drawn, worst)
         ended = await jobstore.blocked(
             session,
             job.id,
@@ -153,9 +150,10 @@ async def surrendered(bench: Bench, job: Job, fault: Fault) -> None:
 
 
 async def owned(bench: Bench, job: Job) -> bool:
-    async with bench.database.read() as session:
-        row = await jobstore.load(session, job.id)
-    return row is not None and _is_mine(row, job, bench, state=JobState.RUNNING)
+    async with bench.database.single() as session:
+        return await jobstore.owned(
+            session, job.id, attempt=job.attempt, worker=bench.settings.name
+        )
 
 
 def worst_of(findings: Sequence[Finding]) -> Finding:
@@ -246,21 +244,17 @@ async def _charge(session: Session, bench: Bench, job: Job, gpu_ms: int) -> int:
     return charge_ms(gpu_ms, job.speed, bench.book, ceiling_ms=ceiling)
 
 
-async def _add_finding(session: Session, job: Job, finding: Finding) -> int:
-    return await add_verdict(session, job.id, "image", finding, attempt=job.attempt)
-
-
-async def _add_whole(session: Session, job: Job, drawn: Drawn, finding: Finding) -> int:
-    """The verdict on the job: the one finding that decides it, bound to every picture of it."""
+async def _add_verdicts(session: Session, job: Job, drawn: Drawn, deciding: Finding) -> list[int]:
+    """One for each picture; last the job's own: the finding that decides it, bound to every picture."""
     joined = hashlib.sha256("".join(digest(p) for p in drawn.pictures).encode()).hexdigest()
-    whole = msgspec.structs.replace(finding, sha256=joined)
-    return await add_verdict(session, job.id, "job", whole, attempt=job.attempt)
+    whole = msgspec.structs.replace(deciding, sha256=joined)
+    told = [*(("image", finding) for finding in drawn.findings), ("job", whole)]
+    return await add_verdicts(session, job.id, told, attempt=job.attempt)
 
 
-async def _add_asset(session: Session, job: Job, parcel: Parcel, *, verdict_id: int) -> None:
-    await add_asset(
-        session,
-        job.id,
+def _asset(job: Job, parcel: Parcel) -> Asset:
+    return Asset(
+        job_id=job.id,
         kind=parcel.kind,
         index=parcel.index,
         key=parcel.key,
@@ -269,5 +263,4 @@ async def _add_asset(session: Session, job: Job, parcel: Parcel, *, verdict_id: 
         width=parcel.width,
         height=parcel.height,
         mime=parcel.mime,
-        verdict_id=verdict_id,
     )

@@ -284,7 +284,7 @@ class Walk:
 
     async def _row(self) -> Job | None:
         try:
-            async with self._bench.database.read() as session:
+            async with self._bench.database.single() as session:
                 return await jobstore.load(session, self.job.id)
         except Fault:
             return self.job

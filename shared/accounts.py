@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_row
 
 from shared import ledger
@@ -44,11 +44,11 @@ async def ensure(
 
 
 async def by_discord(session: Session, discord_id: str) -> Account | None:
-    return await _first(session, accounts.c.discord_id == discord_id)
+    return _account((await session.execute(_BY_DISCORD, {"of": discord_id})).one_or_none())
 
 
 async def by_id(session: Session, account_id: UUID) -> Account | None:
-    return await _first(session, accounts.c.id == account_id)
+    return _account((await session.execute(_BY_ID, {"of": account_id})).one_or_none())
 
 
 async def set_default_speed(session: Session, account_id: UUID, speed: Speed | None) -> Account:
@@ -92,13 +92,7 @@ async def _known(session: Session, account_id: UUID) -> Account:
     return account
 
 
-async def _first(session: Session, condition: ColumnElement[bool]) -> Account | None:
-    query = (
-        select(accounts, plans_in_force.c.plan)
-        .join_from(accounts, plans_in_force)
-        .where(condition, plans_in_force.c.until.is_(None))
-    )
-    row = (await session.execute(query)).one_or_none()
+def _account(row: Any) -> Account | None:
     if row is None:
         return None
     return Account(
@@ -109,3 +103,12 @@ async def _first(session: Session, condition: ColumnElement[bool]) -> Account | 
         plan=row.plan,
         default_speed=None if row.default_speed is None else Speed(row.default_speed),
     )
+
+
+_KNOWN = (
+    select(accounts, plans_in_force.c.plan)
+    .join_from(accounts, plans_in_force)
+    .where(plans_in_force.c.until.is_(None))
+)
+_BY_DISCORD = _KNOWN.where(accounts.c.discord_id == bindparam("of"))
+_BY_ID = _KNOWN.where(accounts.c.id == bindparam("of"))

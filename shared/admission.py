@@ -207,7 +207,7 @@ class FrontDesk:
         )
 
     async def _check_standing(self, person: Person) -> None:
-        async with self._database.read() as session:
+        async with self._database.single() as session:
             account = await accounts.by_discord(session, person.discord_id)
         if account is not None:
             limits.check_standing(account.standing)

@@ -1,7 +1,7 @@
 """What a job delivered, and the verdicts that allowed it."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
 from typing import Protocol
 from uuid import UUID
 
@@ -53,21 +53,17 @@ async def add_verdict(
     account_id: UUID | None = None,
 ) -> int:
     """`subject` is prompt, image or job. A refused prompt has no job: it names its account."""
-    statement = insert(tables.verdicts).values(
-        job_id=job_id,
-        account_id=account_id,
-        subject=subject,
-        decision=str(verdict.decision),
-        category=str(verdict.category),
-        score=verdict.score,
-        rule=verdict.rule,
-        policy=verdict.policy,
-        sha256=verdict.sha256,
-        attempt=attempt,
-    )
-    found = await session.execute(statement.returning(tables.verdicts.c.id))
-    number: int = found.scalar_one()
+    row = _verdict(job_id, subject, verdict, attempt=attempt) | {"account_id": account_id}
+    number: int = (await session.execute(_ADD_VERDICT, row)).scalar_one()
     return number
+
+
+async def add_verdicts(
+    session: Session, job_id: UUID, verdicts: Sequence[tuple[str, Ruling]], *, attempt: int
+) -> list[int]:
+    """Each with its subject; their numbers in the same order."""
+    rows = [_verdict(job_id, subject, verdict, attempt=attempt) for subject, verdict in verdicts]
+    return list((await session.execute(_ADD_VERDICTS, rows)).scalars())
 
 
 async def add_asset(
@@ -85,20 +81,14 @@ async def add_asset(
     verdict_id: int,
 ) -> None:
     """`verdict_id` is an allow verdict on this job's pixels, or Postgres refuses."""
-    await session.execute(
-        insert(tables.assets).values(
-            job_id=job_id,
-            kind=kind,
-            index=index,
-            key=key,
-            sha256=sha256,
-            size=size,
-            width=width,
-            height=height,
-            mime=mime,
-            verdict_id=verdict_id,
-        )
-    )
+    asset = Asset(job_id, kind, index, key, sha256, size, width, height, mime)
+    await add_assets(session, [(asset, verdict_id)])
+
+
+async def add_assets(session: Session, assets: Sequence[tuple[Asset, int]]) -> None:
+    """Each with its verdict, as in `add_asset`."""
+    rows = [_asset(asset, verdict_id) for asset, verdict_id in assets]
+    await session.execute(_ADD_ASSETS, rows)
 
 
 async def assets(session: Session, job_id: UUID) -> list[Asset]:
@@ -113,3 +103,31 @@ async def named(session: Session, keys: Collection[str]) -> set[str]:
     """Those of them that are delivered files."""
     column = tables.assets.c.key
     return set((await session.execute(select(column).where(column.in_(keys)))).scalars())
+
+
+_ADD_VERDICT = insert(tables.verdicts).returning(tables.verdicts.c.id)
+_ADD_VERDICTS = insert(tables.verdicts).returning(
+    tables.verdicts.c.id, sort_by_parameter_order=True
+)
+_ADD_ASSETS = insert(tables.assets)
+_ASSET_FIELDS = tuple(field.name for field in fields(Asset))
+
+
+def _verdict(
+    job_id: UUID | None, subject: str, verdict: Ruling, *, attempt: int | None
+) -> dict[str, object]:
+    return {
+        "job_id": job_id,
+        "subject": subject,
+        "decision": str(verdict.decision),
+        "category": str(verdict.category),
+        "score": verdict.score,
+        "rule": verdict.rule,
+        "policy": verdict.policy,
+        "sha256": verdict.sha256,
+        "attempt": attempt,
+    }
+
+
+def _asset(asset: Asset, verdict_id: int) -> dict[str, object]:
+    return {name: getattr(asset, name) for name in _ASSET_FIELDS} | {"verdict_id": verdict_id}

@@ -7,6 +7,7 @@ from datetime import datetime
 from time import monotonic
 from typing import Any
 
+import msgspec
 from redis.asyncio import Redis
 from sqlalchemy import event, func, select
 from sqlalchemy.engine import make_url
@@ -58,6 +59,8 @@ class Database:
             pool_use_lifo=True,  # few connections stay busy, with their statements prepared
             pool_recycle=1800,
             hide_parameters=True,
+            json_serializer=_to_json,
+            json_deserializer=msgspec.json.decode,
             connect_args=_connect_args(settings),
         )
         event.listen(engine.sync_engine, "checkout", _refuse_the_dead(ask_after_s))
@@ -186,6 +189,10 @@ def _connect_args(settings: DatabaseSettings) -> dict[str, Any]:
             "jit": "off",
         },
     }
+
+
+def _to_json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _refuse_the_dead(ask_after_s: float) -> Callable[[Any, Any, Any], None]:

@@ -14,15 +14,16 @@ from shared.jobs import Job, Route
 from shared.tables import deliveries, jobs
 
 _WITHOUT_TOKEN = deliveries.c.route.op("-", return_type=JSONB())(literal("token", Text()))
+_SET_ROUTE = insert_row(deliveries)
+_SET_ROUTE = _SET_ROUTE.on_conflict_do_update(
+    index_elements=["job_id"], set_={"route": _SET_ROUTE.excluded.route}
+)
 
 
 async def set_route(session: Session, job_id: UUID, route: Route) -> None:
     """Where to answer from now on. A delivery that is closed stays closed."""
     told = msgspec.to_builtins(route)
-    statement = insert_row(deliveries).values(job_id=job_id, route=told)
-    await session.execute(
-        statement.on_conflict_do_update(index_elements=["job_id"], set_={"route": told})
-    )
+    await session.execute(_SET_ROUTE, {"job_id": job_id, "route": told})
 
 
 async def route(session: Session, job_id: UUID) -> Route | None:

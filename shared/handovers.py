@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Integer, Text, Uuid, column, func, literal, update
+from sqlalchemy import ColumnElement, Float, Integer, Text, Uuid, bindparam, func, update
 
 from shared.connections import Session
-from shared.jobrows import ROW, job_from
+from shared.jobrows import ROW, job_from, told
 from shared.jobs import Job, JobState
 from shared.tables import jobs
 
@@ -20,40 +20,24 @@ _now = func.clock_timestamp
 
 async def dispatched_all(session: Session, picks: Sequence[tuple[UUID, str]]) -> list[Job]:
     """waiting -> dispatched for each (job, worker), with a new attempt and a deadline for its claim."""
+    if not picks:
+        return []
     # In one order for all, so that two dispatchers never wait for each other in a circle.
-    ids, names = zip(*sorted(picks), strict=True) if picks else ((), ())
-    told = _table(("id", Uuid(), ids), ("worker", Text(), names))
-    statement = (
-        update(jobs)
-        .where(jobs.c.id == told.c.id, jobs.c.state == JobState.WAITING)
-        .values(
-            state=JobState.DISPATCHED,
-            attempt=jobs.c.attempt + 1,
-            worker=told.c.worker,
-            dispatched_at=_now(),
-            lease_until=in_seconds(CLAIM_WITHIN_S),
-        )
-    )
-    return await _moved(session, statement) if picks else []
+    ids, names = zip(*sorted(picks), strict=True)
+    values = {"ids": list(ids), "names": list(names), "within_s": CLAIM_WITHIN_S}
+    return [job_from(row) for row in await session.execute(_DISPATCH, values)]
 
 
 async def running_all(
     session: Session, attempts: Mapping[UUID, int], *, worker: str, lease_s: float
 ) -> list[Job]:
     """dispatched -> running for each {job: attempt} that this worker was sent: its claim."""
+    if not attempts:
+        return []
     ids = sorted(attempts)
-    told = _table(("id", Uuid(), ids), ("attempt", Integer(), [attempts[id] for id in ids]))
-    statement = (
-        update(jobs)
-        .where(
-            jobs.c.id == told.c.id,
-            jobs.c.attempt == told.c.attempt,
-            jobs.c.worker == worker,
-            jobs.c.state == JobState.DISPATCHED,
-        )
-        .values(state=JobState.RUNNING, started_at=_now(), lease_until=in_seconds(lease_s))
-    )
-    return await _moved(session, statement) if ids else []
+    values = {"ids": ids, "attempts": [attempts[id] for id in ids]}
+    values |= {"by": worker, "within_s": lease_s}
+    return [job_from(row) for row in await session.execute(_CLAIM, values)]
 
 
 async def dispatched(session: Session, job_id: UUID, *, worker: str) -> Job | None:
@@ -66,21 +50,41 @@ async def running(
     return _only(await running_all(session, {job_id: attempt}, worker=worker, lease_s=lease_s))
 
 
-def in_seconds(seconds: float) -> ColumnElement[Any]:
-    return _now() + func.make_interval(0, 0, 0, 0, 0, 0, literal(float(seconds)))
-
-
-def _table(*columns: tuple[str, Any, Sequence[Any]]) -> Any:
-    """Columns of values as a table: one statement text, however many rows it has."""
-    arrays = (literal(list(values), ARRAY(kind)) for _, kind, values in columns)
-    names = (column(name, kind) for name, kind, _ in columns)
-    return func.unnest(*arrays).table_valued(*names).render_derived(name="told")
-
-
-async def _moved(session: Session, statement: Any) -> list[Job]:
-    rows = await session.execute(statement.returning(*ROW))
-    return [job_from(row) for row in rows]
+def in_seconds(seconds: Any) -> ColumnElement[Any]:
+    return _now() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
 
 
 def _only(moved: list[Job]) -> Job | None:
     return moved[0] if moved else None
+
+
+_PICKS = told(ids=Uuid(), names=Text())
+_DISPATCH = (
+    update(jobs)
+    .where(jobs.c.id == _PICKS.c.ids, jobs.c.state == JobState.WAITING)
+    .values(
+        state=JobState.DISPATCHED,
+        attempt=jobs.c.attempt + 1,
+        worker=_PICKS.c.names,
+        dispatched_at=_now(),
+        lease_until=in_seconds(bindparam("within_s", type_=Float())),
+    )
+    .returning(*ROW)
+)
+
+_ATTEMPTS = told(ids=Uuid(), attempts=Integer())
+_CLAIM = (
+    update(jobs)
+    .where(
+        jobs.c.id == _ATTEMPTS.c.ids,
+        jobs.c.attempt == _ATTEMPTS.c.attempts,
+        jobs.c.worker == bindparam("by"),
+        jobs.c.state == JobState.DISPATCHED,
+    )
+    .values(
+        state=JobState.RUNNING,
+        started_at=_now(),
+        lease_until=in_seconds(bindparam("within_s", type_=Float())),
+    )
+    .returning(*ROW)
+)

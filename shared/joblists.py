@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, bindparam, func, select
 
 from shared.connections import Session
 from shared.jobrows import ROW, job_from
@@ -27,8 +27,7 @@ async def by_submission(session: Session, key: str) -> Job | None:
 
 async def by_submissions(session: Session, keys: Sequence[str]) -> list[Job]:
     """In the order of their keys' first acceptance."""
-    query = select(*ROW).where(jobs.c.submission_key.in_(keys))
-    return await _all(session, query.order_by(jobs.c.submitted_at, jobs.c.id))
+    return [job_from(row) for row in await session.execute(_BY_KEYS, {"keys": list(keys)})]
 
 
 async def recent(session: Session, account_id: UUID, limit: int) -> list[Job]:
@@ -55,10 +54,7 @@ async def waiting(session: Session) -> list[Job]:
 
 async def dispatched_to(session: Session, worker: str) -> list[Job]:
     """What this worker was rung for and has not claimed yet, the oldest first."""
-    query = select(*ROW).where(
-        jobs.c.state == JobState.DISPATCHED, jobs.c.worker == worker, jobs.c.finished_at.is_(None)
-    )
-    return await _all(session, query.order_by(jobs.c.dispatched_at, jobs.c.id))
+    return [job_from(row) for row in await session.execute(_DISPATCHED_TO, {"to": worker})]
 
 
 async def sent(session: Session) -> list[Job]:
@@ -69,8 +65,8 @@ async def sent(session: Session) -> list[Job]:
 
 async def running_and_waiting(session: Session, account_id: UUID) -> tuple[int, int]:
     """A dispatched job counts as running: its turn has come."""
-    mine = (jobs.c.account_id == account_id) & jobs.c.finished_at.is_(None)
-    counts = await _counts(session, mine)
+    rows = await session.execute(_OPEN_COUNTS, {"of": account_id})
+    counts: dict[str, int] = dict(iter(rows))
     return sum(counts.get(state, 0) for state in _SENT), counts.get(JobState.WAITING, 0)
 
 
@@ -129,3 +125,25 @@ async def _all(session: Session, query: Any) -> list[Job]:
 async def _counts(session: Session, condition: ColumnElement[bool]) -> dict[str, int]:
     query = select(jobs.c.state, func.count()).where(condition).group_by(jobs.c.state)
     return {row[0]: row[1] for row in await session.execute(query)}
+
+
+# What is asked for every job, or every second, is built once.
+_BY_KEYS = (
+    select(*ROW)
+    .where(jobs.c.submission_key.in_(bindparam("keys", expanding=True)))
+    .order_by(jobs.c.submitted_at, jobs.c.id)
+)
+_OPEN_COUNTS = (
+    select(jobs.c.state, func.count())
+    .where(jobs.c.account_id == bindparam("of"), jobs.c.finished_at.is_(None))
+    .group_by(jobs.c.state)
+)
+_DISPATCHED_TO = (
+    select(*ROW)
+    .where(
+        jobs.c.state == JobState.DISPATCHED,
+        jobs.c.worker == bindparam("to"),
+        jobs.c.finished_at.is_(None),
+    )
+    .order_by(jobs.c.dispatched_at, jobs.c.id)
+)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, func, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_row
 
 from shared.assets import Asset as Asset
@@ -24,7 +24,6 @@ from shared.deliveries import undeliverable as undeliverable
 from shared.errors import Refusal
 from shared.handovers import dispatched as dispatched
 from shared.handovers import dispatched_all as dispatched_all
-from shared.handovers import in_seconds
 from shared.handovers import running as running
 from shared.handovers import running_all as running_all
 from shared.joblists import by_submission as by_submission
@@ -41,6 +40,8 @@ from shared.joblists import state_counts as state_counts
 from shared.joblists import waiting as waiting
 from shared.jobrows import ROW, job_from
 from shared.jobs import Job, JobKind, JobState
+from shared.leases import owned as owned
+from shared.leases import renew_leases as renew_leases
 from shared.plans import Speed
 from shared.spec import RenderSpec
 from shared.tables import jobs
@@ -87,31 +88,10 @@ async def insert(
         "parent_id": parent_id,
         "parent_index": parent_index,
     }
-    statement = (
-        insert_row(jobs).values(values).on_conflict_do_nothing(index_elements=["submission_key"])
-    )
-    row = (await session.execute(statement.returning(*ROW))).one_or_none()
+    row = (await session.execute(_INSERT, values)).one_or_none()
     if row is None:
         raise Refusal("key_reused", "This submission was already used for another job.")
     return job_from(row)
-
-
-async def renew_leases(
-    session: Session, worker: str, attempts: Mapping[UUID, int], lease_s: float
-) -> set[UUID]:
-    """Which of these this worker still owns; the others it has lost and must stop."""
-    if not attempts:
-        return set()
-    owned = or_(
-        *(and_(jobs.c.id == id, jobs.c.attempt == attempt) for id, attempt in attempts.items())
-    )
-    statement = (
-        update(jobs)
-        .where(jobs.c.state == JobState.RUNNING, jobs.c.worker == worker, owned)
-        .values(lease_until=in_seconds(lease_s))
-        .returning(jobs.c.id)
-    )
-    return set((await session.execute(statement)).scalars())
 
 
 async def succeeded(
@@ -126,16 +106,17 @@ async def succeeded(
     timings: Mapping[str, int] | None = None,
 ) -> Job | None:
     """running -> succeeded. `verdict_id` is an allow verdict on this job's pixels, or Postgres refuses."""
-    return await _move(
-        session,
-        _owned(job_id, attempt, worker, states=(JobState.RUNNING,)),
-        state=JobState.SUCCEEDED,
-        passed_verdict=verdict_id,
-        gpu_ms=gpu_ms,
-        charged_ms=charged_ms,
-        timings=dict(timings or {}),
-        finished_at=_now(),
-    )
+    values = {
+        "of": job_id,
+        "at_attempt": attempt,
+        "by": worker,
+        "allowed_by": verdict_id,
+        "measured_ms": gpu_ms,
+        "price_ms": charged_ms,
+        "took": dict(timings or {}),
+    }
+    row = (await session.execute(_SUCCEED, values)).one_or_none()
+    return None if row is None else job_from(row)
 
 
 async def blocked(
@@ -228,7 +209,7 @@ async def rescued(session: Session, *, max_crashes: int) -> list[Job]:
 
 
 def _owned(
-    job_id: UUID, attempt: int, worker: str | None, *, states: tuple[JobState, ...]
+    job_id: Any, attempt: Any, worker: Any, *, states: tuple[JobState, ...]
 ) -> ColumnElement[bool]:
     """The fence: a worker that lost its lease, whatever it still believes, matches no row."""
     holder = jobs.c.worker.is_(None) if worker is None else jobs.c.worker == worker
@@ -247,3 +228,27 @@ async def _move(session: Session, expected: ColumnElement[bool], **values: Any) 
     statement = update(jobs).where(expected).values(**values).returning(*ROW)
     row = (await session.execute(statement)).one_or_none()
     return None if row is None else job_from(row)
+
+
+# What runs for every job is built once.
+_INSERT = insert_row(jobs).on_conflict_do_nothing(index_elements=["submission_key"]).returning(*ROW)
+_SUCCEED = (
+    update(jobs)
+    .where(
+        _owned(
+            bindparam("of"),
+            bindparam("at_attempt"),
+            bindparam("by"),
+            states=(JobState.RUNNING,),
+        )
+    )
+    .values(
+        state=JobState.SUCCEEDED,
+        passed_verdict=bindparam("allowed_by"),
+        gpu_ms=bindparam("measured_ms"),
+        charged_ms=bindparam("price_ms"),
+        timings=bindparam("took"),
+        finished_at=_now(),
+    )
+    .returning(*ROW)
+)

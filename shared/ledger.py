@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import BigInteger, Uuid, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as insert_row
 
 from shared.connections import Session
@@ -47,21 +47,22 @@ async def hold(
     session: Session, account_id: UUID, job_id: UUID, amount_ms: int, *, hint: str = ""
 ) -> None:
     """Refusal `no_credit` when less than that is available; `hint` says what else could be done."""
-    if not await _move(session, account_id, available=-amount_ms, held=amount_ms):
+    told = {"account_id": account_id, "job_id": job_id, "amount_ms": amount_ms}
+    moved, entered = (await session.execute(_HOLD, told)).one()
+    if not moved:
         raise no_credit(amount_ms, (await balance(session, account_id)).available_ms, hint=hint)
-    if not await _enter(session, account_id, "hold", amount_ms, job_id=job_id):
+    if not entered:
         raise Fault("held_twice", f"Job {job_id} has its hold already.")
 
 
 async def settle(session: Session, job: Paid, charged_ms: int) -> None:
     """The charge is spent and the rest of the hold released."""
-    held_ms = await _held(session, job.id, lock=True)
+    told = {"account_id": job.account_id, "job_id": job.id, "charged_ms": charged_ms}
+    held_ms: int | None = (await session.execute(_SETTLE, told)).scalar_one_or_none()
+    if held_ms is None:
+        raise _no_hold(job.id)
     if charged_ms > held_ms:
         raise Fault("charge_above_hold", f"Job {job.id} costs {charged_ms} ms; {held_ms} are held.")
-    if await _enter(session, job.account_id, "settle", charged_ms, job_id=job.id):
-        await _move(session, job.account_id, available=0, held=-charged_ms)
-        if held_ms > charged_ms:
-            await _release(session, job, held_ms - charged_ms)
 
 
 async def release(session: Session, job: Paid) -> None:
@@ -78,8 +79,8 @@ async def held(session: Session, job_id: UUID) -> int:
 
 async def balance(session: Session, account_id: UUID, *, lock: bool = False) -> Balance:
     """`lock` puts everything that spends of this account in a row until the transaction ends."""
-    query = select(balances).where(balances.c.account_id == account_id)
-    row = (await session.execute(query.with_for_update() if lock else query)).one_or_none()
+    query = _BALANCE_LOCKED if lock else _BALANCE
+    row = (await session.execute(query, {"of": account_id})).one_or_none()
     return Balance(0, 0) if row is None else Balance(row.available_ms, row.held_ms)
 
 
@@ -110,12 +111,15 @@ def gpu_time(milliseconds: int) -> str:
 
 async def _held(session: Session, job_id: UUID, *, lock: bool = False) -> int:
     """`lock` puts the ends of one job in a row: the first takes the hold, the others find it taken."""
-    query = select(ledger.c.amount_ms).where(ledger.c.job_id == job_id, ledger.c.kind == "hold")
-    found = await session.execute(query.with_for_update() if lock else query)
+    found = await session.execute(_HELD_LOCKED if lock else _HELD, {"of": job_id})
     amount: int | None = found.scalar_one_or_none()
     if amount is None:
-        raise Fault("no_hold", f"Job {job_id} has no hold.")
+        raise _no_hold(job_id)
     return amount
+
+
+def _no_hold(job_id: UUID) -> Fault:
+    return Fault("no_hold", f"Job {job_id} has no hold.")
 
 
 async def _release(session: Session, job: Paid, amount_ms: int) -> None:
@@ -175,6 +179,61 @@ async def _exists(session: Session, job_id: UUID, kind: str) -> bool:
     query = select(func.count()).where(ledger.c.job_id == job_id, ledger.c.kind == kind)
     return bool((await session.execute(query)).scalar_one())
 
+
+# What runs for every job is built once, and asks one round trip.
+_BALANCE = select(balances).where(balances.c.account_id == bindparam("of"))
+_BALANCE_LOCKED = _BALANCE.with_for_update()
+_HELD = select(ledger.c.amount_ms).where(
+    ledger.c.job_id == bindparam("of"), ledger.c.kind == "hold"
+)
+_HELD_LOCKED = _HELD.with_for_update()
+
+_HOLD = text("""
+with moved as (
+    update balances set available_ms = available_ms - :amount_ms, held_ms = held_ms + :amount_ms
+    where account_id = :account_id and available_ms >= :amount_ms
+    returning account_id
+), entered as (
+    insert into ledger (account_id, job_id, kind, debit, credit, amount_ms, entry_key)
+    select account_id, :job_id, 'hold', 'available:' || account_id, 'held:' || account_id, :amount_ms,
+        'hold:' || :job_id
+    from moved on conflict (entry_key) do nothing returning id
+)
+select exists (select from moved), exists (select from entered)
+""").bindparams(
+    bindparam("account_id", type_=Uuid()),
+    bindparam("job_id", type_=Uuid()),
+    bindparam("amount_ms", type_=BigInteger()),
+)
+
+# The lock on the hold puts the ends of one job in a row, as in `release`.
+_SETTLE = text("""
+with hold as materialized (
+    select amount_ms from ledger where job_id = :job_id and kind = 'hold' for update
+), spent as (
+    insert into ledger (account_id, job_id, kind, debit, credit, amount_ms, entry_key)
+    select :account_id, :job_id, 'settle', 'held:' || :account_id, 'spent', :charged_ms,
+        'settle:' || :job_id
+    from hold where amount_ms >= :charged_ms
+    on conflict (entry_key) do nothing returning amount_ms
+), released as (
+    insert into ledger (account_id, job_id, kind, debit, credit, amount_ms, entry_key)
+    select :account_id, :job_id, 'release', 'held:' || :account_id, 'available:' || :account_id,
+        hold.amount_ms - :charged_ms, 'release:' || :job_id
+    from hold, spent where hold.amount_ms > :charged_ms
+    on conflict (entry_key) do nothing returning amount_ms
+), moved as (
+    update balances set
+        held_ms = held_ms - :charged_ms - coalesce((select amount_ms from released), 0),
+        available_ms = available_ms + coalesce((select amount_ms from released), 0)
+    from spent where account_id = :account_id
+)
+select amount_ms from hold
+""").bindparams(
+    bindparam("account_id", type_=Uuid()),
+    bindparam("job_id", type_=Uuid()),
+    bindparam("charged_ms", type_=BigInteger()),
+)
 
 _BALANCES = """
 with moved as (

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -167,7 +167,8 @@ class RenderSpec:
         return tuple(dict.fromkeys([*self.sources, *masks, *hints, *looks]))
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return plain
 
     @staticmethod
     def from_dict(raw: Mapping[str, Any]) -> "RenderSpec":

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, literal, select
+from sqlalchemy import Float, and_, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert as insert_row
 
 from shared.connections import Session
@@ -68,26 +68,15 @@ class Memory:
 
 async def memories(session: Session, within_s: float) -> list[Memory]:
     """Of the workers that were seen in the last `within_s` seconds, also of those that just restart."""
-    query = select(workers.c.device, workers.c.vram_bytes).where(_seen_within(within_s))
-    return [Memory(*row) for row in await session.execute(query)]
+    rows = await session.execute(_MEMORIES, {"within_s": within_s})
+    return [Memory(*row) for row in rows]
 
 
 async def live_workers(session: Session, silent_s: float) -> list[WorkerRow]:
     """Those seen in the last `silent_s` seconds, by name."""
-    query = (
-        select(workers, jobs.c.speed, func.count(jobs.c.id).label("count"), _ALONE.label("alone"))
-        .join_from(workers, jobs, _HOLDS, isouter=True)
-        .where(_seen_within(silent_s))
-        .group_by(workers.c.name, jobs.c.speed)
-        .order_by(workers.c.name)
-    )
-    rows = groupby(await session.execute(query), key=lambda row: row.name)
+    found = await session.execute(_LIVE_WORKERS, {"within_s": silent_s})
+    rows = groupby(found, key=lambda row: row.name)
     return [_worker(list(of_one)) for _, of_one in rows]
-
-
-def _seen_within(seconds: float) -> ColumnElement[bool]:
-    patience = func.make_interval(0, 0, 0, 0, 0, 0, literal(float(seconds)))
-    return workers.c.seen_at > func.clock_timestamp() - patience
 
 
 async def silences(session: Session) -> dict[str, float]:
@@ -103,6 +92,16 @@ _HOLDS = and_(
     jobs.c.state.in_(("dispatched", "running")),
 )
 _ALONE = func.coalesce(func.bool_or(jobs.c.crashes >= ALONE_FROM), False)
+_WITHIN = func.make_interval(0, 0, 0, 0, 0, 0, bindparam("within_s", type_=Float()))
+_SEEN = workers.c.seen_at > func.clock_timestamp() - _WITHIN
+_MEMORIES = select(workers.c.device, workers.c.vram_bytes).where(_SEEN)
+_LIVE_WORKERS = (
+    select(workers, jobs.c.speed, func.count(jobs.c.id).label("count"), _ALONE.label("alone"))
+    .join_from(workers, jobs, _HOLDS, isouter=True)
+    .where(_SEEN)
+    .group_by(workers.c.name, jobs.c.speed)
+    .order_by(workers.c.name)
+)
 
 
 def _worker(rows: list[Any]) -> WorkerRow:
