@@ -62,8 +62,14 @@ async def _put(store: ObjectStore, parcel: Parcel) -> None:
     try:
         await store.put(parcel.key, parcel.data, mime=parcel.mime)
     except Fault as fault:
-        if fault.code != "asset_exists" or await store.get(parcel.key) != parcel.data:
+        if fault.code != "asset_exists":
             raise
+        found = await store.get(parcel.key)
+        if not parcel.data.startswith(found):
+            raise
+        if found != parcel.data:  # cut off on its way, and nobody else knows this key
+            await store.delete(parcel.key)
+            raise Fault("storage_down", "A part of the file arrived.", retryable=True) from fault
 
 
 async def withdraw(store: ObjectStore, keys: Sequence[str]) -> None:

@@ -489,6 +489,24 @@ async def test_a_store_that_said_no_and_stored_it_all_the_same(stage: Stage, qui
     assert len(stage.files()) == 5
 
 
+async def test_a_store_that_kept_a_part_is_told_again(stage: Stage, quick: None) -> None:
+    class Cutter(KeepingStore):
+        async def put(self, key: str, data: bytes, *, mime: str) -> None:
+            if not self.failures:
+                return await self.inner.put(key, data, mime=mime)
+            self.failures -= 1
+            await self.inner.put(key, data[: len(data) // 2], mime=mime)
+            raise Fault("storage_down", "The line was cut.", retryable=True)
+
+    stage.bench = replace(stage.bench, store=Cutter(stage.bench.store, failures=1))
+    job = await stage.run(await stage.workshop.claimed())
+    assert job.state is JobState.SUCCEEDED
+    async with stage.bench.database.read() as session:
+        told = {asset.key: asset.sha256 for asset in await jobstore.assets(session, job.id)}
+    kept = {key: hashlib.sha256(await stage.bench.store.get(key)).hexdigest() for key in told}
+    assert kept == told
+
+
 async def test_what_lies_under_our_key_must_be_ours(stage: Stage) -> None:
     job = await stage.workshop.claimed()
     parcels = await delivery.pack(job, FOUR)

@@ -12,7 +12,7 @@ from bot.emulator.people import PRIYA
 from shared.admission import FrontDesk, Person, Submission
 from shared.errors import Fault
 
-EVERY_S, ANSWER_WITHIN_S = 1.0, 15.0
+EVERY_S, AGAIN_S, ANSWER_WITHIN_S = 2.0, 1.0, 15.0
 _numbers = count(1)
 
 
@@ -53,7 +53,7 @@ class Customers:
                 return receipt.jobs[0].id
             finally:
                 self.slowest_s = max(self.slowest_s, time.monotonic() - began)
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(AGAIN_S)
 
     async def imagine(self) -> str:
         """What became of an /imagine: whether the person was answered at all."""

@@ -18,7 +18,7 @@ from tests.proof.neighbours import Neighbours, neighbours
 from tests.proof.troubles import Trouble
 from tests.shared.desks import two_desks
 
-BACK_WITHIN_S, CALL_WITHIN_S = 15.0, 10.0
+BACK_WITHIN_S, CALL_WITHIN_S, LEASE_S = 15.0, 10.0, 4.0
 
 
 @pytest.mark.timeout(1800)
@@ -76,7 +76,7 @@ async def back_after(farm: Farm, people: Customers) -> float:
 async def a_town(near: Neighbours, folder: Path) -> AsyncIterator[tuple[Farm, Customers]]:
     """Two dispatchers, two workers, the bot in a local Discord, and people at a desk of their own."""
     database = Database.connect(near.settings.database)
-    farm = Farm(near.settings, folder, database, environment=_addresses(near))
+    farm = Farm(near.settings, folder, database, LEASE_S, _addresses(near))
     caps = {"max_waiting": 10_000, "max_running": 10_000}
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
