@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, func, select
 
 from shared.connections import Session
 from shared.jobs import JobState
@@ -39,9 +39,9 @@ class Brief:
 
 async def look(session: Session, ids: Collection[UUID] | None = None) -> list[Brief]:
     """Every open job, oldest first; or these jobs in whatever state they are."""
-    wanted = jobs.c.finished_at.is_(None) if ids is None else jobs.c.id.in_(ids)
-    rows = await session.execute(_COLUMNS.where(wanted).order_by(jobs.c.submitted_at))
-    return [_brief(row) for row in rows]
+    if ids is None:
+        return [_brief(row) for row in await session.execute(_ALL)]
+    return [_brief(row) for row in await session.execute(_THESE, {"ids": list(ids)})]
 
 
 async def look_waiting(session: Session, speed: Speed, *, limit: int) -> list[Brief]:
@@ -89,6 +89,10 @@ _COLUMNS = select(
     jobs.c.started_at,
     jobs.c.finished_at,
 )
+_ALL = _COLUMNS.where(jobs.c.finished_at.is_(None)).order_by(jobs.c.submitted_at)
+# One text for any number of ids, so that it stays prepared.
+_IDS = bindparam("ids", type_=ARRAY(Uuid()))
+_THESE = _COLUMNS.where(jobs.c.id == any_(_IDS)).order_by(jobs.c.submitted_at)
 
 
 def _brief(row: Any) -> Brief:

@@ -12,6 +12,8 @@ BENCHES = (
     "preemption",
     "snapshot_overhead",
     "start_latency",
+    "control_plane",
+    "recovery",
     "memory",
 )
 

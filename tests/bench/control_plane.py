@@ -153,7 +153,7 @@ def _spent(parts: Mapping[str, Sequence[int]]) -> dict[str, float]:
 @asynccontextmanager
 async def _ours(settings: Settings, *, seed: int) -> AsyncIterator[Side]:
     async with AsyncExitStack() as stack:
-        database, desk = await _desk(stack, settings)
+        database, desk = await open_desk(stack, settings)
         dispatcher = await stack.enter_async_context(
             running("farm", "dispatch", environment=environment(settings))
         )
@@ -178,7 +178,7 @@ async def _ours(settings: Settings, *, seed: int) -> AsyncIterator[Side]:
         await _check(database, settings.storage.folder)
 
 
-async def _desk(stack: AsyncExitStack, settings: Settings) -> tuple[Database, FrontDesk]:
+async def open_desk(stack: AsyncExitStack, settings: Settings) -> tuple[Database, FrontDesk]:
     database, bell = Database.connect(settings.database), Bell(settings.redis)
     redis = connect_redis(settings.redis)
     for close in (database.close, bell.close, redis.aclose):

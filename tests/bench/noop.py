@@ -38,7 +38,7 @@ from shared.spec import RenderSpec
 from shared.storage import ObjectStore, open_store
 from shared.weights import WeightedText
 
-PLAIN_QUEUE, OPTIONS = "plain", "PLAIN_ARQ_OPTIONS"
+PLAIN_QUEUE, OPTIONS, SECONDS = "plain", "PLAIN_ARQ_OPTIONS", "NOOP_ENGINE_SECONDS"
 PROMPT = "a red sailboat on the sea at sunset"
 SIDE, IMAGES, SCALE = 8, 4, 8
 
@@ -53,16 +53,20 @@ FINDINGS = [Finding(picture.sha256, "allow", "none", 0.1, "", "noop") for pictur
 
 
 class NoopEngine:
-    """In the place of the GPU process: every job is drawn in no time."""
+    """In the place of the GPU process: every job is drawn in no time, or after `seconds` for all."""
 
     pid = 0
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float = 0.0) -> None:
+        self._seconds = seconds
         self._out: asyncio.Queue[ToParent | None] = asyncio.Queue()
         self._out.put_nowait(Ready("cpu", "noop", ["postcards"]))
 
     async def send(self, message: ToChild) -> None:
         match message:
+            case Render() if self._seconds:
+                later = asyncio.get_running_loop().call_later
+                later(self._seconds, self._out.put_nowait, _rendered(message))
             case Render():
                 self._out.put_nowait(_rendered(message))
             case Inspect():
@@ -93,7 +97,7 @@ def _rendered(render: Render) -> Rendered:
 
 async def _pictor() -> None:
     async def start(_: EngineOptions) -> NoopEngine:
-        return NoopEngine()
+        return NoopEngine(float(os.environ.get(SECONDS, "0")))
 
     await run_worker(Settings(), start=start)
 

@@ -6,35 +6,25 @@ accepts no durable job, keeps no books and knows no fairness. Same Redis, interl
 """
 
 import asyncio
-import os
-import platform
 import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from pathlib import Path
 from random import Random
 from typing import Any
-from uuid import UUID
 
 from arq.connections import ArqRedis
 from arq.worker import Worker, func
-from pydantic import SecretStr
 from redis.asyncio import ConnectionPool
 
-from farm.embedded import EmbeddedServers
-from migrations.run import upgrade
+from farm.ear import Ear, Said, jobs_in
 from shared import jobstore, ledger, workers
-from shared.admission import FrontDesk, Person, Submission
-from shared.bell import ARQ_DEFAULTS, Bell, arq_pool, gpu_queue
-from shared.catalog import read_catalog
-from shared.config import ROOT, DatabaseSettings, RedisSettings, Settings
-from shared.connections import Database, connect_redis
-from shared.events import Events
-from shared.leadership import is_led
-from shared.plans import read_plans
-from shared.safety import PromptScreen, read_blocklist
+from shared.admission import Person, Submission
+from shared.bell import RENDER, arq_pool, gpu_queue
+from shared.config import Settings
+from shared.connections import Database
+from tests.bench.control_plane import open_desk
+from tests.bench.processes import environment, headline, led, running, served
 
 GPU = "bench"
 ADA = Person(discord_id="1", name="Ada", plan="pro")
@@ -44,14 +34,9 @@ Measure = Callable[[], Awaitable[float]]
 
 
 def main(n: int = 100, seed: int = 7) -> dict[str, float]:
-    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
-    print(f"n {n}, seed {seed}, {os.cpu_count()} cores, {platform.machine()}, load {load}")
-    with (
-        tempfile.TemporaryDirectory(prefix="pictor-bench-") as folder,
-        EmbeddedServers(Path(folder)) as servers,
-    ):
-        upgrade(servers.database_url)
-        times = asyncio.run(_measure(servers, n=n, seed=seed))
+    print(headline(n=n, seed=seed))
+    with served() as (_, settings):
+        times = asyncio.run(_measure(settings, n=n, seed=seed))
     return _table(times)
 
 
@@ -69,11 +54,7 @@ def _table(times: dict[str, list[float]]) -> dict[str, float]:
     return figures
 
 
-async def _measure(servers: EmbeddedServers, *, n: int, seed: int) -> dict[str, list[float]]:
-    settings = Settings(
-        database=DatabaseSettings(url=SecretStr(servers.database_url)),
-        redis=RedisSettings(url=SecretStr(servers.redis_url)),
-    )
+async def _measure(settings: Settings, *, n: int, seed: int) -> dict[str, list[float]]:
     async with AsyncExitStack() as stack:
         measures: dict[str, Measure] = {
             "pictor": await stack.enter_async_context(_pictor(settings)),
@@ -122,31 +103,21 @@ async def _plain_arq(settings: Settings, queue: str, **options: Any) -> AsyncIte
 
 @asynccontextmanager
 async def _pictor(settings: Settings) -> AsyncIterator[Measure]:
-    database, bell = Database.connect(settings.database), Bell(settings.redis)
-    redis = connect_redis(settings.redis)
-    book = read_plans(settings.plans_file)
-    desk = FrontDesk(
-        database,
-        bell,
-        Events(redis),
-        book,
-        read_catalog(settings.catalog_file),
-        PromptScreen(read_blocklist(settings.blocklist_file)),
-        draw_seed=lambda: 7,
-    )
     claimed: asyncio.Queue[float] = asyncio.Queue()
+    async with AsyncExitStack() as stack:
+        database, desk = await open_desk(stack, settings)
 
-    async def measure() -> float:
-        began = time.perf_counter()
-        key = f"bench-{began}"
-        await desk.submit(Submission("a red sailboat", ADA, route=None, key=key))
-        return await claimed.get() - began
+        async def measure() -> float:
+            began = time.perf_counter()
+            key = f"bench-{began}"
+            await desk.submit(Submission("a red sailboat", ADA, route=None, key=key))
+            return await claimed.get() - began
 
-    async with _dispatcher(settings, database), _gpu(settings, database, claimed):
+        dispatcher = running("farm", "dispatch", environment=environment(settings))
+        await stack.enter_async_context(dispatcher)
+        await led(database)
+        await stack.enter_async_context(_gpu(settings, database, claimed))
         yield measure
-    await bell.close()
-    await redis.aclose()
-    await database.close()
 
 
 @asynccontextmanager
@@ -155,14 +126,14 @@ async def _gpu(
 ) -> AsyncIterator[None]:
     """A worker's doorbell and claim, without an engine: a claimed job is cancelled and gone."""
 
-    async def render(ctx: dict[Any, Any], *ring: Any) -> None:
-        job_id, attempt = UUID(ring[0]), ring[1]
-        async with database.begin() as session:
-            job = await jobstore.running(session, job_id, attempt=attempt, worker=GPU, lease_s=60.0)
+    async def render(rings: Sequence[Said]) -> None:
+        attempts = jobs_in(rings)
+        async with database.single() as session:
+            jobs = await jobstore.running_all(session, attempts, worker=GPU, lease_s=60.0)
         claimed.put_nowait(time.perf_counter())
-        assert job is not None
+        [job] = jobs
         async with database.begin() as session:
-            await jobstore.cancelled(session, job_id, job.account_id)
+            await jobstore.cancelled(session, job.id, job.account_id)
             await ledger.release(session, job)
 
     async def heartbeat() -> None:
@@ -171,14 +142,9 @@ async def _gpu(
                 await workers.heartbeat(session, GPU, "none", 4, ["postcards"], False)
             await asyncio.sleep(5.0)
 
-    worker = Worker(
-        [func(render, name="render")],
-        queue_name=gpu_queue(GPU),
-        redis_pool=await arq_pool(settings.redis),
-        **ARQ_DEFAULTS,
-    )
+    ear = Ear(await arq_pool(settings.redis), gpu_queue(GPU), {RENDER: render})
     beating = asyncio.create_task(heartbeat())
-    async with _running(worker):
+    async with _running(ear):
         yield
     beating.cancel()
 
@@ -196,35 +162,6 @@ async def _running(worker: Worker) -> AsyncIterator[None]:
             await running
         await asyncio.gather(*worker.tasks.values(), return_exceptions=True)
         await worker.pool.aclose(close_connection_pool=True)
-
-
-@asynccontextmanager
-async def _dispatcher(settings: Settings, database: Database) -> AsyncIterator[None]:
-    """The real process, as `pictor dispatch` starts it."""
-    assert settings.database.url
-    assert settings.redis.url
-    environment = {
-        **os.environ,
-        "PICTOR_DATABASE__URL": settings.database.url.get_secret_value(),
-        "PICTOR_REDIS__URL": settings.redis.url.get_secret_value(),
-        "PICTOR_LOG_LEVEL": "WARNING",
-    }
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "farm", "dispatch", cwd=ROOT, env=environment
-    )
-    try:
-        async with asyncio.timeout(30.0):
-            while not await _leads(database):
-                await asyncio.sleep(0.1)
-        yield
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-async def _leads(database: Database) -> bool:
-    async with database.read() as session:
-        return await is_led(session)
 
 
 if __name__ == "__main__":
