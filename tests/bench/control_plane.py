@@ -45,7 +45,7 @@ WORKERS, SLOTS = ("w1", "w2"), 32
 PEOPLE, CLIENTS = 100, 16
 FILES = noop.IMAGES + 1
 LOOK_S, WITHIN_S = 0.02, 300.0
-WARM_UP = 20
+WARM_UP = PEOPLE  # so that everybody is known
 # Options of arq.Worker. The tuned one has the best of PERFORMANCE's table: many at once, polled often.
 PLAIN: dict[str, dict[str, Any]] = {
     "plain arq, defaults": {},

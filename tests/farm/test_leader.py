@@ -110,6 +110,24 @@ async def test_a_rung_job_is_dispatched_and_its_worker_rung(
     assert await bell.depth(gpu_queue("gpu")) == 1
 
 
+async def test_what_waits_or_was_sent_is_known_until_it_ends(
+    database: Database, leader: Leader
+) -> None:
+    """So that the bell of a job which an event has told of costs no second look."""
+    job = await a_job(database, await an_account(database))
+    assert not leader.knows(job.id)
+    await leader.step()
+    assert leader.knows(job.id)
+    await a_worker(database)
+    leader.rescan()
+    await leader.step()
+    assert (await see(database, job.id)).state is JobState.DISPATCHED
+    assert leader.knows(job.id)
+    await ended(database, leader, await see(database, job.id))
+    await leader.step()
+    assert not leader.knows(job.id)
+
+
 async def test_a_lost_ring_is_found_by_the_scan(database: Database, leader: Leader) -> None:
     await leader.step()
     await a_worker(database)

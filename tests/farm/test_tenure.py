@@ -135,6 +135,20 @@ async def test_a_stale_ring_is_somebody_elses(stage: Stage, attempt: int) -> Non
     assert (await stage.row(job)).state is JobState.DISPATCHED
 
 
+async def test_many_rings_are_one_claim_and_what_was_lost_stops_no_other(stage: Stage) -> None:
+    jobs = [await stage.workshop.dispatched() for _ in range(3)]
+    gone, others = await stage.workshop.dispatched(), await stage.workshop.dispatched(worker="w2")
+    async with stage.workshop.database.begin() as session:
+        await jobstore.cancelled(session, gone.id, gone.account_id)
+    await stage.tenure.take({job.id: 1 for job in (gone, *jobs, others)})
+    assert [(await stage.row(job)).state for job in jobs] == [JobState.RUNNING] * 3
+    assert (await stage.row(others)).state is JobState.DISPATCHED
+    await until(lambda: len(stage.engine.sent) == 3)
+    assert {one.job_id for one in stage.engine.sent if isinstance(one, Render)} == {
+        str(job.id) for job in jobs
+    }
+
+
 async def test_nothing_is_claimed_without_a_child(stage: Stage) -> None:
     job = await stage.workshop.dispatched()
     stage.child.ready = None
