@@ -28,7 +28,20 @@ from shared.leadership import Leadership, is_led
 from shared.outlooks import Outlooks
 from shared.plans import Speed
 from shared.storage import open_store
-from tests.farm.rows import a_job, a_worker, an_account, end, execute, see, the_book, the_catalog
+from tests.conftest import TestServers
+from tests.farm.rows import (
+    a_job,
+    a_worker,
+    an_account,
+    claim,
+    dispatch,
+    end,
+    execute,
+    see,
+    the_book,
+    the_catalog,
+)
+from tests.freezing import frozen
 
 SWEEPS = (
     "rescue_lost",
@@ -371,6 +384,31 @@ def _is_lean(pid: int) -> None:
     (resident,) = [line for line in status.read_text().splitlines() if line.startswith("VmRSS")]
     assert int(resident.split()[1]) < 150 * 1024, resident
     assert "torch" not in Path(f"/proc/{pid}/maps").read_text()
+
+
+# --- Postgres may go --------------------------------------------------------------------------
+
+
+async def test_right_after_an_outage_nobody_is_judged(
+    servers: TestServers, settings: Settings, database: Database
+) -> None:
+    """A lease that nobody could renew says nothing, for as long as the living need to say so."""
+    grace_s = 6.0
+    quick = settings.database.model_copy(update={"statement_timeout_ms": 500})
+    farm = settings.farm.model_copy(update={"outage_grace_s": grace_s})
+    settings = settings.model_copy(update={"farm": farm, "database": quick})
+    own = Database.connect(quick)
+    job = await a_job(database, await an_account(database))
+    async with dispatching(settings, own):
+        sent = await dispatch(database, job, "dead")
+        await claim(database, sent, lease_s=3.0)
+        with frozen(servers.servers.postgres.pid):
+            await asyncio.sleep(5.0)
+        thawed = time.monotonic()
+        await until(lambda: in_state(database, job, JobState.WAITING), within_s=15.0)
+        assert time.monotonic() - thawed > grace_s - 1.0
+    await own.close()
+    assert (await see(database, job.id)).crashes == 1
 
 
 # --- what Prometheus is told ------------------------------------------------------------------
