@@ -48,10 +48,11 @@ def test_few_accounts_ask_often_and_many_rarely() -> None:
 def test_a_stream_keeps_its_window_and_another_one_does_not_move_it() -> None:
     alone = arrivals([a_stream(start_s=60, end_s=120)], models=MODELS, until=600, seed=1)
     beside = arrivals(
-        [a_stream(start_s=60, end_s=120), a_stream(people="others")],
+        [a_stream(start_s=60, end_s=120), a_stream(start_s=60, people="others")],
         models=MODELS,
         until=600,
         seed=1,
     )
     assert all(60 <= one.at < 120 for one in alone)
     assert set(alone) < set(beside)
+    assert len({one.job_id for one in beside}) == len(beside), "no stream repeats another one"

@@ -69,7 +69,7 @@ def keeps(waits: Mapping[str, float]) -> bool:
 
 
 def test_the_count_found_keeps_the_promise_and_one_less_does_not() -> None:
-    found = answered(600)
+    found = answered(400)
     assert found.gpus > 1
     assert keeps(found.found)
     assert not keeps(found.one_less)
@@ -79,14 +79,14 @@ def test_the_count_found_keeps_the_promise_and_one_less_does_not() -> None:
 
 
 def test_more_images_never_need_fewer_gpus() -> None:
-    counts = [answered(images).gpus for images in (60, 300, 600, 1200)]
+    counts = [answered(images).gpus for images in (60, 400, 800)]
     assert counts == sorted(counts)
     assert counts[0] < counts[-1]
 
 
 def test_twice_as_fast_a_gpu_needs_about_half_as_many() -> None:
-    twice = answer(a_question(1200, gpu=Gpu(speed=2.0)), BOOK)
-    assert abs(twice.gpus - answered(600).gpus) <= 1
+    twice = answer(a_question(800, gpu=Gpu(speed=2.0)), BOOK)
+    assert abs(twice.gpus - answered(400).gpus) <= 1
 
 
 def test_loads_bind_where_memory_holds_one_checkpoint_of_many() -> None:
@@ -100,8 +100,8 @@ def test_loads_bind_where_memory_holds_one_checkpoint_of_many() -> None:
 
 
 def test_a_price_becomes_the_price_of_an_image() -> None:
-    found = answer(a_question(600, gpu_hour_price=3.0, slos={"relax": 5.0}), BOOK)
-    by_hand = found.gpus * 3.0 / 60 / 600
+    found = answer(a_question(400, gpu_hour_price=3.0, slos={"relax": 5.0}), BOOK)
+    by_hand = found.gpus * 3.0 / 60 / 400
     assert found.cost_per_image == pytest.approx(by_hand, rel=0.1)
 
 
