@@ -257,7 +257,7 @@ class Engine:
         self.running[job.id] = job
         self.order.changed = True
         self.pool.trim(self.in_use())
-        if job.resumed_from:
+        if job.done:
             self.send(job.progress())
 
     def drop(self, job_id: str, *, forget: bool) -> None:

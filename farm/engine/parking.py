@@ -161,7 +161,7 @@ class Parking:
         before = self._recalled.pop(job.id, None)
         if before is None or before.render is not job.render:
             return job
-        before.trajectories = job.trajectories
+        before.trajectories, before.paused = job.trajectories, False
         before.ran_at = job.ran_at
         return before
 

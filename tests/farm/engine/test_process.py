@@ -25,6 +25,7 @@ from farm.engine.messages import (
     Inspect,
     Inspected,
     Loading,
+    Paused,
     Ready,
     Render,
     Rendered,
@@ -168,6 +169,35 @@ async def test_killed_at_a_random_step_the_next_one_draws_the_same_pixels(
     second.client.process.send_signal(signal.SIGTERM)  # a deploy is a drain
     await second.until(GivenBack, "later")
     assert await second.client.wait() == 0
+
+
+async def test_a_job_that_gave_way_is_drained_and_goes_on_elsewhere(
+    tmp_path: Path, start: Start, desk: Desk
+) -> None:
+    """Room for one picture: turbo has it at the next step, and keeps it until the deploy."""
+    expected = desk.render(SPEC).pictures
+    child = Child(await EngineClient.start(replace(options(tmp_path), rows=2)))
+    try:
+        await child.render("relaxed", rank=2, snapshot_every=0)
+        await child.until(Stepped, "relaxed")
+        long = recipe(steps=900, images=1, sampler="ddim")
+        await child.render("turbo", spec=long.as_dict(), rank=0)
+        await child.until(Stepped, "turbo")
+        paused = await child.until(Paused, "relaxed")
+        assert (paused.steps, paused.faster) == (40, True)
+        child.client.process.send_signal(signal.SIGTERM)
+        back = await child.until(GivenBack, "relaxed")
+        await child.until(GivenBack, "turbo")
+        assert await child.client.wait() == 0
+    finally:
+        child.client.kill()
+        await child.client.close()
+
+    elsewhere = await start()
+    await elsewhere.render("relaxed", attempt=2)
+    rendered = await elsewhere.until(Rendered)
+    assert rendered.resumed_from == back.step > 0
+    assert rendered.pictures == expected
 
 
 # Loads, decoding and filters that never end, each for the job that asks for it, deep inside torch.
