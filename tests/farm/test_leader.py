@@ -312,6 +312,30 @@ async def test_an_unclaimed_job_is_rung_again(
     assert rings == [f"render:{unheard.id}:1".encode()]
 
 
+async def test_rings_that_nobody_heard_are_counted(
+    database: Database, bell: Bell, redis: "Redis"
+) -> None:
+    counted: list[int] = []
+    herald = Herald(bell, Events(redis), Outlooks(redis))
+    leader = Leader(
+        database,
+        bell,
+        herald,
+        book=the_book(),
+        catalog=the_catalog(),
+        farm=FarmSettings(),
+        ringing_again=counted.append,
+    )
+    await a_worker(database)
+    await a_job(database, await an_account(database))
+    await leader.step()
+    await execute(database, "update jobs set dispatched_at = dispatched_at - interval '3 s'")
+    leader.rescan()
+    await leader.step()
+    await leader.close()
+    assert counted == [0, 1]
+
+
 # --- what people are told ---------------------------------------------------------------------
 
 

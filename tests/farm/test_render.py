@@ -33,7 +33,7 @@ from farm.engine.messages import (
     ToParent,
 )
 from farm.render import Walk
-from shared import assets, jobstore, ledger, tables
+from shared import assets, history, jobstore, ledger, tables
 from shared.config import Settings
 from shared.connections import Database
 from shared.errors import Fault
@@ -545,6 +545,9 @@ async def test_a_fault_that_may_pass_gives_the_lease_up_at_once(stage: Stage) ->
     assert job.state is JobState.RUNNING
     (rescued,) = await stage.workshop.rescue()
     assert (rescued.id, rescued.state, rescued.crashes) == (job.id, JobState.WAITING, 1)
+    async with stage.workshop.database.read() as session:
+        (said,) = await history.errors(session, job.id)
+    assert (said["worker"], said["attempt"], said["code"]) == (job.worker, 1, "out_of_memory")
 
 
 async def test_a_fault_that_will_not_pass_fails_the_job_and_refunds_it(stage: Stage) -> None:
