@@ -163,16 +163,12 @@ def _sides(kind: str, account_id: UUID) -> tuple[str, str]:
     return sides[kind]
 
 
-async def _move(session: Session, account_id: UUID, *, available: int, held: int) -> bool:
-    """False, and nothing moved, when less than that is available."""
-    left = balances.c.available_ms + available
-    statement = (
+async def _move(session: Session, account_id: UUID, *, available: int, held: int) -> None:
+    await session.execute(
         update(balances)
-        .where(balances.c.account_id == account_id, left >= 0)
-        .values(available_ms=left, held_ms=balances.c.held_ms + held)
-        .returning(balances.c.account_id)
+        .where(balances.c.account_id == account_id)
+        .values(available_ms=balances.c.available_ms + available, held_ms=balances.c.held_ms + held)
     )
-    return (await session.execute(statement)).one_or_none() is not None
 
 
 async def _exists(session: Session, job_id: UUID, kind: str) -> bool:

@@ -62,7 +62,11 @@ class _Kills:
         """Of each job that ran on a killed worker, how long it was without one."""
         async with AsyncExitStack() as stack:
             database, desk = await open_desk(stack, self._settings)
-            dispatcher = await start("farm", "dispatch", environment=environment(self._settings))
+            dispatcher = await start(
+                "farm",
+                "dispatch",
+                environment=environment(self._settings, PICTOR_LOG_LEVEL="ERROR"),
+            )
             stack.push_async_callback(stop, dispatcher)
             stack.push_async_callback(self._end)
             for name in WORKERS:
