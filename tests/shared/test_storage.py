@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -239,3 +241,24 @@ def test_settings_choose_the_store(tmp_path: Path) -> None:
     assert isinstance(local, LocalStore)
     assert local.path(KEY) == tmp_path / KEY
     assert isinstance(open_store(s3_settings("http://127.0.0.1:9", "x")), S3Store)
+
+
+async def test_a_store_that_never_answers_is_down_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.storage.READ_TIMEOUT_S", 1)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:  # takes connections and says nothing
+        store = S3Store(s3_settings(f"http://127.0.0.1:{deaf.getsockname()[1]}", "pictor"))
+        began = time.monotonic()
+        with pytest.raises(Fault, match="cannot be reached"):
+            await store.get(KEY)
+    assert time.monotonic() - began < 1.9, "it is asked once: whoever needs it asks again"
+
+
+async def test_a_disk_that_hangs_is_down_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.storage.CALL_WITHIN_S", 0.2)
+    monkeypatch.setattr("shared.storage.os.fsync", lambda _: time.sleep(1.0))
+    began = time.monotonic()
+    with pytest.raises(Fault, match="cannot be reached"):
+        await LocalStore(tmp_path, "http://x").put(KEY, b"x", mime="image/png")
+    assert time.monotonic() - began < 0.9
