@@ -4,6 +4,7 @@ The product has no code for any of this. What is wrapped is named here once, by 
 """
 
 import errno
+import json
 import random
 from collections.abc import Awaitable, Callable
 from functools import wraps
@@ -30,6 +31,24 @@ def worker(points: Points) -> None:
     _after(endings, "_persistently", points, "after_commit")
     _silence(Tenure, "beat", points)
     _spoil(points)
+
+
+def painter(folder: Path) -> None:
+    """Every step that the engine told of, as a line in its job's file: {attempt, step, from}."""
+    from farm.engine.messages import Stepped
+    from farm.render import Walk
+
+    def around(real: Function) -> Function:
+        async def wrapped(walk: Any, message: Any) -> Any:
+            if isinstance(message, Stepped):
+                told = {"attempt": walk.job.attempt, "step": message.step}
+                with (folder / f"{message.job_id}.steps").open("a") as lines:
+                    lines.write(json.dumps(told | {"from": message.resumed_from}) + "\n")
+            return await real(walk, message)
+
+        return wrapped
+
+    _wrap(Walk, "_heed", around)
 
 
 def dispatcher(points: Points) -> None:
