@@ -26,6 +26,7 @@ def main() -> int:
     options = _options()
     order = Order(options.jobs, options.faults, options.seed, options.visitors)
     parent = MEMORY if MEMORY.is_dir() else None  # thousands of files that nobody wants afterwards
+    print(f"seed {order.seed}: {order.jobs} jobs, {order.faults} faults ...", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="pictor-c", dir=parent))
     passed = False
     try:
@@ -44,7 +45,7 @@ def report(outcome: Outcome) -> bool:
     jobs, load = len(evidence.jobs), os.getloadavg()[0]
     states = Counter(row["state"] for row in evidence.jobs.values())
     print(
-        f"seed {order.seed}: {jobs} jobs ({order.visitors} by the bot), {outcome.struck} of"
+        f"{jobs} jobs ({order.visitors} by the bot), {outcome.struck} of"
         f" {order.faults} faults, {outcome.seconds:.0f} s, load {load:.1f}"
     )
     print("ends:   " + ", ".join(f"{state} {count}" for state, count in sorted(states.items())))

@@ -15,7 +15,7 @@ from tests.chaos.points import CUT_COMMIT, CUT_REDIS, FROZEN_LINE, NO_HEARTBEAT,
 from tests.chaos.town import LEASE_S, Town
 
 PASSES, BOT_PASSES = 6, 2  # at most, until an ordered place strikes
-WAIT_S = 15.0  # for somebody to come by there, or for a process to be up again
+WAIT_S = 30.0  # for somebody to come by there, or for a process to be up again
 FROZEN_S = 4.5  # a frozen leader: Postgres itself puts it out after 3 s
 EXIT_S = 25.0
 LOOK_S = 0.02

@@ -36,7 +36,7 @@ EVERY, LANES, IMAGES = 6, 2, 2
 PAINTERS = ("p1", "p2")
 SAMPLERS = ("dpm++2m-karras", "euler-a", "ddim", "heun", "unipc", "lcm", "euler")
 PROMPTS = ("a red sailboat on the sea at sunset", "a blue house in the snow at night with stars")
-ENDS_WITHIN_S, LOOK_S = 180.0, 0.005
+ENDS_WITHIN_S, LOOK_S = 600.0, 0.005
 TERMINAL = ("succeeded", "failed", "blocked", "cancelled")
 # The stub's catalog and pace do not fit a model.
 REAL = {
