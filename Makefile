@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-slow chaos-quick chaos check bench mutation format train-postcards clean
+.PHONY: help setup demo test test-slow chaos-quick chaos proof check bench mutation format train-postcards clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -38,6 +38,9 @@ chaos-quick: setup  ## two thousand jobs under forty faults (tests.chaos, docs/c
 chaos: setup  ## ten thousand jobs under two hundred faults, and two hundred kills of the trained model
 	$(BIN)/python -m tests.chaos --jobs 10000 --faults 200 --visitors 200
 	$(BIN)/python -m tests.chaos.resume --kills 200
+
+proof: setup  ## one promise after the other, at full n, with what was measured (docs/proof.md)
+	$(BIN)/pytest -m 'slow or not slow' -rP --show-capture=stdout tests/proof tests/farm/test_objects.py tests/farm/engine/test_offline.py tests/shared/test_spending.py tests/shared/test_same_key.py tests/shared/test_lives.py
 
 test-slow: setup  ## the long ones
 	$(BIN)/pytest -m slow

@@ -6,6 +6,7 @@ Words in the prompt tell it what to do: a `kraken` kills this process in the mid
 """
 
 import argparse
+import contextlib
 import ctypes
 import hashlib
 import json
@@ -106,7 +107,8 @@ class Stub:
         if sketch.done:
             self._finish(sketch, send)
         elif sketch.step % sketch.every == 0:
-            self.album.save(sketch)
+            with contextlib.suppress(OSError):  # on a full disk it goes on, as the engine does
+                self.album.save(sketch)
             self.points.passed("after_snapshot", victim=os.getppid())
 
     def _meet_trouble(self, sketch: Sketch) -> None:

@@ -225,6 +225,11 @@ class Farm:
             assert time.monotonic() < late, self.logs()
             await asyncio.sleep(0.05)
 
+    async def pause(self, seconds: float) -> None:
+        """Nobody may end meanwhile."""
+        await asyncio.sleep(seconds)
+        assert self.ended_by_itself() == {}, self.logs()
+
     async def wrongs(self) -> list[str]:
         async with self.database.read() as session:
             return await wrongs(session)
