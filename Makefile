@@ -3,6 +3,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3; do $$p -c 'import sys;
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PROOFS := tests/proof $(addprefix tests/,farm/test_objects.py farm/engine/test_offline.py $(addprefix shared/,test_lives.py test_same_key.py test_spending.py))
 
 .PHONY: help setup demo test test-slow chaos-quick chaos proof check bench mutation format train-postcards clean
 .DEFAULT_GOAL := help
@@ -40,7 +41,7 @@ chaos: setup  ## ten thousand jobs under two hundred faults, and two hundred kil
 	$(BIN)/python -m tests.chaos.resume --kills 200
 
 proof: setup  ## one promise after the other, at full n, with what was measured (docs/proof.md)
-	$(BIN)/pytest -m 'slow or not slow' -rP --show-capture=stdout tests/proof tests/farm/test_objects.py tests/farm/engine/test_offline.py tests/shared/test_spending.py tests/shared/test_same_key.py tests/shared/test_lives.py
+	$(BIN)/pytest -m 'slow or not slow' -rP --show-capture=stdout $(PROOFS)
 
 test-slow: setup  ## the long ones
 	$(BIN)/pytest -m slow
