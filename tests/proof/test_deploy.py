@@ -53,7 +53,7 @@ class Steps:
 
 
 @pytest.mark.timeout(1500)
-@pytest.mark.parametrize("deploys", [3, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("deploys", [2, pytest.param(100, marks=pytest.mark.slow)])
 async def test_rolling_deploys_cost_nobody_anything(farm: Farm, deploys: int) -> None:
     seed = random.randrange(2**32)
     dice, exits = random.Random(seed), []

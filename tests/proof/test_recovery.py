@@ -26,7 +26,7 @@ from transitions where job_id = any(:ids) and target = 'dispatched'
 
 
 @pytest.mark.timeout(1500)
-@pytest.mark.parametrize("kills", [2, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [1, pytest.param(100, marks=pytest.mark.slow)])
 async def test_a_killed_worker_s_jobs_are_claimed_again(farm: Farm, kills: int) -> None:
     seed = random.randrange(2**32)
     dice, found = random.Random(seed), []
@@ -55,7 +55,7 @@ async def test_a_killed_worker_s_jobs_are_claimed_again(farm: Farm, kills: int) 
 
 
 @pytest.mark.timeout(1500)
-@pytest.mark.parametrize("kills", [2, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [1, pytest.param(50, marks=pytest.mark.slow)])
 async def test_a_stand_by_leads_within_three_seconds(farm: Farm, kills: int) -> None:
     found: list[float] = []
     await farm.worker("w1", step_ms=1, more={"PICTOR_WORKER__SLOTS": "6"})

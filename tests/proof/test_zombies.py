@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -69,26 +69,29 @@ async def database_frozen(_: Farm, line: Line, seconds: float) -> None:
     line.mend()
 
 
+# The first ones leave the least to chance: a zombie that draws on, one that wakes up, one cut off.
 WAYS: tuple[Way, ...] = (
     heartbeat_blocked,
     stopped,
-    event_loop_blocked,
     database_cut,
+    event_loop_blocked,
     database_frozen,
 )
 
 
 @pytest.mark.timeout(1500)
-@pytest.mark.parametrize("zombies", [5, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("zombies", "ways"), [(3, WAYS[:3]), pytest.param(200, WAYS, marks=pytest.mark.slow)]
+)
 async def test_zombies_commit_nothing_and_leave_nothing(
-    farm: Farm, tmp_path: Path, zombies: int
+    farm: Farm, tmp_path: Path, zombies: int, ways: Sequence[Way]
 ) -> None:
     seed = random.randrange(2**32)
     dice, found = random.Random(seed), 0
     async with a_haunted_farm(farm, tmp_path) as line, ends_told(farm) as told:
         account, jobs, turn = await farm.account(), [], 0
-        while found < zombies or turn < len(WAYS):
-            way, turn = WAYS[turn % len(WAYS)], turn + 1
+        while found < zombies or turn < len(ways):
+            way, turn = ways[turn % len(ways)], turn + 1
             jobs += (more := await farm.submit(account, 2 * AT_ONCE, steps=STEPS))
             await farm.running_at(ZOMBIE, AT_ONCE // 2)
             await asyncio.sleep(dice.uniform(0, 0.8))

@@ -140,4 +140,4 @@ ALL: tuple[Trouble, ...] = (
     store_slow,
     discord_down,
 )
-TELLING = (redis_down, redis_full, postgres_stopped, postgres_without_connections, store_down)
+TELLING = (redis_down, postgres_stopped, postgres_without_connections, store_down)
