@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 import json
-import os
-import re
 import signal
 import sys
 import time
@@ -26,6 +24,7 @@ from shared.jobs import JobKind
 from shared.plans import Speed, read_plans
 from shared.weights import WeightedText
 from tests.chaos.points import Points
+from tests.proof.scale import as_drawn, told, without_caps
 from tests.shared.books import wrongs
 from tests.shared.rows import SPEC
 
@@ -66,7 +65,7 @@ class Farm:
         self.book = read_plans(plans)
         self.catalog = self.folder / "catalog.toml"
         self.catalog.write_text(as_drawn((SHARED / "catalog.toml").read_text()))
-        self.environment = _told(self.settings, self.folder, self.lease_s) | self.environment
+        self.environment = told(self.settings, self.folder, self.lease_s) | self.environment
 
     # --- processes -----------------------------------------------------------------------
 
@@ -86,10 +85,10 @@ class Farm:
         await self._start(name, "worker", *clock, "--step-ms", str(step_ms), more=more)
 
     async def _start(
-        self, name: str, role: str, *told: str, more: Mapping[str, str] | None = None
+        self, name: str, role: str, *how: str, more: Mapping[str, str] | None = None
     ) -> None:
         ours = ("--name", name, "--orders", str(self.orders))
-        await self.run(name, "tests.proof.launch", role, *told, *ours, more=more)
+        await self.run(name, "tests.proof.launch", role, *how, *ours, more=more)
 
     async def run(self, name: str, *command: str, more: Mapping[str, str] | None = None) -> None:
         with self._log(name).open("ab") as log:
@@ -250,37 +249,3 @@ class Farm:
 
     async def named(self) -> set[str]:
         return {row.key for row in await self.rows("select key from assets")}
-
-
-def without_caps(plans: str) -> str:
-    """The shipped plans, but one account may run and wait as much as a test likes."""
-    for cap in ("max_running", "max_waiting"):
-        plans = re.sub(rf"^{cap} = \d+", f"{cap} = 100000", plans, flags=re.MULTILINE)
-    return plans
-
-
-def as_drawn(catalog: str) -> str:
-    """The shipped catalog, but pictures are delivered as small as they are drawn: encoding takes longest."""
-    return re.sub(r"^scale = \d+", "scale = 1", catalog, flags=re.MULTILINE)
-
-
-def _told(settings: Settings, folder: Path, lease_s: float) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PICTOR_")}
-    assert settings.database.url is not None
-    assert settings.redis.url is not None
-    return kept | {
-        "PICTOR_DATABASE__URL": settings.database.url.get_secret_value(),
-        "PICTOR_REDIS__URL": settings.redis.url.get_secret_value(),
-        "PICTOR_STORAGE__FOLDER": str(settings.storage.folder),
-        "PICTOR_PLANS_FILE": str(folder / "plans.toml"),
-        "PICTOR_CATALOG_FILE": str(folder / "catalog.toml"),
-        "PICTOR_WORKER__SNAPSHOTS": str(settings.worker.snapshots),
-        "PICTOR_WORKER__SNAPSHOT_EVERY": "4",
-        "PICTOR_WORKER__PREVIEW_EVERY": "0",
-        "PICTOR_WORKER__LEASE_S": str(lease_s),
-        "PICTOR_WORKER__HEARTBEAT_S": str(lease_s / 5),
-        "PICTOR_FARM__WORKER_SILENT_S": str(lease_s),
-        "PICTOR_FARM__PURGE_EVERY_S": "1",
-        "PICTOR_FARM__PURGE_GRACE_S": "0",
-        "PICTOR_LOG_LEVEL": "WARNING",
-    }
