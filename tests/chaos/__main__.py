@@ -5,12 +5,14 @@ The exit code says whether every one was kept. The same seed gives the same wish
 
 import argparse
 import asyncio
+import csv
 import os
 import secrets
 import shutil
 import sys
 import tempfile
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.chaos.checker import judge
@@ -32,6 +34,8 @@ def main() -> int:
     try:
         outcome = asyncio.run(run(order, folder))
         passed = report(outcome)
+        if options.csv:
+            append(options.csv, outcome)
     finally:
         if passed or not options.keep:
             shutil.rmtree(folder, ignore_errors=True)
@@ -70,6 +74,29 @@ def report(outcome: Outcome) -> bool:
     return kept
 
 
+def append(target: Path, outcome: Outcome) -> None:
+    """One line a run; `broken` counts what the judge found."""
+    row = {
+        "day": datetime.now(UTC).date().isoformat(),
+        "seed": outcome.order.seed,
+        "jobs": len(outcome.evidence.jobs),
+        "by_bot": outcome.order.visitors,
+        "faults": outcome.order.faults,
+        "struck": outcome.struck,
+        "seconds": round(outcome.seconds),
+        "processor_s": outcome.effort.total(),
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 1),
+        "broken": sum(map(len, judge(outcome.evidence).values())),
+    }
+    is_new = not target.exists()
+    with target.open("a", newline="") as lines:
+        writer = csv.DictWriter(lines, row)
+        if is_new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
 def _kinds(outcome: Outcome) -> list[tuple[str, int]]:
     done = Counter(blow["kind"] for blow in outcome.evidence.blows if blow["done"])
     missed = Counter(blow["kind"] for blow in outcome.evidence.blows if not blow["done"])
@@ -82,6 +109,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--faults", type=int, default=40)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**31))
     parser.add_argument("--visitors", type=int, default=60, help="jobs that come through the bot")
+    parser.add_argument("--csv", type=Path, help="a line for this run is added to it")
     parser.add_argument("--keep", action="store_true", help="keep data and logs of a failed run")
     return parser.parse_args()
 
