@@ -95,7 +95,11 @@ class Hand:
         passes = BOT_PASSES if blow.target == "bot" else PASSES
         for one in points:
             one.strike(place, at=1 + int(blow.size * passes))
-        done = await _soon(lambda: any(one.struck(place) for one in points))
+        parts = [self._town.parts[name] for name in names]
+        await _soon(
+            lambda: any(one.struck(place) for one in points) or all(part.over for part in parts)
+        )
+        done = any(one.struck(place) for one in points)
         for one in points:
             one.forgive(place)
         return {"done": done}

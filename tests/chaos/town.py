@@ -55,6 +55,10 @@ class Part:
         alive = self.process is not None and self.process.returncode is None
         return self.process.pid if alive and self.process else None
 
+    @property
+    def over(self) -> bool:
+        return self.once and self.keeper is not None and self.keeper.done()
+
     def send(self, number: int) -> bool:
         if self.pid is None:
             return False
