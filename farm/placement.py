@@ -12,7 +12,6 @@ from shared.plans import Speed
 
 # The fastest first: who may push whom aside.
 RANK: dict[Speed, int] = {speed: place for place, speed in enumerate(Speed)}
-MOST_JOBS = 2  # times its slots; what is parked keeps its latents on the device
 
 
 class Kind(NamedTuple):
@@ -50,11 +49,12 @@ class Worker:
         return 0 if self.draining or self.alone else max(self.slots - self.jobs, 0)
 
     def room(self, speed: Speed) -> int:
-        """Jobs of this speed that it takes, slower ones pushed aside."""
+        """Jobs of this speed that it takes, slower ones pushed aside: each speed has all the slots that
+        no faster one has, so there are never more jobs than slots for each of the speeds."""
         if self.draining or self.alone:
             return 0
         before = sum(count for other, count in self.busy.items() if RANK[other] <= RANK[speed])
-        return max(min(self.slots - before, MOST_JOBS * self.slots - self.jobs), 0)
+        return max(self.slots - before, 0)
 
     def holds(self, kind: Kind) -> bool:
         """Whether its memory is large enough, were everything else out of it."""

@@ -6,6 +6,7 @@ flow (one account) hold a place in virtual time; the least start is served, and 
 a rest starts at the present, so nobody saves up turns and nobody pays for a rest.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -13,7 +14,7 @@ from heapq import heappop, heappush
 from itertools import count
 from uuid import UUID
 
-from farm.lanes import STALENESS_MS_PER_S, Account, Flow, Lane
+from farm.lanes import STALENESS_MS_PER_S, Account, Flow, Lane, Share
 from farm.placement import Kind, Seats
 from farm.placement import Worker as Worker
 from farm.turns import Pick as Pick
@@ -160,8 +161,17 @@ class Scheduler:
         return sorted(ready, key=lambda lane: lane.start)
 
     def _choose(self, lane: Lane, seats: Seats, now: float, *, push: bool) -> Flow | None:
+        able = [kind for kind in lane.kinds() if seats.takers(kind, push=push)]
+        for share in lane.shares():
+            kinds = [kind for kind in able if lane.share_of(kind) is share]
+            if kinds:
+                return self._first_or_warm(lane, kinds, seats, now=now, push=push)
+        return None
+
+    def _first_or_warm(
+        self, lane: Lane, kinds: list[Kind], seats: Seats, *, now: float, push: bool
+    ) -> Flow | None:
         """The next flow, or the first behind it whose checkpoint is warm where there is room."""
-        kinds = [kind for kind in lane.kinds() if seats.takers(kind, push=push)]
         head: Flow | None = None
         with closing(lane.in_order(kinds)) as flows:
             for _, flow in zip(range(LOOK_AHEAD + 1), flows, strict=False):
@@ -207,10 +217,27 @@ class Scheduler:
 
     def _places(self, lane: Lane) -> Iterator[tuple[float, int, UUID]]:
         start, weight = max(lane.start, self._virtual), self._weight(lane)
-        inside = [place for flow in lane.flows.values() for place in self._turns(lane, flow)]
-        for number, (_, _, job_id) in enumerate(sorted(inside)):
+        flows = lane.flows.values()
+        inside = sorted(place for flow in flows for place in self._turns(lane, flow))
+        for number, job_id in enumerate(self._shared(lane, [job_id for *_, job_id in inside])):
             yield start, number, job_id
             start += max(self.waiting[job_id].cost_ms, 1) / weight
+
+    def _shared(self, lane: Lane, line: list[UUID]) -> Iterator[UUID]:
+        """Those of this speed and those who moved up, by their parts of the lane."""
+        own, guests = lane.own.copy(), lane.guests.copy()
+        queues: dict[Share, deque[UUID]] = {own: deque(), guests: deque()}
+        for job_id in line:
+            native = self.waiting[job_id].lane is lane.speed
+            queues[own if native else guests].append(job_id)
+        while any(queues.values()):
+            now = max(own.start, guests.start)
+            share = min(
+                (one for one in queues if queues[one]), key=lambda one: max(now, one.finish)
+            )
+            job_id = queues[share].popleft()
+            share.served(max(self.waiting[job_id].cost_ms, 1), now=now)
+            yield job_id
 
     def _turns(self, lane: Lane, flow: Flow) -> Iterator[tuple[float, int, UUID]]:
         start = flow.start if flow.ticket is not None else max(lane.virtual, flow.finish)

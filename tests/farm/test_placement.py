@@ -77,14 +77,15 @@ def test_nobody_pushes_their_own_kind_aside(speed: Speed) -> None:
     assert names(seats, kind(speed), push=True) == set()
 
 
-def test_no_more_are_pushed_aside_than_the_slots_hold_twice() -> None:
+def test_each_speed_pushes_as_many_aside_as_there_are_slots() -> None:
+    """Also those who pushed others aside themselves: turbo never waits for a job of another speed."""
     worker = a_worker(slots=2, busy={Speed.RELAX: 2})
-    for _ in range(2):
-        assert Seats([worker], reserved=NOTHING).takers(kind(Speed.TURBO), push=True)
-        worker = worker.with_job(kind(Speed.TURBO))
-    assert not Seats([worker], reserved=NOTHING).takers(kind(Speed.TURBO), push=True)
-    fuller = a_worker(slots=2, busy={Speed.RELAX: 2, Speed.FAST: 2})
-    assert not Seats([fuller], reserved=NOTHING).takers(kind(Speed.TURBO), push=True)
+    for speed in (Speed.FAST, Speed.FAST, Speed.TURBO, Speed.TURBO):
+        assert Seats([worker], reserved=NOTHING).takers(kind(speed), push=True)
+        worker = worker.with_job(kind(speed))
+    for speed in Speed:
+        assert not Seats([worker], reserved=NOTHING).takers(kind(speed), push=True)
+    assert worker.jobs == len(Speed) * worker.slots
 
 
 def test_a_free_slot_is_better_than_a_push() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from farm.lanes import STALENESS_MS_PER_S
+from farm.lanes import GUESTS_SHARE, STALENESS_MS_PER_S
 from farm.scheduler import PROMOTIONS, Running, Scheduler, Waiting
 from shared.plans import Speed
 from tests.farm.line import RULES, WEIGHTS, a_job, drained, popped, someone
@@ -324,6 +324,23 @@ def test_past_its_lanes_limit_a_job_moves_up(lane: Speed) -> None:
         aged = a_job(account=1, lane=lane)
         scheduler.push(aged)
         assert (popped(scheduler, now) == aged) is expected
+
+
+def test_those_who_moved_up_do_not_crowd_out_those_who_paid_for_the_lane() -> None:
+    """An overload of fast jobs past their limit gets a tenth of turbo's turns, and all of them when
+    turbo has nothing to run."""
+    scheduler = Scheduler(RULES)
+    for number in range(300):
+        scheduler.push(a_job(number % 2, Speed.TURBO, at=60.0))
+        scheduler.push(a_job(10 + number % 20, Speed.FAST))
+    for _ in range(10):
+        scheduler._promote(60.0)
+    assert {scheduler.lane_of(job_id) for job_id in scheduler.waiting} == {Speed.TURBO}
+    told = [waiting.lane for waiting in scheduler.order()]
+    order = [job.lane for job in drained(scheduler, now=60.0)]
+    assert Counter(order[:200])[Speed.TURBO] == pytest.approx(200 * (1 - GUESTS_SHARE), abs=2)
+    assert order[-200:] == [Speed.FAST] * 200
+    assert told == order
 
 
 def test_a_relax_job_never_climbs_into_turbo(scheduler: Scheduler) -> None:
