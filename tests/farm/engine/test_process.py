@@ -183,7 +183,10 @@ async def test_a_job_that_gave_way_is_drained_and_goes_on_elsewhere(
         long = recipe(steps=900, images=1, sampler="ddim")
         await child.render("turbo", spec=long.as_dict(), rank=0)
         await child.until(Stepped, "turbo")
-        paused = await child.until(Paused, "relaxed")
+        told = [
+            one for one in child.said if isinstance(one, Paused)
+        ]  # which of the two comes first?
+        paused = told[0] if told else await child.until(Paused, "relaxed")
         assert (paused.steps, paused.faster) == (40, True)
         child.client.process.send_signal(signal.SIGTERM)
         back = await child.until(GivenBack, "relaxed")
