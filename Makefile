@@ -28,9 +28,12 @@ check: setup  ## lint, format, types, floors
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
-test: check  ## check, then every test (offline, no GPU); the engine's take turns on two cores
-	$(BIN)/pytest -n 2 --dist loadfile tests/farm/engine
-	$(BIN)/pytest --ignore tests/farm/engine
+# Tests that play with whole farms, browsers and clocks have the machine to themselves.
+WHOLE := tests/bot tests/e2e tests/proof
+
+test: check  ## check, then every test (offline, no GPU), most of them on two cores
+	$(BIN)/pytest -n 2 --dist loadfile $(addprefix --ignore ,$(WHOLE))
+	$(BIN)/pytest $(WHOLE)
 	$(BIN)/python -m tests.chaos --jobs 2000 --faults 40
 
 chaos-quick: setup  ## two thousand jobs under forty faults (tests.chaos, docs/chaos.md); make test has it too

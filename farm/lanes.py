@@ -10,9 +10,6 @@ from shared.plans import Speed
 # A second of waiting is worth so many virtual milliseconds. Between two flows only the difference of
 # their ages counts, so the bonus is part of a place that does not move.
 STALENESS_MS_PER_S = 5.0
-# Jobs that moved up from a slower lane get this part of the lane they came to, while its own have work:
-# they are not kept waiting for ever, and an overload of them does not crowd out those who paid for it.
-GUESTS_SHARE = 0.1
 
 
 class Account:
@@ -74,25 +71,6 @@ class Flow:
         return twin
 
 
-class Share:
-    """A part of a lane, with its own place in virtual time: those of its speed, and those who moved up."""
-
-    __slots__ = ("finish", "start", "weight")
-
-    def __init__(self, weight: float) -> None:
-        self.weight = weight
-        self.start = self.finish = 0.0
-
-    def served(self, cost: float, *, now: float) -> None:
-        self.start = max(now, self.finish)
-        self.finish = self.start + cost / self.weight
-
-    def copy(self) -> "Share":
-        twin = Share(self.weight)
-        twin.start, twin.finish = self.start, self.finish
-        return twin
-
-
 class Lane:
     """One speed. A ticket that left `tickets` is dead: the heaps drop it when it comes to their top."""
 
@@ -107,15 +85,6 @@ class Lane:
         self.turns: dict[Kind, list[tuple[float, int]]] = {}
         self.ages: list[tuple[float, int]] = []
         self.crowded = 1024
-        self.own, self.guests = Share(1 - GUESTS_SHARE), Share(GUESTS_SHARE)
-
-    def shares(self) -> list["Share"]:
-        """Whose turn it is inside this lane, and who comes if they have nothing to run."""
-        now = max(self.own.start, self.guests.start)
-        return sorted((self.own, self.guests), key=lambda share: max(now, share.finish))
-
-    def share_of(self, kind: Kind) -> "Share":
-        return self.own if kind.speed is self.speed else self.guests
 
     def flow(self, account_id: UUID) -> Flow:
         if account_id not in self.flows:
@@ -191,26 +160,33 @@ class Lane:
                 return self.tickets[ticket]
         return None
 
-    def served(self, flow: Flow, *, cost_ms: int, plan_weight: int, lane_weight: float) -> None:
-        # A job that costs nothing would keep its flow at the front for ever.
-        cost = max(cost_ms, 1)
-        assert flow.kind is not None, "only who takes part is served"
-        self.share_of(flow.kind).served(cost, now=max(self.own.start, self.guests.start))
+    def served(self, flow: Flow, *, cost_ms: int, plan_weight: int) -> None:
         self.virtual = max(self.virtual, flow.start)
-        flow.finish = flow.start + cost / plan_weight
+        flow.finish = flow.start + cost(cost_ms) / plan_weight
         flow.passed_at = None
         self.furthest = max(self.furthest, flow.finish)
-        self.start = self.finish = self.start + cost / lane_weight
         self.withdraw(flow)
 
-    def corrected(self, flow: Flow, *, by_ms: float, plan_weight: int, lane_weight: float) -> None:
+    def charged(self, cost_ms: int, *, weight: float) -> None:
+        """A job that paid for this lane was served, here or one lane higher."""
+        self.start = self.finish = self.start + cost(cost_ms) / weight
+
+    def wake(self, now: float) -> None:
+        """Its turn begins at the present, if nobody of this lane has been waiting for one."""
+        if not self.tickets:
+            self.since = now
+            self.start = max(now, self.finish)
+
+    def corrected(self, flow: Flow, *, by_ms: float, plan_weight: int) -> None:
         """A job of this flow took so much more (or less) than was thought. Nobody moves before the
         place they came at: what was not used is given back, credit for it is not."""
         flow.finish += by_ms / plan_weight
         self.furthest = max(self.furthest, flow.finish)
-        self.finish += by_ms / lane_weight
         flow.start = max(flow.since, flow.start + by_ms / plan_weight)
-        self.start = max(self.since, self.start + by_ms / lane_weight)
+
+    def recharged(self, by_ms: float, *, weight: float) -> None:
+        self.finish += by_ms / weight
+        self.start = max(self.since, self.start + by_ms / weight)
 
     def rest(self) -> None:
         """Nobody waits here, so nobody was kept short: the next ones all start level."""
@@ -220,7 +196,6 @@ class Lane:
         twin = Lane(self.speed, self.weight)
         for name in ("start", "finish", "since", "virtual", "furthest"):
             setattr(twin, name, getattr(self, name))
-        twin.own, twin.guests = self.own.copy(), self.guests.copy()
         twin.flows = {key: flow.copy() for key, flow in self.flows.items() if self._remembers(flow)}
         twin.tickets = {
             ticket: twin.flows[flow.account_id] for ticket, flow in self.tickets.items()
@@ -228,3 +203,8 @@ class Lane:
         twin.turns = {kind: turns.copy() for kind, turns in self.turns.items()}
         twin.ages = self.ages.copy()
         return twin
+
+
+def cost(cost_ms: float) -> float:
+    """A job that costs nothing would keep its flow at the front for ever."""
+    return max(cost_ms, 1.0)

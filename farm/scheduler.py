@@ -6,7 +6,6 @@ flow (one account) hold a place in virtual time; the least start is served, and 
 a rest starts at the present, so nobody saves up turns and nobody pays for a rest.
 """
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -14,8 +13,8 @@ from heapq import heappop, heappush
 from itertools import count
 from uuid import UUID
 
-from farm.lanes import STALENESS_MS_PER_S, Account, Flow, Lane, Share
-from farm.placement import Kind, Seats
+from farm.lanes import STALENESS_MS_PER_S, Account, Flow, Lane, cost
+from farm.placement import RANK, Kind, Seats
 from farm.placement import Worker as Worker
 from farm.turns import Pick as Pick
 from farm.turns import Rules as Rules
@@ -78,10 +77,12 @@ class Scheduler:
         self._land(seats)
         self._promote(now)
         seats.clear_for(kind for lane in self._lanes.values() for kind in lane.kinds())
-        for place, lane in enumerate(self._lanes_in_order()):
+        for place, (lane, paid) in enumerate(self._in_order()):
             # Only who has the turn may push others aside: a lane beyond its share waits for a slot.
             push = place == 0
-            flow = self._choose(lane, seats, now, push=push)
+            kinds = [kind for kind in lane.kinds() if kind.speed is paid]
+            able = [kind for kind in kinds if seats.takers(kind, push=push)]
+            flow = self._choose(lane, able, seats, now=now, push=push)
             if flow is not None:
                 return self._serve(lane, flow, seats, now=now, push=push)
         return None
@@ -156,19 +157,18 @@ class Scheduler:
 
     # --- whose turn it is --------------------------------------------------------------------
 
-    def _lanes_in_order(self) -> list[Lane]:
-        ready = [lane for lane in self._lanes.values() if lane.tickets]
-        return sorted(ready, key=lambda lane: lane.start)
+    def _in_order(self) -> list[tuple[Lane, Speed]]:
+        """Lanes, and in each those who paid for it apart from those who moved up: these have the turns
+        of the lane they paid for, before its younger jobs, so an overload of them crowds out nobody."""
+        parts = {(lane.speed, kind.speed) for lane in self._lanes.values() for kind in lane.kinds()}
+        ready = sorted(parts, key=lambda part: (RANK[part[0]], RANK[part[1]]))
+        ready.sort(key=lambda part: self._turn_of(self._lanes[part[1]]))
+        return [(self._lanes[where], paid) for where, paid in ready]
 
-    def _choose(self, lane: Lane, seats: Seats, now: float, *, push: bool) -> Flow | None:
-        able = [kind for kind in lane.kinds() if seats.takers(kind, push=push)]
-        for share in lane.shares():
-            kinds = [kind for kind in able if lane.share_of(kind) is share]
-            if kinds:
-                return self._first_or_warm(lane, kinds, seats, now=now, push=push)
-        return None
+    def _turn_of(self, lane: Lane) -> float:
+        return lane.start if lane.tickets else max(self._virtual, lane.finish)
 
-    def _first_or_warm(
+    def _choose(
         self, lane: Lane, kinds: list[Kind], seats: Seats, *, now: float, push: bool
     ) -> Flow | None:
         """The next flow, or the first behind it whose checkpoint is warm where there is room."""
@@ -192,14 +192,12 @@ class Scheduler:
     def _serve(self, lane: Lane, flow: Flow, seats: Seats, *, now: float, push: bool) -> Pick:
         waiting = self._head(flow)
         worker = seats.best(waiting.kind, push=push)
-        served = Served(lane.speed, waiting.plan_weight, self._weight(lane))
-        self._virtual = max(self._virtual, lane.start)
-        lane.served(
-            flow,
-            cost_ms=waiting.cost_ms,
-            plan_weight=served.plan_weight,
-            lane_weight=served.lane_weight,
-        )
+        paid = self._lanes[waiting.lane]
+        served = Served(lane.speed, paid.speed, waiting.plan_weight, self._weight(paid))
+        paid.wake(self._virtual)
+        self._virtual = max(self._virtual, paid.start)
+        lane.served(flow, cost_ms=waiting.cost_ms, plan_weight=served.plan_weight)
+        paid.charged(waiting.cost_ms, weight=served.lane_weight)
         self._leave(waiting.job_id)
         running = Running(
             waiting.account_id, waiting.cost_ms, now, waiting.lane, worker.name, served
@@ -215,29 +213,20 @@ class Scheduler:
         floor = self.rules.relax_floor
         return max(lane.weight, others * floor / (1 - floor))
 
-    def _places(self, lane: Lane) -> Iterator[tuple[float, int, UUID]]:
-        start, weight = max(lane.start, self._virtual), self._weight(lane)
-        flows = lane.flows.values()
-        inside = sorted(place for flow in flows for place in self._turns(lane, flow))
-        for number, job_id in enumerate(self._shared(lane, [job_id for *_, job_id in inside])):
-            yield start, number, job_id
-            start += max(self.waiting[job_id].cost_ms, 1) / weight
-
-    def _shared(self, lane: Lane, line: list[UUID]) -> Iterator[UUID]:
-        """Those of this speed and those who moved up, by their parts of the lane."""
-        own, guests = lane.own.copy(), lane.guests.copy()
-        queues: dict[Share, deque[UUID]] = {own: deque(), guests: deque()}
-        for job_id in line:
-            native = self.waiting[job_id].lane is lane.speed
-            queues[own if native else guests].append(job_id)
-        while any(queues.values()):
-            now = max(own.start, guests.start)
-            share = min(
-                (one for one in queues if queues[one]), key=lambda one: max(now, one.finish)
+    def _places(self, paid: Lane) -> Iterator[tuple[float, int, UUID]]:
+        """Of those who paid for this lane: who moved up first, then in the order of their flows."""
+        start, weight = max(self._turn_of(paid), self._virtual), self._weight(paid)
+        line = [
+            job_id
+            for lane in self._lanes.values()
+            for *_, job_id in sorted(
+                place for flow in lane.flows.values() for place in self._turns(lane, flow)
             )
-            job_id = queues[share].popleft()
-            share.served(max(self.waiting[job_id].cost_ms, 1), now=now)
-            yield job_id
+            if self.waiting[job_id].lane is paid.speed
+        ]
+        for number, job_id in enumerate(line):
+            yield start, number, job_id
+            start += cost(self.waiting[job_id].cost_ms) / weight
 
     def _turns(self, lane: Lane, flow: Flow) -> Iterator[tuple[float, int, UUID]]:
         start = flow.start if flow.ticket is not None else max(lane.virtual, flow.finish)
@@ -245,7 +234,7 @@ class Scheduler:
             if self._lives(job_id, flow):
                 waiting = self.waiting[job_id]
                 yield start + STALENESS_MS_PER_S * since, number, job_id
-                start += max(waiting.cost_ms, 1) / waiting.plan_weight
+                start += cost(waiting.cost_ms) / waiting.plan_weight
 
     # --- places in virtual time --------------------------------------------------------------
 
@@ -253,14 +242,11 @@ class Scheduler:
         served = running.served
         if served is None or used_ms is None:
             return
+        by_ms = cost(used_ms) - cost(running.cost_ms)
         lane = self._lanes[served.lane]
         flow = lane.flow(running.account_id)
-        lane.corrected(
-            flow,
-            by_ms=max(used_ms, 1) - max(running.cost_ms, 1),
-            plan_weight=served.plan_weight,
-            lane_weight=served.lane_weight,
-        )
+        lane.corrected(flow, by_ms=by_ms, plan_weight=served.plan_weight)
+        self._lanes[served.paid].recharged(by_ms, weight=served.lane_weight)
         self._refresh(flow, moved=True)
 
     def _owe_for_recent_use(self, waiting: Waiting, now: float) -> None:
@@ -305,9 +291,7 @@ class Scheduler:
             del self._accounts[account_id]
 
     def _admit(self, lane: Lane, flow: Flow) -> None:
-        if not lane.tickets:
-            lane.since = self._virtual
-            lane.start = max(self._virtual, lane.finish)
+        lane.wake(self._virtual)
         lane.admit(flow)
         self._refresh(flow, moved=True, fresh=True)
 

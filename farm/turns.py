@@ -42,9 +42,11 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """How a job was charged in virtual time, for the correction when it has ended."""
+    """How a job was charged in virtual time, for the correction when it has ended: its account in the
+    lane where it waited, and the lane that it paid for."""
 
     lane: Speed
+    paid: Speed
     plan_weight: int
     lane_weight: float
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from farm.lanes import GUESTS_SHARE, STALENESS_MS_PER_S
+from farm.lanes import STALENESS_MS_PER_S
 from farm.scheduler import PROMOTIONS, Running, Scheduler, Waiting
 from shared.plans import Speed
 from tests.farm.line import RULES, WEIGHTS, a_job, drained, popped, someone
@@ -327,20 +327,36 @@ def test_past_its_lanes_limit_a_job_moves_up(lane: Speed) -> None:
 
 
 def test_those_who_moved_up_do_not_crowd_out_those_who_paid_for_the_lane() -> None:
-    """An overload of fast jobs past their limit gets a tenth of turbo's turns, and all of them when
-    turbo has nothing to run."""
+    """An overload of fast jobs past their limit: they wait in turbo's lane, before every younger fast
+    job, and yet turbo has its ten parts and fast its five."""
     scheduler = Scheduler(RULES)
     for number in range(300):
         scheduler.push(a_job(number % 2, Speed.TURBO, at=60.0))
         scheduler.push(a_job(10 + number % 20, Speed.FAST))
     for _ in range(10):
         scheduler._promote(60.0)
-    assert {scheduler.lane_of(job_id) for job_id in scheduler.waiting} == {Speed.TURBO}
+    young = [a_job(50 + number, Speed.FAST, at=60.0) for number in range(5)]
+    for job in young:
+        scheduler.push(job)
+    assert Counter(map(scheduler.lane_of, scheduler.waiting)) == {Speed.TURBO: 600, Speed.FAST: 5}
     told = [waiting.lane for waiting in scheduler.order()]
+    order = list(drained(scheduler, now=60.0))
+    assert Counter(job.lane for job in order[:300])[Speed.TURBO] == pytest.approx(200, abs=2)
+    assert [job.job_id for job in order if job.lane is Speed.FAST][-5:] == [
+        job.job_id for job in young
+    ]
+    assert Counter(told[:300])[Speed.TURBO] == pytest.approx(200, abs=2)
+
+
+def test_those_who_moved_up_do_not_starve_relax() -> None:
+    scheduler = Scheduler(RULES)
+    for number in range(300):
+        scheduler.push(a_job(number % 20, Speed.FAST))
+        scheduler.push(a_job(50 + number % 20, Speed.RELAX, at=60.0))
+    for _ in range(10):
+        scheduler._promote(60.0)
     order = [job.lane for job in drained(scheduler, now=60.0)]
-    assert Counter(order[:200])[Speed.TURBO] == pytest.approx(200 * (1 - GUESTS_SHARE), abs=2)
-    assert order[-200:] == [Speed.FAST] * 200
-    assert told == order
+    assert Counter(order[:120])[Speed.RELAX] == pytest.approx(20, abs=2)
 
 
 def test_a_relax_job_never_climbs_into_turbo(scheduler: Scheduler) -> None:
