@@ -49,7 +49,7 @@ def test_a_named_file_is_never_dead(state: JobState) -> None:
         (JobState.WAITING, True),
         (JobState.DISPATCHED, False),
         (JobState.RUNNING, False),
-        *((state, True) for state in TERMINAL),
+        *((state, True) for state in sorted(TERMINAL)),
     ],
 )
 def test_the_current_attempts_files_die_with_it(state: JobState, over: bool) -> None:
