@@ -36,7 +36,7 @@ from shared.errors import Fault
 from shared.events import Events
 from shared.outlooks import Outlooks
 from shared.plans import read_plans
-from shared.safety import PromptScreen, read_blocklist
+from shared.safety.screen import open_screen
 from shared.storage import open_store
 from shared.telemetry import configure_logging
 
@@ -65,7 +65,7 @@ def point_at(settings: DiscordSettings) -> None:
 async def wired(settings: Settings) -> AsyncIterator[PictorBot]:
     """Opens nothing that must answer now: the bot lives while Postgres and Redis are away."""
     book, catalog = read_plans(settings.plans_file), read_catalog(settings.catalog_file)
-    screen = PromptScreen(read_blocklist(settings.blocklist_file))
+    screen = open_screen(settings.blocklist_file, settings.policy_file)
     async with AsyncExitStack() as stack:
         database = Database.connect(settings.database, ask_after_s=0)
         redis = connect_redis(settings.redis)

@@ -25,7 +25,7 @@ from shared.errors import Fault
 from shared.events import EventKind, Events, JobEvent
 from shared.jobs import Job, JobState
 from shared.plans import PlanBook
-from shared.safety import Decision
+from shared.safety.verdict import Decision
 from shared.storage import ObjectStore
 
 log = logging.getLogger(__name__)

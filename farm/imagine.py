@@ -31,7 +31,7 @@ from shared.events import Events
 from shared.jobs import Job, JobState
 from shared.outlooks import Outlooks
 from shared.plans import read_plans
-from shared.safety import PromptScreen, read_blocklist
+from shared.safety.screen import open_screen
 from shared.storage import ObjectStore, open_store
 
 FORMATS = {".webp": "WEBP", ".png": "PNG"}
@@ -127,7 +127,7 @@ async def _doors(settings: Settings) -> AsyncIterator[Doors]:
         events=Events(redis),
         book=read_plans(settings.plans_file),
         catalog=read_catalog(settings.catalog_file),
-        screen=PromptScreen(read_blocklist(settings.blocklist_file)),
+        screen=open_screen(settings.blocklist_file, settings.policy_file),
         draw_seed=lambda: secrets.randbelow(2**32),
         outlooks=Outlooks(redis),
     )

@@ -33,7 +33,7 @@ from shared.errors import Fault
 from shared.events import EventKind, JobEvent
 from shared.jobs import Job
 from shared.plans import Speed
-from shared.safety import Decision
+from shared.safety.verdict import Decision
 from shared.spec import Source
 from shared.telemetry import about_job
 

@@ -28,7 +28,8 @@ from shared.orders import Submission as Submission
 from shared.outlooks import Outlooks
 from shared.plans import PlanBook, Speed
 from shared.prompt import parse, readable
-from shared.safety import Decision, PromptScreen, Verdict, sentence_for
+from shared.safety.screen import PromptScreen, sentence_for
+from shared.safety.verdict import Decision, Verdict
 from shared.spec import RenderSpec, Source, resolve, size_notice
 from shared.telemetry import JOBS_CANCELLED, JOBS_REFUSED, JOBS_SUBMITTED, SUBMIT_SECONDS
 from shared.weights import WeightedText

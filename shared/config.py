@@ -103,5 +103,6 @@ class Settings(BaseSettings):
     api: ApiSettings = ApiSettings()
     plans_file: Path = SHARED / "plans.toml"
     catalog_file: Path = SHARED / "catalog.toml"
-    blocklist_file: Path = SHARED / "blocklist.toml"
+    blocklist_file: Path = SHARED / "safety" / "blocklist.toml"
+    policy_file: Path = SHARED / "safety" / "policy.toml"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -8,7 +8,7 @@ from shared.accounts import Account
 from shared.jobs import Job, JobKind, JobState, Route
 from shared.ledger import Balance
 from shared.plans import Plan, Speed
-from shared.safety import Verdict
+from shared.safety.verdict import Verdict
 from shared.spec import RenderSpec
 from shared.waits import Outlook
 

@@ -14,9 +14,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from farm.engine.messages import Picture
-from shared.blocklist import CATEGORIES
 from shared.errors import Fault
-from shared.safety import Decision
+from shared.safety.blocklist import CATEGORIES
+from shared.safety.verdict import Decision
 
 # Everything a picture may be blocked for. A filter opens only if each has a detector.
 POLICY = frozenset(CATEGORIES) | {"public_figure"}

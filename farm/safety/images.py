@@ -23,7 +23,7 @@ from farm.safety.detectors import (
 )
 from shared.catalog import Checkpoint
 from shared.errors import Fault
-from shared.safety import Decision
+from shared.safety.verdict import Decision
 
 log = logging.getLogger(__name__)
 

@@ -36,7 +36,7 @@ from shared.config import Settings
 from shared.connections import Database, connect_redis
 from shared.events import Events
 from shared.plans import Speed, read_plans
-from shared.safety import PromptScreen, read_blocklist
+from shared.safety.screen import open_screen
 from shared.tables import jobs
 from tests.bench import noop
 from tests.bench.processes import cpu_seconds, environment, headline, led, manned, running, served
@@ -189,7 +189,7 @@ async def open_desk(stack: AsyncExitStack, settings: Settings) -> tuple[Database
         Events(redis),
         read_plans(settings.plans_file),
         read_catalog(settings.catalog_file),
-        PromptScreen(read_blocklist(settings.blocklist_file)),
+        open_screen(settings.blocklist_file, settings.policy_file),
         draw_seed=lambda: 7,
     )
     return database, desk

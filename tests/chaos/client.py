@@ -24,7 +24,7 @@ from shared.connections import Database, connect_redis
 from shared.errors import Fault, Refusal
 from shared.events import Events
 from shared.plans import Speed, read_plans
-from shared.safety import PromptScreen, read_blocklist
+from shared.safety.screen import open_screen
 from tests.chaos.wishes import Wish, wishes
 
 AT_ONCE = 6
@@ -129,7 +129,7 @@ async def _run(options: argparse.Namespace) -> None:
             Events(redis),
             read_plans(settings.plans_file),
             read_catalog(settings.catalog_file),
-            PromptScreen(read_blocklist(settings.blocklist_file)),
+            open_screen(settings.blocklist_file, settings.policy_file),
             draw_seed=lambda: 7,
         )
         client = Client(desk, database, options.log, seed=options.seed)

@@ -14,7 +14,7 @@ from shared.config import SHARED, DatabaseSettings, RedisSettings
 from shared.connections import Database, connect_redis
 from shared.events import Events
 from shared.plans import read_plans
-from shared.safety import PromptScreen, read_blocklist
+from shared.safety.screen import open_screen
 from tests.chaos.town import Town
 
 ADA = Person("ada", "Ada", "pro")
@@ -40,7 +40,9 @@ class Asker:
                 Events(client),
                 read_plans(town.folder / "plans.toml"),
                 read_catalog(SHARED / "catalog.toml"),
-                PromptScreen(read_blocklist(SHARED / "blocklist.toml")),
+                open_screen(
+                    SHARED / "safety" / "blocklist.toml", SHARED / "safety" / "policy.toml"
+                ),
                 draw_seed=lambda: 7,
             )
             yield cls(desk)

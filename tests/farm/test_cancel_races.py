@@ -21,7 +21,7 @@ from shared.errors import Refusal
 from shared.events import Events
 from shared.jobs import Job, JobState
 from shared.orders import Person
-from shared.safety import PromptScreen, read_blocklist
+from shared.safety.screen import open_screen
 from shared.storage import LocalStore
 from tests.farm.workshop import BOOK, Workshop, finding, picture
 
@@ -76,7 +76,7 @@ async def course(database: Database, settings: Settings, tmp_path: Path) -> Asyn
     bench = Bench(
         database=database, store=store, events=Events(redis), book=BOOK, settings=settings.worker
     )
-    screen = PromptScreen(read_blocklist(SHARED / "blocklist.toml"))
+    screen = open_screen(SHARED / "safety" / "blocklist.toml", SHARED / "safety" / "policy.toml")
     catalog = read_catalog(SHARED / "catalog.toml")
     desk = FrontDesk(database, bell, Events(redis), BOOK, catalog, screen, draw_seed=lambda: 7)
     yield Course(workshop, bench, desk)

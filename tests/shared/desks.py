@@ -13,7 +13,7 @@ from shared.config import Settings
 from shared.connections import Database, connect_redis
 from shared.errors import Fault
 from shared.events import Events
-from shared.safety import PromptScreen, read_blocklist
+from shared.safety.screen import open_screen
 from tests.shared.rows import BOOK
 
 T = TypeVar("T")
@@ -51,6 +51,6 @@ async def _desk(stack: AsyncExitStack, settings: Settings, plan: dict[str, Any])
         Events(redis),
         replace(BOOK, plans=plans),
         read_catalog(settings.catalog_file),
-        PromptScreen(read_blocklist(settings.blocklist_file)),
+        open_screen(settings.blocklist_file, settings.policy_file),
         draw_seed=lambda: next(seeds),
     )

@@ -30,7 +30,7 @@ from shared.fleets import RECENTLY_S
 from shared.jobs import Job, JobKind, JobState, Route
 from shared.outlooks import Outlooks
 from shared.plans import Plan, Speed
-from shared.safety import PromptScreen, read_blocklist
+from shared.safety.screen import open_screen
 from shared.waits import Outlook
 from tests.shared.rows import BOOK, Ruling, bring_to
 
@@ -72,7 +72,7 @@ async def build(settings: Settings, database: Database) -> AsyncIterator[Build]:
             Events(client),
             replace(BOOK, plans=plans),
             replace(catalog, checkpoints=catalog.checkpoints | {default.name: default}),
-            PromptScreen(read_blocklist(settings.blocklist_file)),
+            open_screen(settings.blocklist_file, settings.policy_file),
             draw_seed=lambda: next(seeds),
             outlooks=Outlooks(client),
         )
@@ -541,7 +541,7 @@ async def test_a_screen_that_cannot_answer_is_a_no_without_a_strike(
     def broken(*_: object) -> None:
         raise RuntimeError("the list is gone")
 
-    monkeypatch.setattr("shared.safety.find", broken)
+    monkeypatch.setattr("shared.safety.screen.find", broken)
     refused = await refusal(desk.submit(submission()))
     assert refused.code == "prompt_blocked"
     assert "Nothing was charged" in refused.sentence
@@ -677,7 +677,7 @@ async def test_a_prompt_of_yesterday_is_screened_today(
     def broken(*_: object) -> None:
         raise RuntimeError("a new policy")
 
-    monkeypatch.setattr("shared.safety.find", broken)
+    monkeypatch.setattr("shared.safety.screen.find", broken)
     assert {code for code, _ in await press_all(desk, ADA, job.id)} == {"prompt_blocked"}
 
 

@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from shared.config import Settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
-FILES = {"PICTOR_PLANS_FILE", "PICTOR_CATALOG_FILE", "PICTOR_BLOCKLIST_FILE"}
+FILES = {"PICTOR_PLANS_FILE", "PICTOR_CATALOG_FILE", "PICTOR_BLOCKLIST_FILE", "PICTOR_POLICY_FILE"}
 
 
 def documented() -> dict[str, str]:

@@ -33,7 +33,7 @@ from shared.connections import Session
 from shared.errors import Refusal
 from shared.jobs import Job, JobKind
 from shared.orders import Order, Person
-from shared.safety import Decision, Verdict
+from shared.safety.verdict import Decision, Verdict
 from tests.shared import deeds
 from tests.shared.books import wrongs
 from tests.shared.deeds import Undone

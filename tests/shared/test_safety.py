@@ -11,20 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.blocklist import CATEGORIES
 from shared.config import SHARED
-from shared.disguises import normalise, readings
 from shared.errors import Fault
-from shared.safety import (
-    Decision,
-    PromptScreen,
-    read_blocklist,
-    sentence_for,
-)
+from shared.safety.blocklist import CATEGORIES, read_blocklist
+from shared.safety.disguises import normalise, readings
+from shared.safety.screen import open_screen, sentence_for
+from shared.safety.verdict import Decision
 
-SHIPPED = SHARED / "blocklist.toml"
+SHIPPED = SHARED / "safety" / "blocklist.toml"
+POLICY = SHARED / "safety" / "policy.toml"
 BLOCKLIST = read_blocklist(SHIPPED)
-SCREEN = PromptScreen(BLOCKLIST)
+SCREEN = open_screen(SHIPPED, POLICY)
 
 # Prompts on which filters of other bots are known to stumble, and their like.
 HARMLESS = """
@@ -302,7 +299,7 @@ def test_each_category_has_its_own_verdict(category: str, text: str) -> None:
 def test_a_slur_is_matched_by_its_hash_and_never_named(tmp_path: Path) -> None:
     digest = hashlib.sha256(b"blorgon").hexdigest()
     path = altered(tmp_path, "hashed = [", f'hashed = [\n    "{digest}",')
-    screen = PromptScreen(read_blocklist(path))
+    screen = open_screen(path, POLICY)
     for text in ("two blorgons", "a bl0rg0n", "b l o r g o n"):
         verdict = screen.screen([text])
         assert verdict.category == "hate", text
@@ -315,21 +312,21 @@ def test_lowered_words_do_not_add_up_among_themselves() -> None:
     assert (verdict.decision, verdict.score) == (Decision.ALLOW, 0.5)
 
 
-def test_one_weak_word_in_disguise_is_for_review() -> None:
+def test_one_weak_word_in_disguise_is_a_block() -> None:
     verdict = SCREEN.screen(["a s3xy dancer"])
-    assert (verdict.decision, verdict.score) == (Decision.REVIEW, 0.75)
+    assert (verdict.decision, verdict.score) == (Decision.BLOCK, 0.75)
 
 
 def test_the_verdict_is_bound_to_list_and_text() -> None:
     verdict = SCREEN.screen(["A  cat"])
-    assert verdict.policy == SCREEN.policy == BLOCKLIST.policy
+    assert verdict.policy == f"{SCREEN.rules.policy.version}|{SCREEN.version}"
     assert verdict.sha256 == hashlib.sha256(normalise("A  cat").encode()).hexdigest()
     assert verdict.sha256 == SCREEN.screen(["ａ  ᴄat"]).sha256
     assert (verdict.category, verdict.score, verdict.rule) == ("none", 0.0, "")
 
 
 def test_another_list_is_another_policy(tmp_path: Path) -> None:
-    other = read_blocklist(altered(tmp_path, "review = 0.75", "review = 0.8"))
+    other = read_blocklist(altered(tmp_path, '"topless"', '"toplessly"'))
     assert other.policy != BLOCKLIST.policy
 
 
@@ -346,8 +343,6 @@ def altered(tmp_path: Path, old: str, new: str) -> Path:
     [
         ("[gore]", "[gor]", "gor"),
         ("[gore]", "[gore", "line"),
-        ("review = 0.75", "review = 2.0", "review"),
-        ("block = 1.0", "", "block"),
         ('"topless"', '"Top-Less"', "Top-Less"),
         ('"topless"', '""', "never match"),
         ('"topless"', '"a b c d e f g"', "6 words"),
@@ -394,7 +389,7 @@ def test_an_exception_deep_inside_is_a_block(monkeypatch: pytest.MonkeyPatch) ->
     def broken(text: str, blocklist: object) -> None:
         raise RecursionError(text)
 
-    monkeypatch.setattr("shared.safety.find", broken)
+    monkeypatch.setattr("shared.safety.screen.find", broken)
     verdict = SCREEN.screen(["a cat"])
     assert (verdict.decision, verdict.rule) == (Decision.BLOCK, "screen_failed:RecursionError")
 

@@ -26,7 +26,7 @@ from farm.safety.images import ImageFilter, open_filter
 from shared.catalog import read_catalog
 from shared.config import SHARED
 from shared.errors import Fault
-from shared.safety import Decision
+from shared.safety.verdict import Decision
 
 POSTCARDS = read_catalog(SHARED / "catalog.toml").get("postcards")
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shared.disguises import spelled
 from shared.errors import Fault
+from shared.safety.disguises import spelled
 
 SEXUAL, MINOR = "sexual", "minor"
 CATEGORIES = (SEXUAL, MINOR, "gore", "hate", "self_harm", "illegal")
@@ -34,8 +34,6 @@ class Blocklist:
     """`terms` and `harmless` by their normalised phrase, `hashed` by the SHA-256 of a word."""
 
     policy: str
-    block: float
-    review: float
     terms: Mapping[str, Term]
     hashed: Mapping[str, Term]
     harmless: frozenset[str]
@@ -56,16 +54,12 @@ def read_blocklist(path: Path) -> Blocklist:
 
 
 def _blocklist(raw: Mapping[str, Any], digest: str) -> Blocklist:
-    stray = set(raw) - {*CATEGORIES, "block", "review", HARMLESS, DECLINED}
+    stray = set(raw) - {*CATEGORIES, HARMLESS, DECLINED}
     _require(not stray, f"unknown entries: {', '.join(sorted(stray))}")
-    block, review = float(raw["block"]), float(raw["review"])
-    _require(0 < review <= block <= 1, "0 < review <= block <= 1 must hold")
     terms = {term.text: term for category in CATEGORIES for term in _terms(category, raw[category])}
     harmless = frozenset(map(_checked, raw[HARMLESS]))
     return Blocklist(
         policy=f"words-{digest[:16]}",
-        block=block,
-        review=review,
         terms=terms,
         hashed={word: Term(word, "hate", "explicit") for word in raw["hate"].get("hashed", [])},
         harmless=harmless,

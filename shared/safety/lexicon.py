@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from shared.blocklist import MINOR, Blocklist, Term
-from shared.disguises import Reading, readings
+from shared.safety.blocklist import MINOR, Blocklist, Term
+from shared.safety.disguises import Reading, readings
 
 LOWERED = 0.5
 DISGUISED = 0.75  # the least that a hidden word counts: nobody hides a harmless one
