@@ -4,9 +4,10 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from farm.chores import Tally
-from shared import moderation, reconcile
+from shared import reconcile
 from shared.config import DatabaseSettings
 from shared.connections import Database
+from shared.moderation.audit import audit
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,6 @@ class Auditor:
         wrong = {check: lines[:MOST_TOLD] for check, lines in found.items() if lines}
         if wrong and wrong != self._told:
             async with database.begin() as session:
-                await moderation.audit(session, ACTOR, "mismatch", "books", dict(wrong))
+                await audit(session, ACTOR, "mismatch", "books", dict(wrong))
         self._told = wrong
         return sum(len(lines) for lines in found.values())

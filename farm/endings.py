@@ -16,7 +16,7 @@ import msgspec
 from farm.child import OwnershipLost
 from farm.delivery import Parcel, digest
 from farm.engine.messages import Finding, Picture
-from shared import jobstore, ledger, moderation
+from shared import jobstore, ledger
 from shared.assets import Asset, add_assets, add_verdicts
 from shared.config import WorkerSettings
 from shared.connections import Database, Session
@@ -24,6 +24,7 @@ from shared.cost import charge_ms
 from shared.errors import Fault
 from shared.events import EventKind, Events, JobEvent
 from shared.jobs import Job, JobState
+from shared.moderation.audit import audit, strike
 from shared.plans import PlanBook
 from shared.safety.verdict import Decision
 from shared.storage import ObjectStore
@@ -101,7 +102,7 @@ async def blocked(bench: Bench, job: Job, drawn: Drawn) -> None:
         if ended is not None:
             await ledger.release(session, ended)
             if not is_innocent(worst):
-                await moderation.strike(session, job.account_id, job.id, worst)
+                await strike(session, job.account_id, job.id, worst)
         return ended
 
     await _end(bench, job, JobState.BLOCKED, change)
@@ -144,7 +145,7 @@ async def surrendered(bench: Bench, job: Job, fault: Fault) -> None:
     async def change(session: Session) -> None:
         mine = {job.id: job.attempt}
         if await jobstore.renew_leases(session, name, mine, EXPIRED_LEASE_S):
-            await moderation.audit(session, name, "crash", f"job:{job.id}", detail)
+            await audit(session, name, "crash", f"job:{job.id}", detail)
 
     await _persistently(bench.database, change)
 

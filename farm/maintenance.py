@@ -11,13 +11,14 @@ from uuid import UUID
 from farm import litter
 from farm.chores import Chore
 from farm.expiry import Expiry
-from shared import assets, history, jobstore, ledger, moderation, sweeps
+from shared import assets, history, jobstore, ledger, sweeps
 from shared.catalog import Catalog
 from shared.config import FarmSettings
 from shared.connections import Database, Session
 from shared.errors import Fault
 from shared.events import EventKind, Events, JobEvent
 from shared.jobs import Job, JobState
+from shared.moderation.audit import audit
 from shared.storage import ObjectStore, Stored
 
 log = logging.getLogger(__name__)
@@ -141,6 +142,6 @@ async def _dump(session: Session, job: Job) -> None:
     try:
         async with session.begin_nested():
             told = await history.dump(session, job.id)
-            await moderation.audit(session, RESCUER, "gave_up", f"job:{job.id}", told)
+            await audit(session, RESCUER, "gave_up", f"job:{job.id}", told)
     except Exception:
         log.exception("what became of job %s cannot be written down", job.id)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from uuid import UUID
 
-from shared import accounts, jobstore, ledger, limits, moderation
+from shared import accounts, jobstore, ledger, limits
 from shared.acceptance import Acceptance
 from shared.accounts import Account
 from shared.bell import Bell
@@ -19,6 +19,7 @@ from shared.errors import Refusal
 from shared.events import EventKind, Events, JobEvent
 from shared.jobs import Job, JobKind, JobState, Route
 from shared.lineage import reroll_spec, upscale_spec, vary_spec
+from shared.moderation.audit import strike
 from shared.orders import Info as Info
 from shared.orders import Order
 from shared.orders import Person as Person
@@ -241,7 +242,7 @@ class FrontDesk:
             account = await self._account(session, person)
             await jobstore.add_verdict(session, None, "prompt", verdict, account_id=account.id)
             if verdict.decision is Decision.BLOCK and not verdict.failed:
-                await moderation.strike(session, account.id, None, verdict)
+                await strike(session, account.id, None, verdict)
         raise Refusal("prompt_blocked", sentence_for(verdict), field="prompt")
 
     async def _accept(self, order: Order) -> Receipt:

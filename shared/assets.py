@@ -30,7 +30,7 @@ class Ruling(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A delivered file: `kind` grid or image, `index` of the image in its job, `key` in the store."""
+    """A delivered file: `kind` grid, image or recipe, `index` of the image in its job, `key` in the store."""
 
     job_id: UUID
     kind: str
@@ -126,6 +126,7 @@ def _verdict(
         "policy": verdict.policy,
         "sha256": verdict.sha256,
         "attempt": attempt,
+        "scores": dict(getattr(verdict, "scores", {})),
     }
 
 

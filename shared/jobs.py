@@ -65,6 +65,7 @@ class Route:
 class Job:
     """`attempt` is the fencing token (one more at each dispatch); `crashes` are what count against it.
 
+    `strict`: its prompt came from the grey zone, so its pictures are judged strictly.
     `timings` of a job that succeeded, in milliseconds: queue, load, denoise, decode, filter, deliver.
     """
 
@@ -93,6 +94,8 @@ class Job:
     timings: Mapping[str, int] = field(default_factory=dict)
     error_code: str | None = None
     error_sentence: str | None = None
+    strict: bool = False
+    guild_id: str | None = None
 
 
 def may_move(source: JobState, target: JobState) -> bool:

@@ -73,6 +73,8 @@ async def insert(
     estimate_ms: int,
     parent_id: UUID | None = None,
     parent_index: int | None = None,
+    strict: bool = False,
+    guild_id: str | None = None,
 ) -> Job:
     """A new waiting job. Refusal `key_reused` when another account has used this submission key."""
     values = {
@@ -87,6 +89,8 @@ async def insert(
         "estimate_ms": estimate_ms,
         "parent_id": parent_id,
         "parent_index": parent_index,
+        "strict": strict,
+        "guild_id": guild_id,
     }
     row = (await session.execute(_INSERT, values)).one_or_none()
     if row is None:

@@ -32,17 +32,17 @@ metadata = MetaData(
 )
 
 
-def _uuid() -> Column[object]:
+def uuid_key() -> Column[object]:
     return Column(
         "id", UUID(as_uuid=True), primary_key=True, server_default=text("gen_random_uuid()")
     )
 
 
-def _serial() -> Column[int]:
+def serial_key() -> Column[int]:
     return Column("id", BigInteger, primary_key=True, autoincrement=True)
 
 
-def _moment(name: str, *, now: bool = False) -> Column[object]:
+def moment(name: str, *, now: bool = False) -> Column[object]:
     default = func.clock_timestamp() if now else None
     return Column(name, DateTime(timezone=True), nullable=not now, server_default=default)
 
@@ -50,12 +50,12 @@ def _moment(name: str, *, now: bool = False) -> Column[object]:
 accounts = Table(
     "accounts",
     metadata,
-    _uuid(),
+    uuid_key(),
     Column("discord_id", Text, nullable=False, unique=True),
     Column("name", Text, nullable=False),
     Column("standing", Text, nullable=False, server_default="good"),
     Column("default_speed", Text),
-    _moment("created_at", now=True),
+    moment("created_at", now=True),
     CheckConstraint("standing in ('good', 'suspended', 'banned')", name="standing"),
     CheckConstraint("default_speed in ('turbo', 'fast', 'relax')", name="default_speed"),
 )
@@ -63,11 +63,11 @@ accounts = Table(
 plans_in_force = Table(
     "plans_in_force",
     metadata,
-    _serial(),
+    serial_key(),
     Column("account_id", ForeignKey("accounts.id"), nullable=False),
     Column("plan", Text, nullable=False),
-    _moment("since", now=True),
-    _moment("until"),
+    moment("since", now=True),
+    moment("until"),
     CheckConstraint("until is null or until >= since", name="until_after_since"),
     # One open plan for an account; a change closes the old row in the same transaction.
     Index(
@@ -88,7 +88,7 @@ balances = Table(
 jobs = Table(
     "jobs",
     metadata,
-    _uuid(),
+    uuid_key(),
     Column("account_id", ForeignKey("accounts.id"), nullable=False),
     Column("plan", Text, nullable=False),
     Column("kind", Text, nullable=False),
@@ -101,14 +101,17 @@ jobs = Table(
     Column("parent_id", ForeignKey("jobs.id")),
     Column("parent_index", Integer),
     Column("estimate_ms", BigInteger, nullable=False),
+    # From the grey zone: its pictures are judged strictly. And where it was asked for.
+    Column("strict", Boolean, nullable=False, server_default=text("false")),
+    Column("guild_id", Text),
     Column("attempt", Integer, nullable=False, server_default="0"),
     Column("crashes", Integer, nullable=False, server_default="0"),
     Column("worker", Text),
-    _moment("lease_until"),
-    _moment("submitted_at", now=True),
-    _moment("dispatched_at"),
-    _moment("started_at"),
-    _moment("finished_at"),
+    moment("lease_until"),
+    moment("submitted_at", now=True),
+    moment("dispatched_at"),
+    moment("started_at"),
+    moment("finished_at"),
     Column("gpu_ms", BigInteger),
     Column("charged_ms", BigInteger),
     Column("timings", JSONB, nullable=False, server_default="{}"),
@@ -162,27 +165,28 @@ jobs = Table(
     Index("ix_jobs_open", "state", "submitted_at", postgresql_where=text("finished_at is null")),
     Index("ix_jobs_account", "account_id", "submitted_at"),
     Index("ix_jobs_parent", "parent_id"),
+    Index("ix_jobs_guild", "guild_id", "submitted_at"),
 )
 
 # Written by a trigger, so that no code can forget it: what became of each job, for people and proofs.
 transitions = Table(
     "transitions",
     metadata,
-    _serial(),
+    serial_key(),
     Column("job_id", ForeignKey("jobs.id"), nullable=False),
     Column("source", Text),
     Column("target", Text, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("crashes", Integer, nullable=False),
     Column("worker", Text),
-    _moment("at", now=True),
+    moment("at", now=True),
     Index("ix_transitions_job", "job_id", "id"),
 )
 
 ledger = Table(
     "ledger",
     metadata,
-    _serial(),
+    serial_key(),
     Column("account_id", ForeignKey("accounts.id"), nullable=False),
     Column("job_id", ForeignKey("jobs.id")),
     Column("kind", Text, nullable=False),
@@ -191,7 +195,7 @@ ledger = Table(
     Column("amount_ms", BigInteger, nullable=False),
     Column("entry_key", Text, nullable=False, unique=True),
     Column("note", Text),
-    _moment("at", now=True),
+    moment("at", now=True),
     CheckConstraint("kind in ('grant', 'hold', 'settle', 'release')", name="kind"),
     CheckConstraint("amount_ms >= 0", name="amount_not_negative"),
     CheckConstraint("(kind = 'grant') = (job_id is null)", name="job_named"),
@@ -217,30 +221,34 @@ ledger = Table(
 verdicts = Table(
     "verdicts",
     metadata,
-    _serial(),
+    serial_key(),
     Column("job_id", ForeignKey("jobs.id")),
     Column("account_id", ForeignKey("accounts.id")),
     Column("subject", Text, nullable=False),
     Column("decision", Text, nullable=False),
-    Column("pixels", Boolean, Computed("subject <> 'prompt'", persisted=True), nullable=False),
+    Column(
+        "pixels", Boolean, Computed("subject in ('image', 'job')", persisted=True), nullable=False
+    ),
     Column("category", Text, nullable=False, server_default="none"),
     Column("score", Float, nullable=False, server_default="0"),
     Column("rule", Text, nullable=False, server_default=""),
     Column("sha256", Text, nullable=False),
     Column("policy", Text, nullable=False),
+    Column("scores", JSONB, nullable=False, server_default="{}"),
     Column("attempt", Integer),
-    _moment("at", now=True),
-    CheckConstraint("subject in ('prompt', 'image', 'job')", name="subject"),
+    moment("at", now=True),
+    CheckConstraint("subject in ('prompt', 'upload', 'image', 'job')", name="subject"),
     CheckConstraint("decision in ('allow', 'review', 'block')", name="decision"),
-    CheckConstraint("subject = 'prompt' or job_id is not null", name="job_named"),
+    CheckConstraint("subject in ('prompt', 'upload') or job_id is not null", name="job_named"),
     UniqueConstraint("id", "job_id", "decision", "pixels"),
     Index("ix_verdicts_job", "job_id"),
+    Index("ix_verdicts_at", "at"),
 )
 
 assets = Table(
     "assets",
     metadata,
-    _serial(),
+    serial_key(),
     Column("job_id", ForeignKey("jobs.id"), nullable=False),
     Column("kind", Text, nullable=False),
     Column("index", Integer, nullable=False),
@@ -253,9 +261,14 @@ assets = Table(
     Column("verdict_id", BigInteger, nullable=False),
     Column("verdict_decision", Text, Computed("'allow'", persisted=True), nullable=False),
     Column("verdict_pixels", Boolean, Computed("true", persisted=True), nullable=False),
-    _moment("at", now=True),
-    CheckConstraint("kind in ('grid', 'image')", name="kind"),
-    CheckConstraint("index >= 0 and size > 0 and width > 0 and height > 0", name="measures"),
+    moment("at", now=True),
+    # Taken back by a moderator, a ban or its owner: the file is gone, the row remembers that it was.
+    moment("withdrawn_at"),
+    CheckConstraint("kind in ('grid', 'image', 'recipe')", name="kind"),
+    CheckConstraint(
+        "index >= 0 and size > 0 and ((width > 0 and height > 0) or kind = 'recipe')",
+        name="measures",
+    ),
     # Nothing is stored for the public without an allow verdict on pixels of the same job.
     ForeignKeyConstraint(
         ["verdict_id", "job_id", "verdict_decision", "verdict_pixels"],
@@ -272,8 +285,8 @@ deliveries = Table(
     Column("route", JSONB, nullable=False),
     Column("state", Text, nullable=False, server_default="open"),
     Column("last_error", Text),
-    _moment("delivered_at"),
-    _moment("at", now=True),
+    moment("delivered_at"),
+    moment("at", now=True),
     CheckConstraint("state in ('open', 'delivered', 'undeliverable')", name="state"),
     Index("ix_deliveries_open", "state", postgresql_where=text("state = 'open'")),
 )
@@ -289,19 +302,19 @@ workers = Table(
     # For checkpoints on the device: the whole, and what nobody uses now. 0: not known.
     Column("vram_bytes", BigInteger, nullable=False, server_default="0"),
     Column("free_bytes", BigInteger, nullable=False, server_default="0"),
-    _moment("started_at", now=True),
-    _moment("seen_at", now=True),
+    moment("started_at", now=True),
+    moment("seen_at", now=True),
     CheckConstraint("slots > 0", name="slots"),
 )
 
 audit = Table(
     "audit",
     metadata,
-    _serial(),
+    serial_key(),
     Column("actor", Text, nullable=False),
     Column("action", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("detail", JSONB, nullable=False, server_default="{}"),
-    _moment("at", now=True),
+    moment("at", now=True),
     Index("ix_audit_subject", "subject", "id"),
 )

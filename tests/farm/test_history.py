@@ -5,11 +5,12 @@ import json
 import pytest
 
 from farm.history import tell_job
-from shared import jobstore, moderation
+from shared import jobstore
 from shared.config import Settings
 from shared.connections import Database
 from shared.errors import Refusal
 from shared.jobs import Route
+from shared.moderation.audit import audit
 from tests.farm.rows import a_job, an_account, claim, dispatch, end
 
 SECRET = "aW50ZXJhY3Rpb246dG9rZW4"  # what could answer in our name
@@ -22,7 +23,7 @@ async def a_past(database: Database) -> str:
     sent = await claim(database, await dispatch(database, job, "gpu-1"), lease_s=-1.0)
     async with database.begin() as session:
         detail = {"attempt": 1, "code": "out_of_memory", "sentence": "It did not [fit]."}
-        await moderation.audit(session, "gpu-1", "crash", f"job:{job.id}", detail)
+        await audit(session, "gpu-1", "crash", f"job:{job.id}", detail)
         await jobstore.rescued(session, max_crashes=5)
     sent = await claim(database, await dispatch(database, job, "gpu-2"))
     async with database.begin() as session:

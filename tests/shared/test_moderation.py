@@ -4,15 +4,15 @@ from uuid import uuid4
 
 from sqlalchemy import text
 
-from shared import moderation
 from shared.connections import Database
+from shared.moderation.audit import audit, strike
 from tests.shared.rows import Ruling
 
 
 async def test_an_action_is_written_down(database: Database) -> None:
     async with database.begin() as session:
-        await moderation.audit(session, "mod:1", "suspend", "account:2", {"why": "spam"})
-        await moderation.audit(session, "mod:1", "lift", "account:2")
+        await audit(session, "mod:1", "suspend", "account:2", {"why": "spam"})
+        await audit(session, "mod:1", "lift", "account:2")
         rows = await session.execute(
             text("select actor, action, subject, detail from audit order by id")
         )
@@ -26,8 +26,8 @@ async def test_a_strike_says_why_and_against_whom(database: Database) -> None:
     account, job = uuid4(), uuid4()
     verdict = Ruling(decision="block", category="violence", score=0.9, rule="blocklist:12")
     async with database.begin() as session:
-        await moderation.strike(session, account, job, verdict)
-        await moderation.strike(session, account, None, verdict)
+        await strike(session, account, job, verdict)
+        await strike(session, account, None, verdict)
         rows = list(
             await session.execute(
                 text("select actor, action, subject, detail from audit order by id")

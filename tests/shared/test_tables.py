@@ -354,11 +354,12 @@ async def test_no_balance_is_negative(session: Session, account: Account, pot: s
     )
 
 
-@pytest.mark.parametrize("book", ["ledger", "audit", "verdicts", "transitions"])
+@pytest.mark.parametrize("book", ["ledger", "audit", "audit_chain", "verdicts", "transitions"])
 async def test_books_are_append_only(
     session: Session, account: Account, job: Job, book: str
 ) -> None:
     await accepted(session, "insert into audit (actor, action, subject) values ('a', 'b', 'c')")
+    await accepted(session, "set constraints all immediate")  # links are written at the commit
     await jobstore.add_verdict(session, job.id, "job", Ruling())
     await refused(session, "append-only", f"update {book} set id = id")
     await refused(session, "append-only", f"delete from {book}")
