@@ -3,18 +3,13 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import typer
 
+from farm.exits import read_settings, run, told
 from farm.simulate import commands as simulate
-from shared.errors import Fault, Refusal
-
-Result = TypeVar("Result")
-
-OK, REFUSED, FAILED, NOT_READY, INTERRUPTED = 0, 2, 3, 4, 130
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -34,7 +29,7 @@ def demo(
     """Run everything on this machine, with a page to type /imagine in."""
     from farm.demo import run_demo
 
-    _run(run_demo(folder=folder, port=port))
+    run(run_demo(folder=folder, port=port))
 
 
 @app.command()
@@ -49,7 +44,7 @@ def dispatch() -> None:
     """Run the dispatcher (one leads, others stand by)."""
     from farm.dispatcher import run_dispatcher
 
-    _run(run_dispatcher(_settings()))
+    run(run_dispatcher(read_settings()))
 
 
 @app.command()
@@ -62,12 +57,12 @@ def work(
     """Run one GPU worker."""
     from farm.worker import EXIT_WITHIN_S, run_worker
 
-    settings = _settings()
+    settings = read_settings()
     changes = {"device": device, "name": name}
     chosen = {field: value for field, value in changes.items() if value is not None}
     worker = settings.worker.model_copy(update=chosen)
     settings = settings.model_copy(update={"worker": worker})
-    _run(run_worker(settings, exit_within_s=EXIT_WITHIN_S))
+    run(run_worker(settings, exit_within_s=EXIT_WITHIN_S))
 
 
 @app.command()
@@ -75,7 +70,7 @@ def api() -> None:
     """Run the image origin, health and metrics."""
     from farm.api.server import run_api
 
-    _run(run_api(_settings()))
+    run(run_api(read_settings()))
 
 
 @app.command()
@@ -90,7 +85,7 @@ def imagine(
     """Draw one prompt through the whole stack and write the picture."""
     from farm.imagine import imagine_once
 
-    _run(imagine_once(_settings(), prompt=prompt, output=output, as_json=as_json, folder=folder))
+    run(imagine_once(read_settings(), prompt=prompt, output=output, as_json=as_json, folder=folder))
 
 
 @app.command()
@@ -102,7 +97,7 @@ def queue(
     """Show who waits, for how long and why, and what the workers are busy with."""
     from farm.panels import show_lineup
 
-    _run(show_lineup(_settings(), watch=watch, as_json=as_json, limit=limit))
+    run(show_lineup(read_settings(), watch=watch, as_json=as_json, limit=limit))
 
 
 @app.command()
@@ -113,7 +108,7 @@ def job(
     """Show what became of one job: state, history, money, files, and what its workers said."""
     from farm.history import tell_job
 
-    _run(tell_job(_settings(), id, as_json=as_json))
+    run(tell_job(read_settings(), id, as_json=as_json))
 
 
 @app.command()
@@ -126,9 +121,9 @@ def migrate(
     from farm.doctor import database_url
     from migrations.run import downgrade, upgrade
 
-    url = _told(lambda: database_url(_settings()))
+    url = told(lambda: database_url(read_settings()))
     move = downgrade if revision == "base" or revision.startswith("-") else upgrade
-    _told(lambda: move(url, revision))
+    told(lambda: move(url, revision))
     typer.echo(f"The schema is at {revision}.")
 
 
@@ -143,7 +138,7 @@ def doctor(
     """Check Postgres, Redis, storage, Discord, GPU, model files and the clock; say what to do."""
     from farm.doctor import examine
 
-    _run(examine(_settings(), only=tuple(only or ()), quiet=quiet, as_json=as_json))
+    run(examine(read_settings(), only=tuple(only or ()), quiet=quiet, as_json=as_json))
 
 
 @simulate.app.command()
@@ -156,49 +151,16 @@ def record(
     """Write the arrivals of the last days to a file, with pseudonyms and without prompts."""
     from farm.simulate.record import record_since, span
 
-    window = _told(lambda: span(since))
-    written = _told(lambda: asyncio.run(record_since(_settings(), window, output=output)))
+    window = told(lambda: span(since))
+    written = told(lambda: asyncio.run(record_since(read_settings(), window, output=output)))
     typer.echo(f"{written} jobs in {output}.")
 
 
 app.add_typer(simulate.app, name="simulate")
 
 
-def _settings() -> Any:
-    from pydantic import ValidationError
-
-    from shared.config import Settings
-
-    try:
-        return Settings()
-    except ValidationError as error:
-        for problem in error.errors():
-            name = "PICTOR_" + "__".join(str(part).upper() for part in problem["loc"])
-            typer.echo(f"{name}: {problem['msg']}", err=True)
-        raise SystemExit(REFUSED) from None
-
-
-def _run(work: Coroutine[Any, Any, int | None]) -> None:
-    code = _told(lambda: asyncio.run(work))
-    raise SystemExit(code or OK)
-
-
-def _told(work: Callable[[], Result]) -> Result:
-    """Runs `work`; what it raises becomes one sentence and an exit code."""
-    try:
-        return work()
-    except Refusal as refusal:
-        typer.echo(refusal.sentence, err=True)
-        raise SystemExit(REFUSED) from None
-    except Fault as fault:
-        typer.echo(fault.sentence, err=True)
-        raise SystemExit(NOT_READY if fault.retryable else FAILED) from None
-    except KeyboardInterrupt:
-        raise SystemExit(INTERRUPTED) from None
-
-
 def main() -> None:
-    _told(app)
+    told(app)
 
 
 if __name__ == "__main__":
