@@ -1,23 +1,29 @@
-"""What people do: slash commands, completion, clicks, modals, messages. ValueError says why not."""
+"""What people do: slash commands, completion, menus, clicks, forms, messages. ValueError says why not."""
 
 from typing import Any
 
-from bot.emulator import payloads, people
+from bot.emulator import commands, payloads, permissions
 from bot.emulator.componentrules import SELECTS, walk
-from bot.emulator.interactions import (
+from bot.emulator.forms import bounds, filled
+from bot.emulator.interaction import (
     AUTOCOMPLETE,
+    CHAT_INPUT,
     COMMAND,
     COMPONENT,
+    MESSAGE_MENU,
     MODAL,
+    USER_MENU,
     Interaction,
-    Interactions,
 )
+from bot.emulator.interactions import Interactions
 from bot.emulator.optionvalues import to_options
-from bot.emulator.postings import delete, draft, post
+from bot.emulator.postings import delete, dismiss, draft, post
+from bot.emulator.resolved import KIND_OF_SELECT, about_person, resolve
 from bot.emulator.uploads import Body, Upload, store
 from bot.emulator.world import Channel, Json, Message, World
 
-STRING_SELECT, LABEL = 3, 18
+STRING_SELECT = 3
+KINDS = {CHAT_INPUT: "/", USER_MENU: "user menu ", MESSAGE_MENU: "message menu "}
 
 
 class Actions:
@@ -31,18 +37,11 @@ class Actions:
             raise ValueError("this person cannot see that channel")
         return channel
 
-    def commands(self, person: str) -> list[Json]:
-        """What the slash picker offers this person; a guild's command hides the global one."""
-        granted = people.permissions_of(self.world.person(person))
-        offered = self.world.commands[""] | self.world.commands[people.GUILD_ID]
-        by_name = {(c["name"], c["type"]): c for c in offered.values()}
-        return [c for c in by_name.values() if _may_use(c, granted)]
-
     def slash(
         self, person: str, channel: Channel, words: str, *, options: dict[str, Any]
     ) -> Interaction:
         """`words` is the command's path, such as "settings speed"."""
-        data = self._command_data(person, words, options, focused=None)
+        data = self._typed(person, channel, words, options, focused=None)
         interaction = self.desk.open(person, channel, kind=COMMAND, data=data)
         interaction.name = words
         self.desk.announce(interaction)
@@ -51,27 +50,58 @@ class Actions:
     def complete(
         self, person: str, channel: Channel, words: str, *, options: dict[str, Any], focused: str
     ) -> Interaction:
-        data = self._command_data(person, words, options, focused=focused)
+        data = self._typed(person, channel, words, options, focused=focused)
         interaction = self.desk.open(person, channel, kind=AUTOCOMPLETE, data=data)
         self.desk.announce(interaction)
         return interaction
 
-    def _command_data(
-        self, person: str, words: str, options: dict[str, Any], *, focused: str | None
+    def _typed(
+        self,
+        person: str,
+        channel: Channel,
+        words: str,
+        options: dict[str, Any],
+        *,
+        focused: str | None,
     ) -> Json:
         name, *path = words.split()
-        command = next(
-            (c for c in self.commands(person) if c["name"] == name and c["type"] == 1), None
-        )
-        if command is None:
-            raise ValueError(f"there is no command /{name} for this person")
-        chosen, resolved = to_options(self.world, command, path, values=options, focused=focused)
-        data: Json = {"id": command["id"], "name": name, "type": 1, "options": chosen}
-        if resolved:
-            data["resolved"] = resolved
-        if "guild_id" in command:
-            data["guild_id"] = command["guild_id"]
+        command = self._command(person, channel, name, kind=CHAT_INPUT)
+        chosen, by_id = to_options(command, path, values=options, focused=focused)
+        data = _named(command) | {"options": chosen}
+        if by_id:
+            data["resolved"] = resolve(self.world, channel, person, by_id)
         return data
+
+    def _command(self, person: str, channel: Channel, name: str, *, kind: int) -> Json:
+        for command in commands.offered(self.world, person, channel):
+            if (command["name"], command["type"]) == (name, kind):
+                return command
+        raise ValueError(f"there is no command {KINDS[kind]}{name} for this person here")
+
+    def on_message(self, person: str, message_id: str, name: str) -> Interaction:
+        """Use a message's menu: Apps, then the command's name."""
+        message = self._visible(person, message_id)
+        if message.only_for:
+            raise ValueError("a message that only one person sees has no apps")
+        channel = self.channel(person, message.channel_id)
+        command = self._command(person, channel, name, kind=MESSAGE_MENU)
+        written = payloads.message(message, self.world)
+        return self._menu(person, channel, command, message.id, {"messages": {message.id: written}})
+
+    def on_person(self, person: str, channel: Channel, target: str, name: str) -> Interaction:
+        """Use a person's menu: Apps, then the command's name."""
+        command = self._command(person, channel, name, kind=USER_MENU)
+        about = about_person(self.world, channel, target)
+        resolved = {place: {target: found} for place, found in about.items()}
+        return self._menu(person, channel, command, target, resolved)
+
+    def _menu(
+        self, person: str, channel: Channel, command: Json, target: str, resolved: Json
+    ) -> Interaction:
+        data = _named(command) | {"target_id": target, "resolved": resolved}
+        interaction = self.desk.open(person, channel, kind=COMMAND, data=data)
+        self.desk.announce(interaction)
+        return interaction
 
     def click(
         self, person: str, message_id: str, custom_id: str, *, values: list[str] | None
@@ -81,16 +111,16 @@ class Actions:
         component = _component(message, custom_id)
         data: Json = {"custom_id": custom_id, "component_type": component["type"]}
         data["id"] = component.get("id", 1)
-        if component["type"] in SELECTS:
-            data |= self._selected(component, values or [])
         channel = self.channel(person, message.channel_id)
+        if component["type"] in SELECTS:
+            data |= self._selected(person, channel, component, values or [])
         interaction = self.desk.open(person, channel, kind=COMPONENT, data=data)
         interaction.source = message.id
         self.desk.announce(interaction)
         return interaction
 
-    def _selected(self, select: Json, values: list[str]) -> Json:
-        least, most = select.get("min_values", 1), select.get("max_values", 1)
+    def _selected(self, person: str, channel: Channel, select: Json, values: list[str]) -> Json:
+        least, most = bounds(select)
         if not least <= len(values) <= most:
             raise ValueError(f"choose between {least} and {most}")
         if select["type"] == STRING_SELECT:
@@ -98,25 +128,22 @@ class Actions:
             if unknown := set(values) - known:
                 raise ValueError(f"the select has no option {sorted(unknown)[0]!r}")
             return {"values": values}
-        return {"values": values, "resolved": self._resolved(values)}
+        kind = KIND_OF_SELECT[select["type"]]
+        chosen = [(kind, value) for value in values]
+        return {"values": values, "resolved": resolve(self.world, channel, person, chosen)}
 
-    def _resolved(self, ids: list[str]) -> Json:
-        found = [self.world.people[id] for id in ids if id in self.world.people]
-        return {
-            "users": {person.id: payloads.user(person) for person in found},
-            "members": {person.id: payloads.member(person) for person in found},
-        }
-
-    def submit(self, person: str, interaction_id: str, values: dict[str, str]) -> Interaction:
+    def submit(self, person: str, interaction_id: str, values: dict[str, Any]) -> Interaction:
         """Send the modal that answered `interaction_id`, with values by custom id."""
         opener = self.desk.by_id.get(interaction_id)
         if opener is None or opener.modal is None or opener.person != person:
             raise ValueError("no modal is open for this person there")
-        components = [_filled(row, values) for row in opener.modal["components"]]
-        data = {"custom_id": opener.modal["custom_id"], "components": components}
+        components, chosen = filled(opener.modal, values)
+        data: Json = {"custom_id": opener.modal["custom_id"], "components": components}
         channel = self.channel(person, opener.channel)
+        if chosen:
+            data["resolved"] = resolve(self.world, channel, person, chosen)
         interaction = self.desk.open(person, channel, kind=MODAL, data=data)
-        interaction.source, interaction.parent = opener.source, opener.metadata()
+        interaction.source, interaction.parent = opener.source, opener.metadata(self.world)
         opener.modal = None
         self.desk.announce(interaction)
         return interaction
@@ -134,14 +161,18 @@ class Actions:
     def erase(self, person: str, message_id: str) -> None:
         """Delete one's own message, any as a moderator; dismiss what only oneself can see."""
         message = self._visible(person, message_id)
-        granted = people.permissions_of(self.world.person(person))
-        own = message.author == person or message.only_for == person
-        if not own and not granted & people.MANAGE_MESSAGES:
+        if message.only_for == person:
+            dismiss(self.world, message)
+            return
+        channel = self.channel(person, message.channel_id)
+        granted = self.world.permissions(person, channel)
+        if message.author != person and not granted & permissions.MANAGE_MESSAGES:
             raise ValueError("only moderators delete other people's messages")
         delete(self.world, message)
 
-    def upload(self, channel: Channel, name: str, content: bytes) -> Json:
-        stored = store(self.world, channel.id, Upload(name, content))
+    def upload(self, name: str, content: bytes) -> Json:
+        """Keep a file for an option or a form. Such files stand apart from those of messages."""
+        stored = store(self.world, Upload(name, content))
         return payloads.attachment(stored, self.world)
 
     def direct(self, person: str) -> Channel:
@@ -150,14 +181,14 @@ class Actions:
     def _visible(self, person: str, message_id: str) -> Message:
         message = self.world.find_message(message_id)
         self.channel(person, message.channel_id)
-        if message.only_for not in (None, person):
+        if message.only_for not in (None, person) or message.dismissed:
             raise ValueError("this person cannot see that message")
         return message
 
 
-def _may_use(command: Json, granted: int) -> bool:
-    wanted = command["default_member_permissions"]
-    return wanted is None or (int(wanted) != 0 and granted & int(wanted) == int(wanted))
+def _named(command: Json) -> Json:
+    data = {key: command[key] for key in ("id", "name", "type")}
+    return data | ({"guild_id": command["guild_id"]} if "guild_id" in command else {})
 
 
 def _component(message: Message, custom_id: str) -> Json:
@@ -167,30 +198,3 @@ def _component(message: Message, custom_id: str) -> Json:
                 raise ValueError("this component is disabled")
             return component
     raise ValueError(f"the message has no component {custom_id!r}")
-
-
-def _filled(container: Json, values: dict[str, str]) -> Json:
-    """A modal's row or label as it is sent back."""
-    if container["type"] == LABEL:
-        return {
-            "type": LABEL,
-            "id": container.get("id", 1),
-            "component": _filled_field(container["component"], values),
-        }
-    children = [_filled_field(child, values) for child in container.get("components", [])]
-    return {"type": container["type"], "id": container.get("id", 1), "components": children}
-
-
-def _filled_field(field: Json, values: dict[str, str]) -> Json:
-    custom_id = field["custom_id"]
-    value = values.get(custom_id, field.get("value") or "")
-    filled: Json = {"type": field["type"], "id": field.get("id", 1), "custom_id": custom_id}
-    if field["type"] in SELECTS:
-        return filled | {"values": [value] if value else []}
-    if field.get("required", True) and not value:
-        raise ValueError(f"{field.get('label') or custom_id} is required")
-    if value and len(value) < (field.get("min_length") or 0):
-        raise ValueError(f"{custom_id} is shorter than {field['min_length']}")
-    if len(value) > (field.get("max_length") or 4000):
-        raise ValueError(f"{custom_id} is longer than {field.get('max_length') or 4000}")
-    return filled | {"value": value}

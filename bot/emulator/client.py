@@ -63,6 +63,27 @@ class LocalDiscord:
         wish = {"user": _id(user), "command": command, "options": options, "channel": channel}
         return str((await self._post("slash", wish))["interaction_id"])
 
+    async def menu(
+        self,
+        user: Who,
+        command: str,
+        *,
+        message: str = "",
+        target: Who = "",
+        channel: str = "",
+    ) -> str:
+        """Use a command from the menu of a message, or of the person `target`."""
+        wish: Json = {"user": _id(user), "command": command, "channel": channel}
+        wish |= {"message_id": message} if message else {"target": _id(target)}
+        return str((await self._post("menu", wish))["interaction_id"])
+
+    async def upload(self, user: Who, name: str, content: bytes) -> str:
+        """The id of a file that may be given to an option or a form."""
+        url = f"{self.url}/_emulator/uploads"
+        query = {"user": _id(user), "name": name}
+        async with self._session.post(url, params=query, data=content) as answer:
+            return str((await _agreed(answer))["id"])
+
     async def autocomplete(
         self, user: Who, command: str, focused: str, **options: Any
     ) -> list[Json]:
@@ -75,7 +96,7 @@ class LocalDiscord:
         wish = {"user": _id(user), "message_id": message_id, "custom_id": custom_id}
         return str((await self._post("click", wish | {"values": values}))["interaction_id"])
 
-    async def submit(self, user: Who, interaction_id: str, **values: str) -> str:
+    async def submit(self, user: Who, interaction_id: str, **values: str | list[str]) -> str:
         """Fill in and send the modal that answered an interaction."""
         wish = {"user": _id(user), "interaction_id": interaction_id, "values": values}
         return str((await self._post("modal", wish))["interaction_id"])
@@ -199,10 +220,14 @@ class LocalDiscord:
     async def _call(self, method: str, path: str, wish: Json | None = None) -> Any:
         url = f"{self.url}/_emulator/{path}"
         async with self._session.request(method, url, json=wish) as answer:
-            body = await answer.json()
-            if answer.status >= 400:
-                raise Refused(body.get("error", answer.reason))
-            return body
+            return await _agreed(answer)
+
+
+async def _agreed(answer: aiohttp.ClientResponse) -> Any:
+    body = await answer.json()
+    if answer.status >= 400:
+        raise Refused(body.get("error", answer.reason))
+    return body
 
 
 def _id(user: Who) -> str:

@@ -1,4 +1,4 @@
-"""Discord's rules for buttons, selects, rows, containers and modals."""
+"""Discord's rules for buttons, selects, rows and containers."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -13,20 +13,23 @@ ROW, BUTTON, STRING_SELECT, TEXT_INPUT = 1, 2, 3, 4
 SELECTS = (3, 5, 6, 7, 8)
 LINK, PREMIUM = 5, 6
 LABEL = 18
+# Text inputs, labels, files, radio buttons, check boxes.
+ONLY_IN_MODALS = (TEXT_INPUT, LABEL, 19, 21, 22, 23)
+MOST_OPTIONS = 25
 
 
 def check_components(components: list[Json], path: Path, *, v2: bool) -> Iterator[Problem]:
     most = 40 if v2 else 5
     count = sum(1 for _ in walk(components, path)) if v2 else len(components)
     if count > most:
-        yield _bad_length(most, path)
+        yield bad_length(most, path)
     for index, component in enumerate(components):
         if not v2 and component.get("type") != ROW:
             sentence = "Only action rows stand at the top of a message without components v2"
             yield Problem((*path, index, "type"), "UNION_TYPE_CHOICES", sentence)
     for component, place in walk(components, path):
         yield from _check_component(component, place)
-    yield from _check_unique(components, path)
+    yield from check_unique(components, path)
 
 
 def walk(components: list[Json], path: Path) -> Iterator[tuple[Json, Path]]:
@@ -40,7 +43,7 @@ def walk(components: list[Json], path: Path) -> Iterator[tuple[Json, Path]]:
                 yield component[slot], (*place, slot)
 
 
-def _check_unique(components: list[Json], path: Path) -> Iterator[Problem]:
+def check_unique(components: list[Json], path: Path) -> Iterator[Problem]:
     ids = Counter(c["custom_id"] for c, _ in walk(components, path) if c.get("custom_id"))
     for component, place in walk(components, path):
         if ids[component.get("custom_id") or ""] > 1:
@@ -55,10 +58,9 @@ def _check_component(component: Json, path: Path) -> Iterator[Problem]:
     elif kind == BUTTON:
         yield from _check_button(component, path)
     elif kind in SELECTS:
-        yield from _check_custom_id(component, path)
-        yield from _too_long(component, "placeholder", path, most=150)
-        if kind == STRING_SELECT:
-            yield from _check_options(component, path)
+        yield from check_select(component, path)
+    elif kind in ONLY_IN_MODALS:
+        yield Problem((*path, "type"), "UNION_TYPE_CHOICES", "This component stands in modals only")
 
 
 def _check_row(row: Json, path: Path) -> Iterator[Problem]:
@@ -72,7 +74,7 @@ def _check_row(row: Json, path: Path) -> Iterator[Problem]:
 
 def _check_button(button: Json, path: Path) -> Iterator[Problem]:
     style = button.get("style")
-    yield from _too_long(button, "label", path, most=80)
+    yield from too_long(button, "label", path, most=80)
     if style == PREMIUM:
         return
     if style == LINK:
@@ -80,56 +82,63 @@ def _check_button(button: Json, path: Path) -> Iterator[Problem]:
             sentence = "A link button has a url and no custom id"
             yield Problem((*path, "url"), "BUTTON_COMPONENT_CUSTOM_ID_URL", sentence)
     else:
-        yield from _check_custom_id(button, path)
+        yield from check_custom_id(button, path)
     if not button.get("label") and not button.get("emoji"):
         sentence = "A button needs a label or an emoji"
         yield Problem((*path, "label"), "BUTTON_COMPONENT_INVALID_LABEL", sentence)
 
 
-def _check_custom_id(component: Json, path: Path) -> Iterator[Problem]:
+def check_custom_id(component: Json, path: Path) -> Iterator[Problem]:
     custom_id = component.get("custom_id")
     if not custom_id:
         sentence = "A custom id is required"
         yield Problem((*path, "custom_id"), "COMPONENT_CUSTOM_ID_REQUIRED", sentence)
     else:
-        yield from _too_long(component, "custom_id", path, most=100)
+        yield from too_long(component, "custom_id", path, most=100)
+
+
+def check_select(select: Json, path: Path) -> Iterator[Problem]:
+    yield from check_custom_id(select, path)
+    yield from too_long(select, "placeholder", path, most=150)
+    if select.get("type") == STRING_SELECT:
+        yield from _check_options(select, path)
+    yield from _check_bounds(select, path)
+
+
+def _check_bounds(select: Json, path: Path) -> Iterator[Problem]:
+    least, most = select.get("min_values"), select.get("max_values")
+    least, most = 1 if least is None else least, 1 if most is None else most
+    there = len(select.get("options") or []) or MOST_OPTIONS
+    if not 0 <= least <= MOST_OPTIONS or not 1 <= most <= MOST_OPTIONS or least > most:
+        sentence = "min_values and max_values are between 0 and 25, the first not above the second"
+        yield Problem((*path, "min_values"), "NUMBER_TYPE_MAX", sentence)
+    elif most > there:
+        sentence = f"max_values is more than the {there} options there are"
+        yield Problem((*path, "max_values"), "SELECT_COMPONENT_MAX_VALUES_TOO_LARGE", sentence)
+    if sum(bool(option.get("default")) for option in select.get("options") or []) > most:
+        sentence = "More defaults than may be chosen"
+        yield Problem((*path, "options"), "SELECT_COMPONENT_TOO_MANY_DEFAULTS", sentence)
 
 
 def _check_options(select: Json, path: Path) -> Iterator[Problem]:
     options = select.get("options") or []
     if not 1 <= len(options) <= 25:
-        yield _bad_length(25, (*path, "options"))
+        yield bad_length(25, (*path, "options"))
     values = Counter(option.get("value") for option in options)
     for index, option in enumerate(options):
         place = (*path, "options", index)
         for key in ("label", "value", "description"):
-            yield from _too_long(option, key, place, most=100)
+            yield from too_long(option, key, place, most=100)
         if values[option.get("value")] > 1:
             sentence = "The specified option value is already used"
             yield Problem((*place, "value"), "SELECT_COMPONENT_OPTION_VALUE_DUPLICATED", sentence)
 
 
-def check_modal(modal: Json, path: Path) -> Iterator[Problem]:
-    yield from _too_long(modal, "title", path, most=45)
-    yield from _check_custom_id(modal, path)
-    components = modal.get("components") or []
-    if not 1 <= len(components) <= 5:
-        sentence = "Must be between 1 and 5 in length."
-        yield Problem((*path, "components"), "BASE_TYPE_BAD_LENGTH", sentence)
-    for component, place in walk(components, (*path, "components")):
-        if component.get("type") == TEXT_INPUT:
-            yield from _check_custom_id(component, place)
-            yield from _too_long(component, "label", place, most=45)
-            yield from _too_long(component, "placeholder", place, most=100)
-            yield from _too_long(component, "value", place, most=4000)
-    yield from _check_unique(components, (*path, "components"))
-
-
-def _too_long(component: Json, key: str, path: Path, *, most: int) -> Iterator[Problem]:
+def too_long(component: Json, key: str, path: Path, *, most: int) -> Iterator[Problem]:
     if len(str(component.get(key) or "")) > most:
         sentence = f"Must be {most} or fewer in length."
         yield Problem((*path, key), "BASE_TYPE_MAX_LENGTH", sentence)
 
 
-def _bad_length(most: int, path: Path) -> Problem:
+def bad_length(most: int, path: Path) -> Problem:
     return Problem(path, "BASE_TYPE_BAD_LENGTH", f"Must be between 1 and {most} in length.")

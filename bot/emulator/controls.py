@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from bot.emulator import payloads, people
+from bot.emulator import payloads, people, permissions
 from bot.emulator.edge import API
 from bot.emulator.emulator import EMULATOR, Emulator
 from bot.emulator.playground import ROOT, wish_of
@@ -61,15 +61,15 @@ async def rules(request: web.Request) -> web.Response:
 
 
 @routes.post(f"{ROOT}/permissions")
-async def permissions(request: web.Request) -> web.Response:
+async def lose_permissions(request: web.Request) -> web.Response:
     """{"channel": id, "lose": ["send_messages"]} takes exactly these from the bot there."""
     world, wish = _emulator(request).world, await wish_of(request)
     channel = world.channel(str(wish.get("channel") or people.IMAGINE_CHANNEL_ID))
     lost = 0
     for name in wish["lose"]:
-        if name not in people.PERMISSION_BITS:
+        if name not in permissions.BITS:
             raise ValueError(f"there is no permission {name!r}")
-        lost |= people.PERMISSION_BITS[name]
+        lost |= permissions.BITS[name]
     world.rules.lost_permissions[channel.id] = lost
     data = payloads.channel(channel, world)
     world.emit(Event("CHANNEL_UPDATE", data, channel_id=channel.id))

@@ -52,12 +52,14 @@ async def favicon(request: web.Request) -> web.Response:
     return _page_file("pictor.svg")
 
 
-@routes.get("/cdn/attachments/{channel_id}/{attachment_id}/{filename}")
+@routes.get("/cdn/attachments/{place}/{attachment_id}/{filename}")
+@routes.get("/cdn/ephemeral-attachments/{place}/{attachment_id}/{filename}")
 async def attachment(request: web.Request) -> web.Response:
     item = request.app[EMULATOR].world.attachments.get(request.match_info["attachment_id"])
-    if item is None or item.channel_id != request.match_info["channel_id"]:
+    if item is None or item.channel_id != request.match_info["place"]:
         raise web.HTTPNotFound
-    return web.Response(body=item.content, content_type=item.content_type, headers=FOR_EVER | SAFE)
+    headers = FOR_EVER | SAFE | {"Content-Type": item.content_type}
+    return web.Response(body=item.content, headers=headers)
 
 
 @routes.get("/media/{key}")

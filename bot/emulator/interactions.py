@@ -2,11 +2,20 @@
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
 
 from bot.emulator import payloads, people
-from bot.emulator.errors import ApiError
+from bot.emulator.errors import ApiError, Problem
+from bot.emulator.forms import numbered
+from bot.emulator.interaction import (
+    AUTOCOMPLETE,
+    COMMAND,
+    COMPONENT,
+    MODAL,
+    Interaction,
+    State,
+    describe,
+    payload,
+)
 from bot.emulator.postings import (
     EPHEMERAL,
     LOADING,
@@ -16,13 +25,10 @@ from bot.emulator.postings import (
     publish,
 )
 from bot.emulator.uploads import Body
-from bot.emulator.world import DM, Channel, Event, Json, Message, World
+from bot.emulator.world import Channel, Event, Json, Message, World
 
 ACK_WITHIN_S = 3.0
 TOKEN_LIVES_S = 15 * 60.0
-FILE_LIMIT = 10 * 1024 * 1024
-
-COMMAND, COMPONENT, AUTOCOMPLETE, MODAL = 2, 3, 4, 5
 REPLY, DEFER, DEFER_UPDATE, UPDATE, CHOICES, SHOW_MODAL = 4, 5, 6, 7, 8, 9
 ALLOWED_REPLIES = {
     COMMAND: {REPLY, DEFER, SHOW_MODAL},
@@ -30,44 +36,6 @@ ALLOWED_REPLIES = {
     AUTOCOMPLETE: {CHOICES},
     MODAL: {REPLY, DEFER, DEFER_UPDATE, UPDATE},
 }
-
-State = Literal["pending", "answered", "failed"]
-
-
-@dataclass(slots=True)
-class Interaction:
-    id: str
-    token: str
-    type: int
-    person: str
-    channel: str
-    opened: float
-    data: Json
-    name: str = ""
-    source: str | None = None
-    state: State = "pending"
-    original: str | None = None
-    private: bool = False
-    choices: list[Json] | None = None
-    modal: Json | None = None
-    parent: Json | None = None
-    error: str = ""
-
-    def metadata(self) -> Json:
-        person = people.PEOPLE_BY_ID[self.person]
-        body: Json = {
-            "id": self.id,
-            "type": self.type,
-            "user": payloads.user(person),
-            "authorizing_integration_owners": {"0": people.GUILD_ID},
-        }
-        if self.type == COMMAND:
-            body |= {"name": self.name, "command_type": 1}
-        if self.type == COMPONENT:
-            body["interacted_message_id"] = self.source
-        if self.type == MODAL:
-            body["triggering_interaction_metadata"] = self.parent
-        return body
 
 
 class Interactions:
@@ -124,6 +92,19 @@ class Interactions:
         self._set_state(interaction, "answered")
         return interaction
 
+    def objections(self, id: str, kind: int) -> list[Problem]:
+        """A kind of answer that an interaction of this type does not take, such as a second form."""
+        interaction = self.by_id.get(id)
+        if interaction is None or interaction.state != "pending":
+            return []
+        allowed = ALLOWED_REPLIES[interaction.type]
+        if interaction.source is None:
+            allowed = allowed - {UPDATE, DEFER_UPDATE}
+        if kind in allowed:
+            return []
+        sentence = f"Value must be one of {{{', '.join(map(str, sorted(allowed)))}}}."
+        return [Problem(("type",), "BASE_TYPE_CHOICES", sentence)]
+
     def _answer(self, interaction: Interaction, body: Body) -> None:
         kind, data = body.json["type"], body.json.get("data") or {}
         inner = Body(data, body.files)
@@ -136,15 +117,15 @@ class Interactions:
         elif kind == CHOICES:
             interaction.choices = data.get("choices") or []
         elif kind == SHOW_MODAL:
-            interaction.modal = data
+            interaction.modal = numbered(data)
 
     def _reply(self, interaction: Interaction, body: Body, *, loading: bool) -> None:
         message = self._draft(interaction, body.json.get("flags") or 0)
         interaction.private = bool(message.only_for)
         if interaction.type == COMMAND:
-            message.type = payloads.SLASH_REPLY
+            message.type = payloads.MENU_REPLY if interaction.menu else payloads.SLASH_REPLY
         elif interaction.source:
-            self._reply_to(message, interaction.source)
+            message.type, message.reference = 19, interaction.source
         if loading:
             message.flags |= LOADING
             publish(self.world, message)
@@ -156,14 +137,11 @@ class Interactions:
         channel = self.world.channel(interaction.channel)
         message = draft(self.world, channel, people.APPLICATION_ID)
         message.webhook = True
-        message.interaction = interaction.metadata()
+        message.interaction = interaction.metadata(self.world)
         if flags & EPHEMERAL:
             message.flags |= EPHEMERAL
             message.only_for = interaction.person
         return message
-
-    def _reply_to(self, message: Message, target: str) -> None:
-        message.type, message.reference = 19, target
 
     def through(self, application_id: str, token: str) -> Interaction:
         """The interaction behind a webhook token: 10015 if there is none, 50027 once too old."""
@@ -185,8 +163,10 @@ class Interactions:
             return edit(self.world, original, body)
         message = self._draft(interaction, body.json.get("flags") or 0)
         if original is not None:
-            self._reply_to(message, original.id)
-            metadata = interaction.metadata() | {"original_response_message_id": original.id}
+            message.type, message.reference = 19, original.id
+            metadata = interaction.metadata(self.world) | {
+                "original_response_message_id": original.id
+            }
             message.interaction = metadata
         return post(self.world, message, body)
 
@@ -226,56 +206,3 @@ class Interactions:
                 gateway=False,
             )
         )
-
-
-def describe(interaction: Interaction) -> Json:
-    return {
-        "id": interaction.id,
-        "type": interaction.type,
-        "name": interaction.name,
-        "channel_id": interaction.channel,
-        "user_id": interaction.person,
-        "state": interaction.state,
-        "error": interaction.error,
-        "message_id": interaction.original,
-        "source_id": interaction.source,
-        "custom_id": interaction.data.get("custom_id"),
-        "modal": interaction.modal,
-    }
-
-
-def payload(interaction: Interaction, world: World) -> Json:
-    """INTERACTION_CREATE as bots receive it."""
-    channel = world.channel(interaction.channel)
-    person = world.person(interaction.person)
-    body: Json = {
-        "id": interaction.id,
-        "application_id": people.APPLICATION_ID,
-        "type": interaction.type,
-        "token": interaction.token,
-        "version": 1,
-        "data": interaction.data,
-        "channel_id": channel.id,
-        "channel": payloads.channel(channel, world),
-        "locale": "en-US",
-        "entitlements": [],
-        "entitlement_sku_ids": [],
-        "attachment_size_limit": FILE_LIMIT,
-        "authorizing_integration_owners": {"0": people.GUILD_ID},
-        "app_permissions": str(world.bot_permissions(channel.id)),
-        "context": 1 if channel.type == DM else 0,
-    }
-    if channel.type == DM:
-        body["user"] = payloads.user(person)
-    else:
-        permissions = people.permissions_of(person)
-        body |= {
-            "guild_id": people.GUILD_ID,
-            "guild": {"id": people.GUILD_ID, "locale": "en-US", "features": []},
-            "guild_locale": "en-US",
-            "member": payloads.member(person, permissions=permissions),
-        }
-    if interaction.source:
-        message = world.message(channel.id, interaction.source)
-        body["message"] = payloads.message(message, world)
-    return body

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from bot.emulator.commandrules import check_commands
-from bot.emulator.componentrules import check_components, check_modal
+from bot.emulator.componentrules import check_components
 from bot.emulator.errors import Problem
+from bot.emulator.modalrules import check_modal
 from bot.emulator.postings import COMPONENTS_V2
 
 Json = dict[str, Any]

@@ -2,29 +2,18 @@
 
 from typing import Any
 
-from bot.emulator import payloads, people
-from bot.emulator.world import Json, World
+from bot.emulator.resolved import ATTACHMENT, CHANNEL, MENTIONABLE, ROLE, USER
+from bot.emulator.world import Json
 
-SUBCOMMAND, GROUP, STRING, INTEGER, BOOLEAN, USER, CHANNEL, ROLE = range(1, 9)
-MENTIONABLE, NUMBER, ATTACHMENT = 9, 10, 11
-RESOLVED = {
-    USER: ("users", "members"),
-    MENTIONABLE: ("users", "members"),
-    CHANNEL: ("channels",),
-    ROLE: ("roles",),
-    ATTACHMENT: ("attachments",),
-}
+SUBCOMMAND, GROUP, STRING, INTEGER, BOOLEAN, NUMBER = 1, 2, 3, 4, 5, 10
+BY_ID = (USER, CHANNEL, ROLE, MENTIONABLE, ATTACHMENT)
+Chosen = list[tuple[int, str]]
 
 
 def to_options(
-    world: World,
-    command: Json,
-    path: list[str],
-    *,
-    values: dict[str, Any],
-    focused: str | None,
-) -> tuple[list[Json], Json]:
-    """The nested options and what they resolve to."""
+    command: Json, path: list[str], *, values: dict[str, Any], focused: str | None
+) -> tuple[list[Json], Chosen]:
+    """The nested options, and the ids among them with their kind."""
     node, wrappers = command, []
     for word in path:
         node = _child(node, word)
@@ -35,10 +24,10 @@ def to_options(
     if unknown := [name for name in values if name not in known]:
         raise ValueError(f"/{command['name']} has no option {unknown[0]!r}")
     chosen = _chosen(known, values, focused=focused)
-    resolved = _resolve(world, known, values)
+    by_id = [(o["type"], o["value"]) for o in chosen if o["type"] in BY_ID]
     for wrapper in reversed(wrappers):
         chosen = [{"name": wrapper["name"], "type": wrapper["type"], "options": chosen}]
-    return chosen, resolved
+    return chosen, by_id
 
 
 def _child(node: Json, word: str) -> Json:
@@ -54,6 +43,8 @@ def _chosen(known: dict[str, Json], values: dict[str, Any], *, focused: str | No
         if name == focused:
             typed = str(values.get(name, ""))
             chosen.append({"name": name, "type": option["type"], "value": typed, "focused": True})
+        elif focused and option["type"] in BY_ID and not str(values.get(name)).isdigit():
+            continue  # Still being typed.
         elif name in values and values[name] is not None:
             value = values[name] if focused else checked(option, values[name])
             chosen.append({"name": name, "type": option["type"], "value": value})
@@ -70,13 +61,20 @@ def checked(option: Json, value: Any) -> Any:
     elif kind in (INTEGER, NUMBER):
         value = _number(option, value)
     elif kind == BOOLEAN:
-        value = value in (True, "true", "True", "1")
+        value = _truth(option, value)
     else:
         value = str(value)
     choices = [choice["value"] for choice in option.get("choices") or []]
     if choices and value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(str, choices))}")
     return value
+
+
+def _truth(option: Json, value: Any) -> bool:
+    word = str(value).lower()
+    if word not in ("true", "false"):
+        raise ValueError(f"{option['name']} must be True or False")
+    return word == "true"
 
 
 def _text(option: Json, value: str) -> str:
@@ -98,30 +96,3 @@ def _number(option: Json, value: Any) -> int | float:
     if most is not None and number > most:
         raise ValueError(f"{name} must be at most {most}")
     return number
-
-
-def _resolve(world: World, known: dict[str, Json], values: dict[str, Any]) -> Json:
-    resolved: Json = {}
-    for name, value in values.items():
-        for place in RESOLVED.get(known[name]["type"], ()):
-            if (found := _look_up(world, place, str(value))) is not None:
-                resolved.setdefault(place, {})[str(value)] = found
-    return resolved
-
-
-def _look_up(world: World, place: str, id: str) -> Json | None:
-    if place == "attachments":
-        return (
-            payloads.attachment(world.attachments[id], world) if id in world.attachments else None
-        )
-    if place == "channels":
-        return payloads.channel(world.channels[id], world) if id in world.channels else None
-    if place == "roles":
-        return next((payloads.role(role) for role in people.ROLES if role.id == id), None)
-    person = world.people.get(id)
-    if person is None:
-        return None
-    if place == "users":
-        return payloads.user(person)
-    member = payloads.member(person, permissions=people.permissions_of(person))
-    return {key: value for key, value in member.items() if key != "user"}

@@ -2,12 +2,13 @@
 
 from urllib.parse import quote
 
-from bot.emulator import people
+from bot.emulator import people, permissions
 from bot.emulator.clock import iso
 from bot.emulator.people import Person, Role
 from bot.emulator.world import DM, GUILD_TEXT, Attachment, Channel, Json, Message, World
 
-SLASH_REPLY = 20
+SLASH_REPLY, MENU_REPLY = 20, 23
+SPOILER, IS_SPOILER = "SPOILER_", 1 << 3
 JOINED = "2026-01-05T09:00:00+00:00"
 
 
@@ -55,6 +56,12 @@ def member(person: Person, *, permissions: int | None = None) -> Json:
     if permissions is not None:
         body["permissions"] = str(permissions)
     return body
+
+
+def resolved_member(person: Person, *, permissions: int) -> Json:
+    """A member beside its user, with what it may do in the channel."""
+    body = member(person, permissions=permissions)
+    return {key: body[key] for key in body if key not in ("user", "deaf", "mute")}
 
 
 def role(role: Role) -> Json:
@@ -105,9 +112,9 @@ def _overwrites(channel: Channel, world: World) -> list[Json]:
     if lost := world.rules.lost_permissions.get(channel.id):
         overwrites.append(_overwrite(people.APPLICATION_ID, 1, deny=lost))
     if channel.private_to:
-        overwrites.append(_overwrite(people.GUILD_ID, 0, deny=people.VIEW_CHANNEL))
+        overwrites.append(_overwrite(people.GUILD_ID, 0, deny=permissions.VIEW_CHANNEL))
         allowed = (channel.private_to, people.BOT_ROLE.id)
-        overwrites += [_overwrite(role, 0, allow=people.VIEW_CHANNEL) for role in allowed]
+        overwrites += [_overwrite(role, 0, allow=permissions.VIEW_CHANNEL) for role in allowed]
     return overwrites
 
 
@@ -124,7 +131,7 @@ def guild(world: World) -> Json:
         "discovery_splash": None,
         "banner": None,
         "description": "A local Discord to try Pictor in",
-        "owner_id": people.MONA.id,
+        "owner_id": people.OWNER.id,
         "application_id": None,
         "region": "local",
         "afk_channel_id": None,
@@ -183,7 +190,7 @@ def application() -> Json:
         "bot_public": True,
         "bot_require_code_grant": False,
         "verify_key": "0" * 64,
-        "owner": user(people.MONA),
+        "owner": user(people.OWNER),
         "team": None,
         "flags": 1 << 23,
         "tags": [],
@@ -197,8 +204,8 @@ def application() -> Json:
 
 
 def attachment(item: Attachment, world: World) -> Json:
-    where = f"/cdn/attachments/{item.channel_id}/{item.id}/{quote(item.filename)}"
-    url = world.base_url + where
+    folder = "ephemeral-attachments" if item.ephemeral else "attachments"
+    url = f"{world.base_url}/cdn/{folder}/{item.channel_id}/{item.id}/{quote(item.filename)}"
     body: Json = {
         "id": item.id,
         "filename": item.filename,
@@ -211,6 +218,10 @@ def attachment(item: Attachment, world: World) -> Json:
         body["width"], body["height"] = item.size
     if item.description:
         body["description"] = item.description
+    if item.ephemeral:
+        body["ephemeral"] = True
+    if item.filename.startswith(SPOILER):
+        body["flags"] = IS_SPOILER
     return body
 
 
@@ -248,7 +259,7 @@ def _origin(item: Message) -> Json:
         body["application_id"] = people.APPLICATION_ID
     if item.interaction:
         body["interaction_metadata"] = item.interaction
-        if item.type == SLASH_REPLY:
+        if item.type in (SLASH_REPLY, MENU_REPLY):
             keys = ("id", "type", "name", "user")
             body["interaction"] = {key: item.interaction[key] for key in keys}
     return body

@@ -7,11 +7,12 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from bot.emulator import payloads, people
+from bot.emulator import commands, payloads, people
 from bot.emulator.actions import Actions
 from bot.emulator.emulator import EMULATOR, Emulator
 from bot.emulator.errors import ApiError
-from bot.emulator.interactions import ACK_WITHIN_S, Interaction, describe
+from bot.emulator.interaction import Interaction, describe
+from bot.emulator.interactions import ACK_WITHIN_S
 from bot.emulator.rest import typing_event
 from bot.emulator.world import Channel, Json
 
@@ -73,6 +74,7 @@ async def state(request: web.Request) -> web.Response:
     world = emulator.world
     world.person(person)
     channels = [c for c in world.channels.values() if world.can_see(person, c)]
+    offers = {c.id: commands.offered(world, person, c) for c in channels}
     return web.json_response(
         {
             "boot": world.started,
@@ -80,7 +82,7 @@ async def state(request: web.Request) -> web.Response:
             "guild": payloads.guild(world),
             "people": [_about(person) for person in people.PEOPLE],
             "channels": [payloads.channel(c, world) for c in channels],
-            "commands": emulator.actions.commands(person),
+            "commands": offers,
         }
     )
 
@@ -138,9 +140,8 @@ async def direct(request: web.Request) -> web.Response:
 @routes.post(f"{ROOT}/uploads")
 async def upload(request: web.Request) -> web.Response:
     emulator, query = emulator_of(request), request.query
-    _, channel = _place(emulator.actions, dict(query))
-    stored = emulator.actions.upload(channel, query["name"], await request.read())
-    return web.json_response(stored)
+    emulator.world.person(query["user"])
+    return web.json_response(emulator.actions.upload(query["name"], await request.read()))
 
 
 @routes.post(f"{ROOT}/slash")
@@ -150,6 +151,19 @@ async def slash(request: web.Request) -> web.Response:
     opened = emulator.actions.slash(
         person, channel, wish["command"], options=wish.get("options") or {}
     )
+    return _opened(emulator, opened)
+
+
+@routes.post(f"{ROOT}/menu")
+async def menu(request: web.Request) -> web.Response:
+    """With `message_id` or `target` (a person), and the name of the command there."""
+    emulator, wish = emulator_of(request), await wish_of(request)
+    actions, name = emulator.actions, str(wish["command"])
+    if "message_id" in wish:
+        opened = actions.on_message(str(wish["user"]), str(wish["message_id"]), name)
+    else:
+        person, channel = _place(actions, wish)
+        opened = actions.on_person(person, channel, str(wish["target"]), name)
     return _opened(emulator, opened)
 
 

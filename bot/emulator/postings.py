@@ -59,7 +59,16 @@ def delete(world: World, message: Message) -> None:
     world.emit(_event("MESSAGE_DELETE", data, message))
 
 
+def dismiss(world: World, message: Message) -> None:
+    """Its person looks no more at it. Discord does not hear of that, and bots may go on editing."""
+    message.dismissed = True
+    data = {"id": message.id, "channel_id": message.channel_id}
+    world.emit(_event("MESSAGE_DELETE", data, message))
+
+
 def announce(world: World, name: str, message: Message) -> None:
+    if message.dismissed:
+        return
     channel = world.channel(message.channel_id)
     data = payloads.message(message, world) | payloads.guild_of(channel)
     data["channel_type"] = channel.type
@@ -128,7 +137,8 @@ def _attach(world: World, message: Message, body: Body) -> list[Attachment]:
         if str(each["id"]) in kept:
             attachments.append(kept[str(each["id"])])
         elif (upload := body.files.get(int(each["id"]))) is not None:
-            attachments.append(store(world, message.channel_id, upload, about=each))
+            kept_for = None if message.only_for else message.channel_id
+            attachments.append(store(world, upload, channel_id=kept_for, about=each))
     return attachments
 
 

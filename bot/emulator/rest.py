@@ -2,8 +2,8 @@
 
 from aiohttp import web
 
-from bot.emulator import payloads, people
-from bot.emulator.edge import API, valid_body, valid_json
+from bot.emulator import payloads, people, permissions
+from bot.emulator.edge import API, valid_body
 from bot.emulator.emulator import EMULATOR
 from bot.emulator.errors import ApiError
 from bot.emulator.postings import (
@@ -109,14 +109,14 @@ def _require_guild(request: web.Request) -> None:
 
 @routes.get(f"{API}/channels/{{channel_id}}")
 async def channel(request: web.Request) -> web.Response:
-    channel = _channel(request, people.VIEW_CHANNEL)
+    channel = _channel(request, permissions.VIEW_CHANNEL)
     return web.json_response(payloads.channel(channel, world_of(request)))
 
 
 @routes.get(f"{API}/channels/{{channel_id}}/messages")
 async def messages(request: web.Request) -> web.Response:
     world = world_of(request)
-    channel = _channel(request, people.READ_MESSAGE_HISTORY)
+    channel = _channel(request, permissions.READ_MESSAGE_HISTORY)
     found = [m for m in world.messages[channel.id].values() if m.only_for is None]
     if before := request.query.get("before"):
         found = [m for m in found if int(m.id) < int(before)]
@@ -130,7 +130,7 @@ async def messages(request: web.Request) -> web.Response:
 @routes.post(f"{API}/channels/{{channel_id}}/messages")
 async def create_message(request: web.Request) -> web.Response:
     world, body = world_of(request), await valid_body(request)
-    needed = people.SEND_MESSAGES | (people.ATTACH_FILES if body.files else 0)
+    needed = permissions.SEND_MESSAGES | (permissions.ATTACH_FILES if body.files else 0)
     channel = _channel(request, needed)
     message = draft(world, channel, people.APPLICATION_ID)
     if reference := body.json.get("message_reference"):
@@ -148,14 +148,14 @@ def _reply_to(world: World, message: Message, reference: Json) -> None:
 
 @routes.get(f"{API}/channels/{{channel_id}}/messages/{{message_id}}")
 async def get_message(request: web.Request) -> web.Response:
-    message = _message(request, people.READ_MESSAGE_HISTORY)
+    message = _message(request, permissions.READ_MESSAGE_HISTORY)
     return web.json_response(payloads.message(message, world_of(request)))
 
 
 @routes.patch(f"{API}/channels/{{channel_id}}/messages/{{message_id}}")
 async def edit_message(request: web.Request) -> web.Response:
     world, body = world_of(request), await valid_body(request)
-    message = _message(request, people.VIEW_CHANNEL)
+    message = _message(request, permissions.VIEW_CHANNEL)
     if message.author != people.APPLICATION_ID:
         raise ApiError(50005)
     require_young(world, message)
@@ -164,16 +164,16 @@ async def edit_message(request: web.Request) -> web.Response:
 
 @routes.delete(f"{API}/channels/{{channel_id}}/messages/{{message_id}}")
 async def delete_message(request: web.Request) -> web.Response:
-    message = _message(request, people.VIEW_CHANNEL)
+    message = _message(request, permissions.VIEW_CHANNEL)
     if message.author != people.APPLICATION_ID:
-        _channel(request, people.MANAGE_MESSAGES)
+        _channel(request, permissions.MANAGE_MESSAGES)
     delete(world_of(request), message)
     return web.Response(status=204)
 
 
 @routes.post(f"{API}/channels/{{channel_id}}/typing")
 async def typing(request: web.Request) -> web.Response:
-    world, channel = world_of(request), _channel(request, people.SEND_MESSAGES)
+    world, channel = world_of(request), _channel(request, permissions.SEND_MESSAGES)
     world.emit(typing_event(world, channel, people.APPLICATION_ID))
     return web.Response(status=204)
 
@@ -204,71 +204,3 @@ def _message(request: web.Request, permission: int) -> Message:
         # Ephemeral messages are out of the bot token's reach.
         raise ApiError(10008)
     return message
-
-
-COMMANDS = f"{API}/applications/{{application_id}}/commands"
-GUILD_COMMANDS = f"{API}/applications/{{application_id}}/guilds/{{guild_id}}/commands"
-
-
-@routes.get(COMMANDS)
-@routes.get(GUILD_COMMANDS)
-async def list_commands(request: web.Request) -> web.Response:
-    return web.json_response(list(_scope(request).values()))
-
-
-@routes.put(COMMANDS)
-@routes.put(GUILD_COMMANDS)
-async def overwrite_commands(request: web.Request) -> web.Response:
-    scope = _scope(request)
-    listed, _ = await valid_json(request)
-    world = world_of(request)
-    known = {(c["name"], c["type"]): c["id"] for c in scope.values()}
-    stored = [_stored(request, wish, known) for wish in listed or []]
-    scope.clear()
-    scope.update({command["id"]: command for command in stored})
-    world.emit(Event("COMMANDS_UPDATE", {}, gateway=False))
-    return web.json_response(stored)
-
-
-@routes.get(COMMANDS + "/{command_id}")
-@routes.get(GUILD_COMMANDS + "/{command_id}")
-async def get_command(request: web.Request) -> web.Response:
-    if found := _scope(request).get(request.match_info["command_id"]):
-        return web.json_response(found)
-    raise ApiError(10063)
-
-
-@routes.delete(COMMANDS + "/{command_id}")
-@routes.delete(GUILD_COMMANDS + "/{command_id}")
-async def delete_command(request: web.Request) -> web.Response:
-    if _scope(request).pop(request.match_info["command_id"], None) is None:
-        raise ApiError(10063)
-    world_of(request).emit(Event("COMMANDS_UPDATE", {}, gateway=False))
-    return web.Response(status=204)
-
-
-def _scope(request: web.Request) -> dict[str, Json]:
-    if request.match_info["application_id"] != people.APPLICATION_ID:
-        raise ApiError(20012)
-    scopes = world_of(request).commands
-    guild = request.match_info.get("guild_id", "")
-    if guild not in scopes:
-        raise ApiError(50001)
-    return scopes[guild]
-
-
-def _stored(request: web.Request, wish: Json, known: dict[tuple[str, int], str]) -> Json:
-    kind = wish.get("type") or 1
-    world = world_of(request)
-    permissions = wish.get("default_member_permissions")
-    stored = wish | {
-        "id": known.get((wish["name"], kind)) or world.snowflakes.next(),
-        "application_id": people.APPLICATION_ID,
-        "version": world.snowflakes.next(),
-        "type": kind,
-        "description": wish.get("description") or "",
-        "default_member_permissions": None if permissions is None else str(permissions),
-        "nsfw": bool(wish.get("nsfw")),
-    }
-    guild = request.match_info.get("guild_id")
-    return stored | ({"guild_id": guild} if guild else {})

@@ -2,11 +2,15 @@
 
 import mimetypes
 import re
-import struct
 from dataclasses import dataclass, field
+from pathlib import PurePath
 
+from bot.emulator import people
 from bot.emulator.errors import ApiError
+from bot.emulator.picturesizes import picture_size
 from bot.emulator.world import Attachment, Json, World
+
+YOUNG_TYPES = {".webp": "image/webp", ".avif": "image/avif"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +28,13 @@ class Body:
 
 
 def store(
-    world: World, channel_id: str, upload: Upload, *, about: Json | None = None
+    world: World,
+    upload: Upload,
+    *,
+    channel_id: str | None = None,
+    about: Json | None = None,
 ) -> Attachment:
-    """Keep a file at a CDN-like address."""
+    """Keep a file at a CDN-like address; without a channel it is an ephemeral one."""
     if len(upload.content) > world.rules.max_file_bytes:
         raise ApiError(40005)
     about = about or {}
@@ -34,36 +42,22 @@ def store(
     item = Attachment(
         id=world.snowflakes.next(),
         filename=re.sub(r"[^\w.\-]", "_", name),
-        content_type=mimetypes.guess_type(name)[0] or "application/octet-stream",
+        content_type=content_type(name),
         content=upload.content,
-        channel_id=channel_id,
+        channel_id=channel_id or people.APPLICATION_ID,
         description=about.get("description"),
         size=picture_size(upload.content),
+        ephemeral=channel_id is None,
     )
     world.attachments[item.id] = item
     return item
 
 
-def picture_size(content: bytes) -> tuple[int, int] | None:
-    """Width and height of a PNG, GIF or WebP, from its first bytes."""
-    if content[:8] == b"\x89PNG\r\n\x1a\n" and len(content) >= 24:
-        return struct.unpack(">II", content[16:24])
-    if content[:4] == b"GIF8" and len(content) >= 10:
-        return struct.unpack("<HH", content[6:10])
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP" and len(content) >= 30:
-        return _webp_size(content)
-    return None
-
-
-def _webp_size(content: bytes) -> tuple[int, int] | None:
-    kind = content[12:16]
-    if kind == b"VP8X":
-        return (
-            int.from_bytes(content[24:27], "little") + 1,
-            int.from_bytes(content[27:30], "little") + 1,
-        )
-    if kind == b"VP8L":
-        bits = int.from_bytes(content[21:25], "little")
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    width, height = struct.unpack("<HH", content[26:30])
-    return width & 0x3FFF, height & 0x3FFF
+def content_type(name: str) -> str:
+    """By the name's ending, as Discord tells it."""
+    suffix = PurePath(name).suffix.lower()
+    # Not every system's list knows the younger formats.
+    known = YOUNG_TYPES.get(suffix) or mimetypes.guess_type(name)[0]
+    if known and known.startswith("text/"):
+        return f"{known}; charset=utf-8"
+    return known or "application/octet-stream"

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.emulator import people
+from bot.emulator import people, permissions
 from bot.emulator.clock import Clock, Snowflakes
 from bot.emulator.errors import ApiError
 
@@ -47,6 +47,7 @@ class Attachment:
     channel_id: str
     description: str | None = None
     size: tuple[int, int] | None = None
+    ephemeral: bool = False
 
 
 @dataclass(slots=True)
@@ -72,6 +73,7 @@ class Message:
     interaction: Json | None = None
     webhook: bool = False
     only_for: str | None = None
+    dismissed: bool = False
 
 
 @dataclass(slots=True)
@@ -147,10 +149,24 @@ class World:
         del self.channels[id], self.messages[id]
         return channel
 
-    def bot_permissions(self, channel_id: str) -> int:
+    def permissions(self, person_id: str, channel: Channel) -> int:
+        """What this person may do in this channel, overwrites and all."""
+        person = self.person(person_id)
+        if channel.type == DM:
+            return permissions.DIRECT if channel.recipient == person.id else 0
+        granted = people.permissions_of(person)
+        if granted & permissions.ADMINISTRATOR:
+            return granted
+        if channel.private_to not in (None, *person.roles):
+            granted &= ~permissions.VIEW_CHANNEL
+        return granted
+
+    def bot_permissions(self, channel: Channel) -> int:
+        if channel.type == DM:
+            return permissions.DIRECT
+        # The bot has the overwrite of every private channel; tests may take things from it.
         granted = people.permissions_of(people.PICTOR)
-        lost = self.rules.lost_permissions.get(channel_id, 0)
-        return granted & ~lost
+        return granted & ~self.rules.lost_permissions.get(channel.id, 0)
 
     def require(self, channel: Channel, permission: int) -> None:
         """The bot token may do this here, or Discord's 50001, 50013 or 50007."""
@@ -158,28 +174,26 @@ class World:
             if channel.recipient in self.rules.closed_dms:
                 raise ApiError(50007)
             return
-        granted = self.bot_permissions(channel.id)
-        if not granted & people.VIEW_CHANNEL:
+        granted = self.bot_permissions(channel)
+        if not granted & permissions.VIEW_CHANNEL:
             raise ApiError(50001)
         if permission & ~granted:
             raise ApiError(50013)
 
     def can_see(self, person_id: str, channel: Channel) -> bool:
-        if channel.type == DM:
-            return channel.recipient == person_id
-        person = self.people.get(person_id)
-        return person is not None and (
-            channel.private_to is None or channel.private_to in person.roles
+        return person_id in self.people and bool(
+            self.permissions(person_id, channel) & permissions.VIEW_CHANNEL
         )
 
     def visible_messages(self, person_id: str, channel: Channel) -> list[Message]:
         if not self.can_see(person_id, channel):
             return []
         messages = self.messages[channel.id].values()
-        return [m for m in messages if m.only_for in (None, person_id)]
+        return [m for m in messages if m.only_for in (None, person_id) and not m.dismissed]
 
 
 def _first_channels() -> list[Channel]:
+    staff = people.MODERATOR_ROLE.id
     return [
         Channel(
             people.IMAGINE_CHANNEL_ID,
@@ -188,11 +202,27 @@ def _first_channels() -> list[Channel]:
             topic="Type /imagine and describe a picture",
         ),
         Channel(
+            people.AFTER_DARK_CHANNEL_ID,
+            GUILD_TEXT,
+            name="after-dark",
+            topic="For adults",
+            position=1,
+            nsfw=True,
+        ),
+        Channel(
             people.MODERATORS_CHANNEL_ID,
             GUILD_TEXT,
             name="moderators",
             topic="Reports and appeals",
-            position=1,
-            private_to=people.MODERATOR_ROLE.id,
+            position=2,
+            private_to=staff,
+        ),
+        Channel(
+            people.MOD_LOG_CHANNEL_ID,
+            GUILD_TEXT,
+            name="mod-log",
+            topic="What moderators and filters did",
+            position=3,
+            private_to=staff,
         ),
     ]

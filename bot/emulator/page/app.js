@@ -3,6 +3,7 @@
 import { Feed, api } from "./api.js";
 import { Composer } from "./composer.js";
 import { byId, h, icon, toast } from "./dom.js";
+import { idOf } from "./faces.js";
 import { setUpLightbox } from "./lightbox.js";
 import { drawMessages } from "./messages.js";
 import { openModal } from "./modal.js";
@@ -10,7 +11,6 @@ import { Scroller } from "./scroll.js";
 import { colourOf, drawChannels, drawMembers, drawSelf, drawTop, standing } from "./sidebar.js";
 import { Store } from "./store.js";
 
-const NAMES = { finn: "11", paula: "12", priya: "13", mona: "14" };
 const FIRST = "1100000000000000011";
 const TYPING_MS = 10_000;
 const MANAGE_MESSAGES = 1n << 13n;
@@ -23,7 +23,7 @@ const scroller = new Scroller();
 
 function firstPerson() {
   const asked = new URLSearchParams(location.search).get("user");
-  if (asked) return NAMES[asked] ? FIRST.slice(0, -2) + NAMES[asked] : asked;
+  if (asked) return idOf(asked);
   return localStorage.getItem("person") ?? FIRST;
 }
 
@@ -60,7 +60,7 @@ const app = {
 const composer = new Composer({
   api,
   place: () => ({ user: store.me, channel: store.channel }),
-  commands: () => store.commands,
+  commands: () => store.offers(1),
   channelName: () => placeName,
   people: () => store.people,
   channels: () => store.channels.filter((c) => c.type === 0),

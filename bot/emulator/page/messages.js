@@ -4,7 +4,7 @@
 import { Slot, byId, h, icon, keyed } from "./dom.js";
 import { dots, row } from "./components.js";
 import { markdown, plain } from "./markdown.js";
-import { avatarOf } from "./pictures.js";
+import { avatarOf } from "./faces.js";
 import { Attachments, Embed, block, warning } from "./rich.js";
 import { dayName, fully, moment, sameDay, timeOfDay } from "./times.js";
 

@@ -1,6 +1,7 @@
 // Pictures that change without flicker: the next one is loaded and decoded before it is shown.
 
 import { h } from "./dom.js";
+import { avatarOf } from "./faces.js";
 
 const TRIES = 4;
 const RETRY_MS = 1500;
@@ -58,6 +59,3 @@ export function local(url, proxy = null) {
   const path = /^https?:\/\/[^/]+(\/(?:cdn|media)\/.+)$/.exec(proxy ?? url);
   return path ? path[1] : url;
 }
-
-const DRAWN = { "11": "finn", "12": "paula", "13": "priya", "14": "mona" };
-export const avatarOf = (id) => `/page/${DRAWN[String(id).slice(-2)] ?? "pictor"}.svg`;

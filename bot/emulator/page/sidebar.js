@@ -2,7 +2,7 @@
 
 import { appTag } from "./messages.js";
 import { byId, h, icon } from "./dom.js";
-import { avatarOf } from "./pictures.js";
+import { avatarOf } from "./faces.js";
 
 const hex = (number) => `#${number.toString(16).padStart(6, "0")}`;
 export const colourOf = (role) => (role?.color ? hex(role.color) : null);

@@ -3,7 +3,7 @@
 export class Store {
   constructor(me) {
     Object.assign(this, {
-      me, people: [], roles: [], channels: [], commands: [], guild: null, online: false, boot: null,
+      me, people: [], roles: [], channels: [], commands: {}, guild: null, online: false, boot: null,
       channel: null, messages: new Map(), interactions: new Map(), clicks: new Map(), failures: new Map(),
       typing: new Map(), unread: new Set(), unseen: 0, backlog: null,
     });
@@ -20,6 +20,11 @@ export class Store {
     if (!this.channels.some((c) => c.id === this.channel)) this.channel = this.channels[0]?.id ?? null;
   }
 
+  // What may be used in the channel that is shown: slash commands 1, people's menus 2, messages' menus 3.
+  offers(type) {
+    return (this.commands[this.channel] ?? []).filter((command) => command.type === type);
+  }
+
   fill(channel, list) {
     this.messages.set(channel, new Map(list.map((m) => [m.id, m])));
   }
@@ -28,9 +33,11 @@ export class Store {
     return [...(this.messages.get(this.channel)?.values() ?? [])];
   }
 
+  // Commands on their way; an answer may be here before the word that there is one.
   pending() {
+    const answered = new Set(this.list().map((m) => m.interaction_metadata?.id));
     return [...this.interactions.values()].filter(
-      (i) => i.type === 2 && i.channel_id === this.channel && i.state !== "answered");
+      (i) => i.type === 2 && i.channel_id === this.channel && i.state !== "answered" && !answered.has(i.id));
   }
 
   person(id) {

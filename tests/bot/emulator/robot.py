@@ -7,6 +7,8 @@ from typing import Any
 import discord
 from discord import app_commands
 
+from tests.bot.emulator.staff import add_staff_commands
+
 COLOURS = ["red", "green", "blue"]
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489"
@@ -75,6 +77,7 @@ class Robot(discord.Client):
         self.failures: list[Exception] = []
         self.tree.error(self._remember)
         add_commands(self)
+        add_staff_commands(self.tree)
 
     async def setup_hook(self) -> None:
         self.add_dynamic_items(Counter)

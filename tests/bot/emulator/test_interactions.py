@@ -5,10 +5,12 @@ import pytest
 from bot.emulator import people
 from bot.emulator.clock import Clock
 from bot.emulator.errors import ApiError
-from bot.emulator.interactions import COMMAND, COMPONENT, Interaction, Interactions
+from bot.emulator.interaction import AUTOCOMPLETE, COMMAND, COMPONENT, MODAL, Interaction
+from bot.emulator.interactions import Interactions
 from bot.emulator.media import unfurled
+from bot.emulator.picturesizes import picture_size
 from bot.emulator.postings import LOADING, draft, edit, post
-from bot.emulator.uploads import Body, Upload, picture_size
+from bot.emulator.uploads import Body, Upload
 from bot.emulator.world import Event, World
 
 FINN = people.FINN.id
@@ -141,6 +143,23 @@ def test_a_click_may_update_its_message(desk: Desk) -> None:
     assert desk.interactions.reached(click, "@original") is message
 
 
+@pytest.mark.parametrize(
+    ("kind", "source", "refused"),
+    [
+        (COMMAND, None, {6, 7, 8}),
+        (COMPONENT, "1", {8}),
+        (AUTOCOMPLETE, None, {4, 5, 6, 7, 9}),
+        (MODAL, None, {6, 7, 8, 9}),
+        (MODAL, "1", {8, 9}),
+    ],
+)
+def test_which_answers_fit(desk: Desk, kind: int, source: str | None, refused: set[int]) -> None:
+    opened = desk.open(kind)
+    opened.source = source
+    objected = {n for n in range(4, 10) if desk.interactions.objections(opened.id, n)}
+    assert objected == refused
+
+
 def test_nonces_are_enforced_for_a_while(desk: Desk) -> None:
     def say(nonce: str) -> str:
         made = draft(desk.world, desk.channel, people.APPLICATION_ID)
@@ -193,6 +212,10 @@ def test_files_have_a_largest_size(desk: Desk) -> None:
         (b"RIFF\0\0\0\0WEBPVP8X\0\0\0\0\0\0\0\0\x1f\0\0\x0f\0\0", (32, 16)),
         (b"RIFF\0\0\0\0WEBPVP8L\0\0\0\0\x2f\x1f\xc0\x03\0\0\0\0\0\0", (32, 16)),
         (b"RIFF\0\0\0\0WEBPVP8 \0\0\0\0\0\0\0\x9d\x01\x2a\x20\0\x10\0", (32, 16)),
+        (bytes.fromhex("ffd8ffe000040000ffc2000b08001000200301"), (32, 16)),
+        (bytes.fromhex("ffd8ffe00004"), None),
+        (b"\0\0\0\x1cftypavif\0\0\0\0\0\0\0\x14ispe\0\0\0\0\0\0\0\x20\0\0\0\x10", (32, 16)),
+        (b"\x89PNG\r\n\x1a\n", None),
         (b"plain text", None),
     ],
 )

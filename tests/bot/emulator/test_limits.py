@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from bot.emulator import limits
-from bot.emulator.commandrules import count_characters, is_name
+from bot.emulator.commandrules import count_characters
+from bot.emulator.optionrules import is_name
 from bot.emulator.postings import COMPONENTS_V2
 
 CREATE = ("POST", "/channels/{channel_id}/messages")
@@ -68,6 +69,10 @@ def test_what_discord_takes(body: dict[str, Any]) -> None:
         ({"components": [row(button(label=None))]}, "BUTTON_COMPONENT_INVALID_LABEL"),
         ({"components": [row(button(style=5))]}, "BUTTON_COMPONENT_CUSTOM_ID_URL"),
         ({"components": [row(select(), button())]}, "BASE_TYPE_BAD_LENGTH"),
+        ({"components": [row({"type": 4, "custom_id": "t"})]}, "UNION_TYPE_CHOICES"),
+        ({"components": [row(select(max_values=2))]}, "SELECT_COMPONENT_MAX_VALUES_TOO_LARGE"),
+        ({"components": [row(select(min_values=2))]}, "NUMBER_TYPE_MAX"),
+        ({"components": [row(select(max_values=26))]}, "NUMBER_TYPE_MAX"),
         ({"components": [row(select(options=[]))]}, "BASE_TYPE_BAD_LENGTH"),
         ({"embeds": [{"title": "t" * 257}]}, "BASE_TYPE_MAX_LENGTH"),
         ({"embeds": [{"description": "d" * 3001}] * 2}, "MAX_EMBED_SIZE_EXCEEDED"),
@@ -107,7 +112,7 @@ def test_an_edit_knows_no_nonce() -> None:
         ({"type": 8, "data": {"choices": [{"name": "", "value": "a"}]}}, "BASE_TYPE_MIN_LENGTH"),
         (
             {"type": 9, "data": {"title": "t" * 46, "custom_id": "m", "components": [row()]}},
-            "BASE_TYPE_MAX_LENGTH",
+            "BASE_TYPE_BAD_LENGTH",
         ),
         (
             {"type": 9, "data": {"title": "t", "custom_id": "m", "components": []}},
@@ -121,6 +126,18 @@ def test_first_answers(body: dict[str, Any], code: str) -> None:
 
 def command(**more: Any) -> dict[str, Any]:
     return {"name": "imagine", "description": "Paint", "type": 1} | more
+
+
+def menu(**more: Any) -> dict[str, Any]:
+    return {"name": "Report it", "type": 3} | more
+
+
+def subcommand(**more: Any) -> dict[str, Any]:
+    return {"name": "add", "description": "Add", "type": 1, "options": []} | more
+
+
+def group(**more: Any) -> dict[str, Any]:
+    return {"name": "list", "description": "A list", "type": 2, "options": [subcommand()]} | more
 
 
 def option(**more: Any) -> dict[str, Any]:
@@ -150,10 +167,47 @@ def option(**more: Any) -> dict[str, Any]:
             "APPLICATION_COMMAND_AUTOCOMPLETE_INVALID",
         ),
         ([command(name=f"c{n}") for n in range(101)], "APPLICATION_COMMAND_TOO_MANY"),
+        ([menu(name=f"C {n}") for n in range(6)], "APPLICATION_COMMAND_TOO_MANY"),
+        ([menu(name="")], "BASE_TYPE_BAD_LENGTH"),
+        ([menu(description="d")], "APPLICATION_COMMAND_CONTEXT_MENU_DESCRIPTION_INVALID"),
+        ([menu(options=[option()])], "APPLICATION_COMMAND_CONTEXT_MENU_OPTIONS_INVALID"),
+        ([command(contexts=[])], "BASE_TYPE_CHOICES"),
+        ([command(contexts=[0, 3])], "BASE_TYPE_CHOICES"),
+        (
+            [command(options=[option(), group()])],
+            "APPLICATION_COMMAND_OPTIONS_TYPE_INVALID",
+        ),
+        ([command(options=[group(options=[])])], "BASE_TYPE_REQUIRED"),
+        ([command(options=[group(options=[option()])])], "UNION_TYPE_CHOICES"),
+        ([command(options=[group(options=[group()])])], "UNION_TYPE_CHOICES"),
+        ([command(options=[subcommand(options=[subcommand()])])], "UNION_TYPE_CHOICES"),
+        (
+            [command(options=[option(type=6, min_length=1)])],
+            "APPLICATION_COMMAND_OPTION_BOUND_INVALID",
+        ),
+        (
+            [command(options=[option(type=4, min_value=2, max_value=1)])],
+            "APPLICATION_COMMAND_OPTION_BOUND_INVALID",
+        ),
+        ([command(options=[option(max_length=6001)])], "NUMBER_TYPE_MAX"),
+        (
+            [command(options=[option(type=4, choices=[{"name": "a", "value": "a"}])])],
+            "APPLICATION_COMMAND_OPTIONS_VALUE_INVALID",
+        ),
+        (
+            [command(options=[option(choices=[{"name": "a", "value": "a"}] * 2)])],
+            "APPLICATION_COMMAND_OPTIONS_CHOICE_NAME_TAKEN",
+        ),
     ],
 )
 def test_commands(listed: list[dict[str, Any]], code: str) -> None:
     assert code in codes(COMMANDS, listed)
+
+
+def test_groups_and_menus_that_discord_takes() -> None:
+    listed = [command(options=[group(), subcommand(options=[option()])]), menu()]
+    listed += [menu(name="Report it", type=2), command(name="dm", contexts=[1])]
+    assert limits.check(*COMMANDS, listed) == []
 
 
 def test_a_command_is_at_most_8000_characters() -> None:

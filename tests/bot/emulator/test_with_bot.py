@@ -29,7 +29,8 @@ async def test_a_wrong_token_is_refused(local: LocalDiscord, point_at: None) -> 
 
 async def test_guild_channel_and_members_arrive(robot: Robot) -> None:
     (guild,) = robot.guilds
-    assert {channel.name for channel in guild.channels} == {"imagine", "moderators"}
+    names = {channel.name for channel in guild.channels}
+    assert names == {"imagine", "after-dark", "moderators", "mod-log"}
     paula = await guild.fetch_member(int(PAULA.id))
     assert [role.name for role in paula.roles] == ["@everyone", "Paid"]
     assert guild.me.guild_permissions.manage_messages

@@ -1,0 +1,49 @@
+"""The application's commands: how they are kept, and whom they are offered to, and where."""
+
+from bot.emulator import people, permissions
+from bot.emulator.world import DM, Channel, Json, World
+
+IN_GUILD, IN_DIRECT = 0, 1
+
+
+def kept(world: World, wish: Json, *, guild: str, known: dict[tuple[str, int], str]) -> Json:
+    """As Discord stores what a bot registers; a name that is known keeps its id."""
+    kind = wish.get("type") or 1
+    wanted = wish.get("default_member_permissions")
+    stored = wish | {
+        "id": known.get((wish["name"], kind)) or world.snowflakes.next(),
+        "application_id": people.APPLICATION_ID,
+        "version": world.snowflakes.next(),
+        "type": kind,
+        "description": wish.get("description") or "",
+        "default_member_permissions": None if wanted is None else str(wanted),
+        "nsfw": bool(wish.get("nsfw")),
+    }
+    return stored | ({"guild_id": guild} if guild else {})
+
+
+def offered(world: World, person: str, channel: Channel) -> list[Json]:
+    """What this person may use in this channel; a guild's command hides the global one."""
+    listed = dict(world.commands[""])
+    if channel.type != DM:
+        listed |= world.commands[people.GUILD_ID]
+    by_name = {(c["name"], c["type"]): c for c in listed.values()}
+    granted = world.permissions(person, channel)
+    return [c for c in by_name.values() if _fits(c, channel) and _may_use(c, channel, granted)]
+
+
+def _fits(command: Json, channel: Channel) -> bool:
+    if command["nsfw"] and not channel.nsfw and channel.type != DM:
+        return False
+    contexts = command.get("contexts")
+    if contexts is None:
+        return channel.type != DM or command.get("dm_permission") is not False
+    return (IN_DIRECT if channel.type == DM else IN_GUILD) in contexts
+
+
+def _may_use(command: Json, channel: Channel, granted: int) -> bool:
+    wanted = command["default_member_permissions"]
+    if wanted is None or channel.type == DM or granted & permissions.ADMINISTRATOR:
+        return True
+    # Zero means nobody, until an administrator says otherwise.
+    return int(wanted) != 0 and granted & int(wanted) == int(wanted)
