@@ -2,20 +2,23 @@
 
 import hashlib
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shared.errors import Fault
+from shared.errors import Fault, Refusal
 from shared.safety.disguises import spelled
 
 SEXUAL, MINOR = "sexual", "minor"
 CATEGORIES = (SEXUAL, MINOR, "gore", "hate", "self_harm", "illegal")
+OWN_CATEGORIES = (*CATEGORIES, "public_figure", "adversarial")  # of terms that moderators add
+OWN_STRENGTHS = ("explicit", "strong", "weak")
 # `terms` (minors) score nothing alone; the hard rule reads them.
 SCORES = {"explicit": 1.0, "inside": 1.0, "strong": 1.0, "weak": 0.5, "terms": 0.0}
 LONGEST_PHRASE = 6
-HARMLESS, DECLINED = "harmless", "declined"
+SHORTEST_TERM = 3
+HARMLESS, DECLINED, INNOCENT = "harmless", "declined", "innocent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +40,24 @@ class Blocklist:
     terms: Mapping[str, Term]
     hashed: Mapping[str, Term]
     harmless: frozenset[str]
+    innocent: frozenset[str]  # words that are no misspelling of a listed one
     declined: frozenset[str]
     context: Mapping[str, frozenset[str]]
-    reach: Mapping[str, int]  # first word of any phrase above -> words of the longest such phrase
-    inside: tuple[str, ...]  # terms that are looked for inside longer words too
+
+
+def own_term(text: str, category: str, strength: str = "strong") -> Term:
+    """A term that a server's moderators add. Refusal when it could never match, or matches too much."""
+    words = spelled(text)
+    if category not in OWN_CATEGORIES:
+        sentence = f"There is no category {category!r}. There are: {', '.join(OWN_CATEGORIES)}."
+        raise Refusal("unknown_category", sentence, field="category")
+    if strength not in OWN_STRENGTHS:
+        sentence = f"A term is one of: {', '.join(OWN_STRENGTHS)}; not {strength!r}."
+        raise Refusal("unknown_strength", sentence, field="strength")
+    if len(words) < SHORTEST_TERM or len(words.split()) > LONGEST_PHRASE:
+        sentence = f"A term has one to {LONGEST_PHRASE} words and at least {SHORTEST_TERM} letters."
+        raise Refusal("term_unusable", sentence, field="term")
+    return Term(words, category, "terms" if category == MINOR else strength)
 
 
 def read_blocklist(path: Path) -> Blocklist:
@@ -54,19 +71,17 @@ def read_blocklist(path: Path) -> Blocklist:
 
 
 def _blocklist(raw: Mapping[str, Any], digest: str) -> Blocklist:
-    stray = set(raw) - {*CATEGORIES, HARMLESS, DECLINED}
+    stray = set(raw) - {*CATEGORIES, HARMLESS, DECLINED, INNOCENT}
     _require(not stray, f"unknown entries: {', '.join(sorted(stray))}")
     terms = {term.text: term for category in CATEGORIES for term in _terms(category, raw[category])}
-    harmless = frozenset(map(_checked, raw[HARMLESS]))
     return Blocklist(
         policy=f"words-{digest[:16]}",
         terms=terms,
         hashed={word: Term(word, "hate", "explicit") for word in raw["hate"].get("hashed", [])},
-        harmless=harmless,
+        harmless=frozenset(map(_checked, raw[HARMLESS])),
+        innocent=frozenset(map(_checked, raw[INNOCENT])),
         declined=frozenset(map(_checked, raw[DECLINED])),
         context={category: _context(raw[category]) for category in CATEGORIES},
-        reach=_reach([*terms, *harmless]),
-        inside=tuple(word for word, term in terms.items() if term.strength == "inside"),
     )
 
 
@@ -83,24 +98,19 @@ def _terms(category: str, lists: Mapping[str, list[str]]) -> Iterator[Term]:
     _require(found, f"{category} is empty")
 
 
-def _reach(phrases: Iterable[str]) -> dict[str, int]:
-    reach: dict[str, int] = {}
-    for phrase in phrases:
-        first, *more = phrase.split()
-        reach[first] = max(reach.get(first, 0), 1 + len(more))
-    return reach
-
-
 def _context(lists: Mapping[str, list[str]]) -> frozenset[str]:
     return frozenset(map(_checked, lists.get("context", [])))
 
 
 def _checked(phrase: str) -> str:
-    _require(spelled(phrase) == phrase != "", f"{phrase!r} would never match; write plain words")
+    """As it is matched: terms in other scripts are written as people write them."""
+    plain = spelled(phrase)
+    held = plain == phrase != "" or (plain != "" and not phrase.isascii())
+    _require(held, f"{phrase!r} would never match; write plain words")
     _require(
         len(phrase.split()) <= LONGEST_PHRASE, f"{phrase!r} is longer than {LONGEST_PHRASE} words"
     )
-    return phrase
+    return plain
 
 
 def _require(holds: bool, sentence: str) -> None:

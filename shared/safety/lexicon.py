@@ -1,30 +1,26 @@
-"""Terms of the blocklist in a text, through its disguises, with word boundaries and context. Pure."""
+"""Terms of the blocklist in a text, through its disguises, with context. Pure."""
 
+import codecs
 import hashlib
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from shared.safety.blocklist import MINOR, Blocklist, Term
+from shared.safety.blocklist import SEXUAL, Blocklist, Term
 from shared.safety.disguises import Reading, readings
+from shared.safety.gazetteer import Gazetteer, singulars
+from shared.safety.spelling import TYPO, Spelling
+from shared.safety.vocabulary import Vocabulary, hashed
 
 LOWERED = 0.5
 DISGUISED = 0.75  # the least that a hidden word counts: nobody hides a harmless one
-SHORTEST_INSIDE = 4
 SHORTEST_SLUR = 4
 SLUR = Term("a-slur", "hate", "explicit")
-BARRIER = "\0"
-_NUMBERS = (
-    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen"
-)
-_MINOR_NUMBER = rf"(?:0?[1-9]|1[0-7]|{'|'.join(_NUMBERS.split())})"
-_AGE = re.compile(
-    rf"\b{_MINOR_NUMBER} ?(?:years?|yrs?|y) ?(?:old|olds|o)\b|\bage[ds]? (?:of )?{_MINOR_NUMBER}\b"
-    r"|\b\w+ (?:months?|weeks?|days?) old\b|\bunder (?:18|eighteen)\b"
-    r"|\b(?:\d{1,2}(?:st|nd|rd|th)|first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth"
-    r"|eleventh|twelfth) grade(?:r|rs)?\b"
-)
+EMOJI = Term("emoji", SEXUAL, "weak")
+# Together they mean one thing; each alone is a vegetable, a fruit or rain.
+_PAIRS = (("\U0001f346", "\U0001f351\U0001f4a6\U0001f445"), ("\U0001f351", "\U0001f4a6\U0001f445"))
+_ADULTS_ONLY = "\U0001f51e"
+SERVERS = 32  # that have terms of their own and are kept ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,118 +31,101 @@ class Hit:
     score: float
     shown: str
     lowered: bool = False
+    kind: str = ""  # the disguise that hid it
 
 
-def find(text: str, blocklist: Blocklist) -> list[Hit]:
-    """One hit a term; what only a disguise hid weighs more, and no context lowers it."""
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One hit a term, and every line that was read: as written, decoded, corrected."""
+
+    hits: tuple[Hit, ...]
+    readings: tuple[Reading, ...]
+
+
+class Lexicon:
+    def __init__(
+        self, blocklist: Blocklist, vocabulary: Vocabulary, extra: Sequence[Term] = ()
+    ) -> None:
+        terms = [*blocklist.terms.values(), *extra]
+        ordinary = vocabulary.but(hashed(term.text) for term in terms).plus(blocklist.innocent)
+        self.hashed = {bytes.fromhex(word): term for word, term in blocklist.hashed.items()}
+        self.vocabulary = ordinary
+        self.gazetteer = Gazetteer(
+            terms,
+            harmless=blocklist.harmless,
+            context=blocklist.context,
+            vocabulary=ordinary,
+        )
+        self.spelling = Spelling(terms, ordinary, self.gazetteer)
+        self._parts = blocklist, vocabulary
+        self._with = lru_cache(SERVERS)(self._extended)
+
+    def extended(self, extra: Sequence[Term]) -> "Lexicon":
+        """This one and a server's own terms."""
+        return self._with(tuple(extra)) if extra else self
+
+    def _extended(self, extra: tuple[Term, ...]) -> "Lexicon":
+        return Lexicon(*self._parts, extra)
+
+
+def find(text: str, lexicon: Lexicon) -> Seen:
+    """What only a disguise hid weighs more, and no context lowers it."""
     found: dict[str, Hit] = {}
+    read: list[Reading] = []
     lowered: frozenset[str] = frozenset()
+    for reading, strangers in _all_readings(text, lexicon):
+        seen = lexicon.gazetteer.find(reading.line)
+        if not read:
+            lowered = seen.contexts
+        read.append(reading)
+        for match in seen.matches:
+            kind = match.kind or reading.kind
+            found.setdefault(match.term.text, _hit(match.term, kind=kind, lowered=lowered))
+        for term in _others(reading, strangers, lexicon):
+            found.setdefault(term.text, _hit(term, kind=reading.kind, lowered=lowered))
+    if _winks(text):
+        found.setdefault(EMOJI.text, _hit(EMOJI, kind="", lowered=lowered))
+    return Seen(tuple(found.values()), tuple(read))
+
+
+def _all_readings(text: str, lexicon: Lexicon) -> Iterator[tuple[Reading, frozenset[str]]]:
+    """Each reading and which of its words no dictionary holds."""
     for reading in readings(text):
-        words = _without_harmless(reading.words, blocklist)
-        if not reading.disguised:
-            lowered = _lowered(words, blocklist)
-        for term in _terms(reading, words, blocklist):
-            found.setdefault(term.text, _hit(term, disguised=reading.disguised, lowered=lowered))
-        if _AGE.search(" ".join(words)):
-            found.setdefault("age", Hit(MINOR, 0.0, "age"))
-    return list(found.values())
+        strangers = lexicon.vocabulary.strangers(reading.words)
+        yield reading, strangers
+        if not reading.joined:
+            for corrected in lexicon.spelling.corrected(reading, strangers):
+                yield corrected, frozenset()
 
 
-def _hit(term: Term, *, disguised: bool, lowered: frozenset[str]) -> Hit:
+def _hit(term: Term, *, kind: str, lowered: frozenset[str]) -> Hit:
+    """A typo is no disguise: people make them."""
     score = term.score
-    if disguised and score:
-        score = max(score, DISGUISED)
-    elif term.category in lowered and term.strength in ("strong", "weak"):
-        return Hit(term.category, score * LOWERED, term.text, lowered=True)
-    return Hit(term.category, score, term.text)
+    if kind not in ("", TYPO) and score:
+        return Hit(term.category, max(score, DISGUISED), term.text, kind=kind)
+    if term.category in lowered and term.strength in ("strong", "weak"):
+        return Hit(term.category, score * LOWERED, term.text, lowered=True, kind=kind)
+    return Hit(term.category, score, term.text, kind=kind)
 
 
-def _terms(reading: Reading, words: list[str], blocklist: Blocklist) -> Iterator[Term]:
-    for start, word in enumerate(words):
-        for length in range(1, _reach(word, blocklist) + 1):
-            yield from _listed(" ".join(words[start : start + length]), blocklist)
-    for word in set(words):
-        yield from _slur(word, blocklist)
-        yield from _hidden_in(word, blocklist)
-        if reading.joined:
-            yield from _inside(word, blocklist)
+def _others(reading: Reading, strangers: frozenset[str], lexicon: Lexicon) -> Iterator[Term]:
+    coded = {form for word in strangers for form in (word[::-1], codecs.encode(word, "rot13"))}
+    if any(_is_slur(word, lexicon) for word in coded.union(reading.words)):
+        yield SLUR
+    if reading.joined:
+        for word in reading.words:
+            yield from (term for term, _, _ in lexicon.gazetteer.inside(word))
 
 
-def _reach(word: str, blocklist: Blocklist) -> int:
-    """How many words a phrase that begins with this one may have; 0 where none begins so."""
-    return max(blocklist.reach.get(form, 0) for form in singulars(word))
+def _is_slur(word: str, lexicon: Lexicon) -> bool:
+    return len(word) >= SHORTEST_SLUR and any(
+        hashlib.sha256(form.encode(errors="replace")).digest() in lexicon.hashed
+        for form in singulars(word)
+    )
 
 
-def _listed(phrase: str, blocklist: Blocklist) -> Iterator[Term]:
-    for form in singulars(phrase):
-        if form in blocklist.terms:
-            yield blocklist.terms[form]
-            return
-
-
-def _slur(word: str, blocklist: Blocklist) -> Iterator[Term]:
-    if len(word) < SHORTEST_SLUR:
-        return
-    for form in singulars(word):
-        if hashlib.sha256(form.encode()).hexdigest() in blocklist.hashed:
-            yield SLUR
-
-
-def singulars(phrase: str) -> Iterator[str]:
-    yield phrase
-    if phrase.endswith("s"):
-        yield phrase[:-1]
-    if phrase.endswith("es"):
-        yield phrase[:-2]
-
-
-def _inside(word: str, blocklist: Blocklist) -> Iterator[Term]:
-    """In `n u d e  g i r l` the words have run together: a term may stand anywhere."""
-    for text, term in blocklist.terms.items():
-        joined = text.replace(" ", "")
-        if len(joined) >= SHORTEST_INSIDE and joined in word:
-            yield term
-
-
-def _hidden_in(word: str, blocklist: Blocklist) -> Iterator[Term]:
-    """`p*rn` by its visible letters, and `inside` terms wherever they stand."""
-    if "*" in word or "#" in word:
-        yield from _starred(word, blocklist)
-    for text in blocklist.inside:
-        if text in word:
-            yield blocklist.terms[text]
-
-
-def _starred(word: str, blocklist: Blocklist) -> Iterator[Term]:
-    letters = sum(mark.isalpha() for mark in word)
-    if letters < 2 or letters * 2 < len(word) or not word[0].isalpha():
-        return
-    pattern = re.compile(re.sub(r"\\\*|\\#", ".", re.escape(word)))
-    for text, term in blocklist.terms.items():
-        if pattern.fullmatch(text):
-            yield term
-
-
-def _without_harmless(words: tuple[str, ...], blocklist: Blocklist) -> list[str]:
-    """The words with each harmless phrase taken out, the longest first."""
-    kept: list[str] = []
-    index = 0
-    while index < len(words):
-        length = _harmless_length(words, index, blocklist)
-        kept.append(BARRIER if length else words[index])
-        index += length or 1
-    return kept
-
-
-def _harmless_length(words: tuple[str, ...], start: int, blocklist: Blocklist) -> int:
-    for length in range(_reach(words[start], blocklist), 1, -1):
-        phrase = " ".join(words[start : start + length])
-        if any(form in blocklist.harmless for form in singulars(phrase)):
-            return len(words[start : start + length])
-    return 0
-
-
-def _lowered(words: Iterable[str], blocklist: Blocklist) -> frozenset[str]:
-    """The categories whose context the prompt speaks of."""
-    forms = {form for word in words for form in singulars(word)}
-    return frozenset(category for category, context in blocklist.context.items() if forms & context)
+def _winks(text: str) -> bool:
+    if text.isascii():
+        return False
+    pairs = any(one in text and any(mark in text for mark in others) for one, others in _PAIRS)
+    return pairs or _ADULTS_ONLY in text

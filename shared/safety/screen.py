@@ -1,21 +1,32 @@
-"""The prompt screen: normalise, match, assess. Whatever goes wrong in it is a block."""
+"""The prompt screen: read, match, weigh. It assesses, the policy decides; what goes wrong in it is a block."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from shared.safety.blocklist import CATEGORIES, MINOR, SEXUAL, Blocklist, read_blocklist
-from shared.safety.disguises import normalise, spelled
-from shared.safety.lexicon import SLUR, Hit, find, singulars
+from shared.safety.blocklist import Blocklist, Term, read_blocklist
+from shared.safety.disguises import spelled
+from shared.safety.entities import read_figures
+from shared.safety.evidence import Tools, examine
+from shared.safety.gazetteer import singulars
+from shared.safety.lexicon import Lexicon
+from shared.safety.lookalikes import look_alikes, normalise
 from shared.safety.policy import OperatorPolicy, Policy, decide, read_policy
-from shared.safety.verdict import MINOR_RULE, Assessment, Sign, Verdict, strongest
+from shared.safety.verdict import MINOR, MINOR_RULE, Assessment, Sign, Verdict, strongest
+from shared.safety.vocabulary import Vocabulary, read_vocabulary
+
+WEIGHTS = Path(__file__).parent / "weights"
 
 
 class PromptScreen:
     """`rules` is the operator's policy; a screen made without asking for another decides by it."""
 
-    def __init__(self, blocklist: Blocklist, rules: OperatorPolicy) -> None:
+    def __init__(
+        self, blocklist: Blocklist, rules: OperatorPolicy, vocabulary: Vocabulary, tools: Tools
+    ) -> None:
         self._blocklist = blocklist
+        self._lexicon = Lexicon(blocklist, vocabulary)
+        self._tools = tools
         self.rules = rules
         self.version = blocklist.policy
 
@@ -24,22 +35,32 @@ class PromptScreen:
     ) -> Verdict:
         return decide(self.assess(texts, negative=negative), policy or self.rules.policy)
 
-    def assess(self, texts: Sequence[str], *, negative: Sequence[str] = ()) -> Assessment:
-        """What the texts show one by one and together; `negative` is what --no names. Never raises."""
+    def assess(
+        self, texts: Sequence[str], *, negative: Sequence[str] = (), extra: Sequence[Term] = ()
+    ) -> Assessment:
+        """What the texts show one by one and together. Never raises.
+
+        `texts` are all that a model will read: prompt, weighted parts, style names, expanded and remixed
+        text. `negative` is what --no names; `extra` are a server's own terms, matched like listed ones.
+        """
         try:
-            return self._assess(tuple(texts), tuple(negative))
+            return self._assess(tuple(texts), tuple(negative), tuple(extra))
         except Exception as error:  # fail closed: no answer is a no
             return Assessment((), self.version, _digest(""), failed=type(error).__name__)
 
-    def _assess(self, texts: tuple[str, ...], negative: tuple[str, ...]) -> Assessment:
+    def _assess(
+        self, texts: tuple[str, ...], negative: tuple[str, ...], extra: tuple[Term, ...]
+    ) -> Assessment:
+        lexicon = self._lexicon.extended(extra)
         unwanted = [f"no {item}" for item in negative if not self._is_declined(item)]
         whole = " ".join((*texts, *unwanted))
-        found = [find(text, self._blocklist) for text in dict.fromkeys((whole, *texts, *unwanted))]
+        asked = dict.fromkeys((whole, *texts, *unwanted))
+        found = [examine(text, lexicon, self._tools) for text in asked]
         digest = _digest(normalise(" ".join((*texts, *(f"no {item}" for item in negative)))))
-        hard = any(map(_is_minor_and_sexual, found))
+        hard = any(evidence.sexual and evidence.minor for evidence in found)
         return Assessment(
-            strongest(sign for hits in found for sign in _signs(hits)),
-            self.version,
+            strongest(sign for evidence in found for sign in evidence.signs),
+            self.version + _version_of(extra),
             digest,
             hard=Sign(MINOR, 1.0, MINOR_RULE) if hard else None,
         )
@@ -48,9 +69,17 @@ class PromptScreen:
         return any(form in self._blocklist.declined for form in singulars(spelled(item)))
 
 
-def open_screen(blocklist: Path, policy: Path) -> PromptScreen:
+def open_screen(
+    blocklist: Path, policy: Path, *, figures: Path | None = None, weights: Path = WEIGHTS
+) -> PromptScreen:
     """Fault when a file of it is missing or cannot be used: no screen, no service."""
-    return PromptScreen(read_blocklist(blocklist), read_policy(policy))
+    look_alikes()  # reads its tables now, so that no prompt waits for them
+    return PromptScreen(
+        read_blocklist(blocklist),
+        read_policy(policy),
+        read_vocabulary(weights),
+        Tools(read_figures(figures)),
+    )
 
 
 def sentence_for(verdict: Verdict) -> str:
@@ -84,23 +113,11 @@ NAMES = {
 }
 
 
-def _is_minor_and_sexual(hits: Iterable[Hit]) -> bool:
-    return {MINOR, SEXUAL} <= {hit.category for hit in hits}
-
-
-def _signs(hits: Iterable[Hit]) -> Iterable[Sign]:
-    known = list(hits)
-    for category in CATEGORIES:
-        own = [hit for hit in known if hit.category == category]
-        if any(hit.score for hit in own):
-            named = max(own, key=lambda hit: hit.score)
-            words = "" if named.shown == SLUR.text else named.shown
-            yield Sign(category, _sum(own), f"lexicon:{category}:{named.shown}", words)
-
-
-def _sum(own: Sequence[Hit]) -> float:
-    full = sum(hit.score for hit in own if not hit.lowered)
-    return min(1.0, full + max((hit.score for hit in own if hit.lowered), default=0.0))
+def _version_of(extra: Sequence[Term]) -> str:
+    if not extra:
+        return ""
+    named = "\n".join(sorted(f"{term.category} {term.strength} {term.text}" for term in extra))
+    return f"+terms-{_digest(named)[:8]}"
 
 
 def _digest(text: str) -> str:

@@ -541,7 +541,7 @@ async def test_a_screen_that_cannot_answer_is_a_no_without_a_strike(
     def broken(*_: object) -> None:
         raise RuntimeError("the list is gone")
 
-    monkeypatch.setattr("shared.safety.screen.find", broken)
+    monkeypatch.setattr("shared.safety.evidence.find", broken)
     refused = await refusal(desk.submit(submission()))
     assert refused.code == "prompt_blocked"
     assert "Nothing was charged" in refused.sentence
@@ -677,7 +677,7 @@ async def test_a_prompt_of_yesterday_is_screened_today(
     def broken(*_: object) -> None:
         raise RuntimeError("a new policy")
 
-    monkeypatch.setattr("shared.safety.screen.find", broken)
+    monkeypatch.setattr("shared.safety.evidence.find", broken)
     assert {code for code, _ in await press_all(desk, ADA, job.id)} == {"prompt_blocked"}
 
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from shared.config import SHARED
 from shared.errors import Fault
 from shared.safety.blocklist import CATEGORIES, read_blocklist
-from shared.safety.disguises import normalise, readings
+from shared.safety.disguises import readings
+from shared.safety.lookalikes import normalise
 from shared.safety.screen import open_screen, sentence_for
 from shared.safety.verdict import Decision
 
@@ -389,7 +390,7 @@ def test_an_exception_deep_inside_is_a_block(monkeypatch: pytest.MonkeyPatch) ->
     def broken(text: str, blocklist: object) -> None:
         raise RecursionError(text)
 
-    monkeypatch.setattr("shared.safety.screen.find", broken)
+    monkeypatch.setattr("shared.safety.evidence.find", broken)
     verdict = SCREEN.screen(["a cat"])
     assert (verdict.decision, verdict.rule) == (Decision.BLOCK, "screen_failed:RecursionError")
 

@@ -1,0 +1,14 @@
+"""Overlapping stretches of a text, so that padding dilutes nothing. Pure."""
+
+from collections.abc import Sequence
+
+SIZE, STEP = 16, 8  # words
+
+
+def windows(words: Sequence[str], *, size: int = SIZE, step: int = STEP) -> list[str]:
+    """Each `size` words, `step` apart; the last one ends where the text ends. A short text is one."""
+    if not words:
+        return []
+    last = max(0, len(words) - size)
+    starts = [*range(0, last, step), last]
+    return [" ".join(words[start : start + size]) for start in starts]
