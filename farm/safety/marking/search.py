@@ -1,0 +1,154 @@
+"""Finding the pattern: at which scale it lies in a picture, and where its tile begins.
+
+The waves for finding are known, so that for each scale one transform tells how well they fit at every
+place of the tile at once. A picture is heard at five sizes, half an octave apart; all scales in between
+are read from the same spectrum.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from farm.safety.marking.canvas import Plane, canvas_of, heard
+from farm.safety.marking.carriers import HIGHEST, TILE, Carriers, Waves
+
+# Picture pixels to a canvas pixel: from 0.42 to 2.4 times the size it was marked at.
+PITCHES = tuple(2 * 2 ** (step / 2) for step in (-2, -1, 0, 1, 2))
+SMALLEST = 96  # canvas pixels; one tile and a bit
+_HALF_STEP = 0.26  # octaves to each side of a pitch, a little over a quarter
+_FINER = 4
+KEPT = 2
+
+Spectrum = NDArray[np.complex64]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Where the pattern may lie: `pitch` picture pixels to a canvas pixel, `fit` in deviations of chance
+    (chance alone reaches 5 somewhere), and the `waves` as found, turned to the tile's beginning."""
+
+    pitch: float
+    fit: float
+    waves: Waves
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """A picture at one size: `plane` as heard, and its spectrum."""
+
+    pitch: float
+    plane: Plane
+    spectrum: Spectrum
+
+
+def traces(plane: Plane, carriers: Carriers) -> Iterator[Trace]:
+    """The likeliest first, each worked out only when asked for."""
+    found = []
+    for pitch in PITCHES:
+        if min(plane.shape) / pitch >= SMALLEST:
+            hearing = heard_at(plane, pitch)
+            found += [(fit, scale, hearing) for fit, scale in _coarse(hearing, carriers)]
+    found.sort(key=lambda each: -each[0])
+    for _, scale, hearing in found[:KEPT]:
+        yield refined(hearing, scale, carriers)
+
+
+def heard_at(plane: Plane, pitch: float) -> Hearing:
+    listened = heard(canvas_of(plane, pitch))
+    return Hearing(pitch, listened, _spectrum(listened))
+
+
+def _coarse(hearing: Hearing, carriers: Carriers) -> list[tuple[float, float]]:
+    """The best scale of each twelfth of an octave or so, with its fit."""
+    step = 0.9 / max(hearing.plane.shape)  # the outermost wave slips by a fifth of its length
+    reach = _HALF_STEP * np.log(2)
+    scales = np.exp(np.arange(-reach, reach, step))
+    scales = scales[scales * HIGHEST / TILE < 0.45]  # the canvas ends at 0.5
+    fits = _fits(_sync_waves(hearing, scales, carriers), carriers)
+    parts = np.array_split(np.arange(len(scales)), 6)
+    best = [part[fits[part].argmax()] for part in parts]
+    return [(float(fits[i]), float(scales[i])) for i in best]
+
+
+def refined(hearing: Hearing, scale: float, carriers: Carriers) -> Trace:
+    near = scale * (1 + np.arange(-12, 13) * 0.25 / max(hearing.plane.shape))
+    strengths, _ = _places(_sync_waves(hearing, near, carriers), carriers, finer=2)
+    scale = float(near[strengths.argmax()])
+    waves = waves_at(hearing.plane, scale, carriers)
+    sync = tempered(waves)[None, carriers.sync]
+    strength, place = _places(sync, carriers, finer=_FINER)
+    begin = np.array(divmod(int(place[0]), _FINER * TILE)) / (_FINER * TILE)
+    turned = waves * np.exp(-2j * np.pi * (carriers.waves @ begin))
+    return Trace(hearing.pitch / scale, float(strength[0] / _chance(sync)[0]), turned)
+
+
+def waves_at(plane: Plane, scale: float, carriers: Carriers) -> Waves:
+    """The [n] waves of the carriers in `plane`, when its tile is 1 / `scale` as wide as the canvas's."""
+    height, width = plane.shape
+    reach = int(HIGHEST)
+    down = np.outer(np.arange(-reach, reach + 1) * scale / TILE, np.arange(height))
+    across = np.outer(np.arange(width), np.arange(reach + 1) * scale / TILE)
+    rows = np.exp(-2j * np.pi * down).astype(np.complex64)
+    columns = np.exp(-2j * np.pi * across).astype(np.complex64)
+    table = (rows.real @ plane + 1j * (rows.imag @ plane)) @ columns
+    found = table[carriers.waves[:, 0] + reach, carriers.waves[:, 1]]
+    return found.astype(complex) * (2 / plane.size)
+
+
+def tempered(waves: Waves) -> Waves:
+    """None louder than twice the middle one: a wave that is far louder is the picture's own."""
+    loud = np.abs(waves)
+    ceiling = 2 * np.median(loud, axis=-1, keepdims=True)
+    return waves * np.minimum(1, ceiling / np.maximum(loud, 1e-12))
+
+
+def _fits(sync: Waves, carriers: Carriers) -> NDArray[np.float64]:
+    tamed = tempered(sync)
+    return _places(tamed, carriers)[0] / _chance(tamed)
+
+
+def _chance(sync: Waves) -> NDArray[np.float64]:
+    """The deviation of `_places`' strength, were the phases chance."""
+    return np.sqrt((np.abs(sync) ** 2).sum(axis=1) / 2) + 1e-12
+
+
+def _places(
+    sync: Waves, carriers: Carriers, finer: int = 1
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """For each row of sync waves the strength at the best place of the tile, and that place (flat)."""
+    side = TILE * finer
+    down, across = carriers.waves[carriers.sync].T
+    fitted = (sync * carriers.phases[carriers.sync].conj()).conj() / 2
+    table = np.zeros((len(sync), side, side // 2 + 1), np.complex64)
+    table[:, down % side, across] = fitted
+    lone = across == 0  # the transform of a real plane mirrors every other column by itself
+    table[:, -down[lone] % side, 0] += fitted[:, lone].conj()
+    planes = np.fft.irfft2(table, s=(side, side)).reshape(len(sync), -1) * side**2
+    place = planes.argmax(axis=1)
+    return planes[np.arange(len(sync)), place], place
+
+
+def _spectrum(plane: Plane) -> Spectrum:
+    """Twice as fine as the plane's own, its phases about the middle, so that it can be read in between."""
+    side = -(-2 * max(plane.shape) // 64) * 64
+    spectrum = np.fft.rfft2(plane, s=(side, side))
+    half_height, half_width = plane.shape[0] / 2, plane.shape[1] / 2
+    spectrum *= np.exp(2j * np.pi * np.fft.fftfreq(side) * half_height)[:, None]
+    spectrum *= np.exp(2j * np.pi * np.fft.rfftfreq(side) * half_width)
+    return spectrum.astype(np.complex64)
+
+
+def _sync_waves(hearing: Hearing, scales: NDArray[np.float64], carriers: Carriers) -> Waves:
+    """[scales, sync] read from the spectrum, linearly between its bins."""
+    spectrum = hearing.spectrum
+    side = len(spectrum)
+    bins = scales[:, None, None] * carriers.waves[carriers.sync] * (side / TILE)
+    whole = np.floor(bins).astype(np.int64)
+    part = bins - whole
+    (top, left), (down, across) = np.moveaxis(whole, -1, 0), np.moveaxis(part, -1, 0)
+    below = (top + 1) % side
+    upper = (1 - across) * spectrum[top % side, left] + across * spectrum[top % side, left + 1]
+    lower = (1 - across) * spectrum[below, left] + across * spectrum[below, left + 1]
+    return (1 - down) * upper + down * lower
