@@ -24,7 +24,8 @@ from shared.cost import charge_ms
 from shared.errors import Fault
 from shared.events import EventKind, Events, JobEvent
 from shared.jobs import Job, JobState
-from shared.moderation.audit import audit, strike
+from shared.moderation.audit import audit
+from shared.moderation.strikes import strike
 from shared.plans import PlanBook
 from shared.safety.verdict import Decision
 from shared.storage import ObjectStore
@@ -102,7 +103,7 @@ async def blocked(bench: Bench, job: Job, drawn: Drawn) -> None:
         if ended is not None:
             await ledger.release(session, ended)
             if not is_innocent(worst):
-                await strike(session, job.account_id, job.id, worst)
+                await strike(session, job.account_id, job.id, worst, guild_id=job.guild_id)
         return ended
 
     await _end(bench, job, JobState.BLOCKED, change)

@@ -19,7 +19,7 @@ from shared.errors import Refusal
 from shared.events import EventKind, Events, JobEvent
 from shared.jobs import Job, JobKind, JobState, Route
 from shared.lineage import reroll_spec, upscale_spec, vary_spec
-from shared.moderation.audit import strike
+from shared.moderation.strikes import strike
 from shared.orders import Info as Info
 from shared.orders import Order
 from shared.orders import Person as Person

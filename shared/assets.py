@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import ColumnElement, Select, and_, func, insert, or_, select, update
 
 from shared import tables
 from shared.connections import Session
@@ -92,17 +92,78 @@ async def add_assets(session: Session, assets: Sequence[tuple[Asset, int]]) -> N
 
 
 async def assets(session: Session, job_id: UUID) -> list[Asset]:
-    """The grid first, then the images in order."""
+    """The grid first, then the images in order. What was withdrawn is not shown."""
     table = tables.assets
     columns = [table.c[name] for name in Asset.__slots__]
-    query = select(*columns).where(table.c.job_id == job_id).order_by(table.c.kind, table.c.index)
+    query = select(*columns).where(table.c.job_id == job_id, table.c.withdrawn_at.is_(None))
+    query = query.order_by(table.c.kind, table.c.index)
     return [Asset(**row._mapping) for row in await session.execute(query)]
 
 
 async def named(session: Session, keys: Collection[str]) -> set[str]:
-    """Those of them that are delivered files."""
-    column = tables.assets.c.key
-    return set((await session.execute(select(column).where(column.in_(keys)))).scalars())
+    """Those of them that are delivered files. A withdrawn one is litter."""
+    table = tables.assets
+    query = select(table.c.key).where(table.c.key.in_(keys), table.c.withdrawn_at.is_(None))
+    return set((await session.execute(query)).scalars())
+
+
+async def withdraw_all(session: Session, account_id: UUID, guild_id: str | None) -> list[str]:
+    """Everything that this account was delivered (on this server); the keys to delete after the commit."""
+    jobs = tables.jobs
+    wanted = jobs.c.account_id == account_id
+    if guild_id is not None:
+        wanted = and_(wanted, jobs.c.guild_id == guild_id)
+    return await _withdraw(session, select(jobs.c.id).where(wanted))
+
+
+async def withdraw_job(session: Session, job_id: UUID) -> list[str]:
+    """All that the job delivered, and whatever was upscaled from it; the keys to delete."""
+    return await _withdraw(session, _upscaled(job_id))
+
+
+async def withdraw_picture(session: Session, job_id: UUID, index: int) -> list[str]:
+    """One picture, the grid that shows it and what was upscaled from it; the keys to delete."""
+    table = tables.assets
+    shows = or_(table.c.job_id != job_id, table.c.kind == "grid", table.c.index == index)
+    return await _withdraw(session, _upscaled(job_id, index), shows)
+
+
+async def to_remove(session: Session, *, limit: int) -> list[str]:
+    """Keys of withdrawn files that may still lie in the store, the oldest first."""
+    table = tables.assets
+    query = select(table.c.key).where(
+        table.c.withdrawn_at.is_not(None), table.c.removed_at.is_(None)
+    )
+    return list(
+        (await session.execute(query.order_by(table.c.withdrawn_at).limit(limit))).scalars()
+    )
+
+
+async def removed(session: Session, keys: Collection[str]) -> None:
+    """These files are gone from the store."""
+    table = tables.assets
+    statement = update(table).where(table.c.key.in_(keys)).values(removed_at=func.clock_timestamp())
+    await session.execute(statement)
+
+
+async def _withdraw(session: Session, jobs: Select[Any], *which: ColumnElement[bool]) -> list[str]:
+    table = tables.assets
+    statement = update(table).where(
+        table.c.withdrawn_at.is_(None), table.c.job_id.in_(jobs), *which
+    )
+    statement = statement.values(withdrawn_at=func.clock_timestamp()).returning(table.c.key)
+    return list((await session.execute(statement)).scalars())
+
+
+def _upscaled(job_id: UUID, index: int | None = None) -> Select[Any]:
+    """This job, and every job that only made it (or this picture of it) larger."""
+    jobs = tables.jobs
+    tree = select(jobs.c.id).where(jobs.c.id == job_id).cte(recursive=True)
+    larger = select(jobs.c.id).join(tree, jobs.c.parent_id == tree.c.id)
+    larger = larger.where(jobs.c.kind == "upscale")
+    if index is not None:
+        larger = larger.where(or_(tree.c.id != job_id, jobs.c.parent_index == index))
+    return select(tree.union_all(larger).c.id)
 
 
 _ADD_VERDICT = insert(tables.verdicts).returning(tables.verdicts.c.id)

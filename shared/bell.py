@@ -125,6 +125,27 @@ class Bell:
             self._expected[worker] = now, wish
         return rung
 
+    async def hush(self, jobs: Iterable[tuple[Speed, str | None, UUID, int]]) -> bool:
+        """Takes back what was rung for jobs that are over: speed, worker if any, id, attempt. What is
+        not taken back is heard in vain: Postgres says that the job has ended."""
+        pulls = [
+            pull
+            for speed, worker, job_id, attempt in jobs
+            for pull in (
+                _of_job(PICK, QUEUES[speed], job_id, attempt),
+                *([_of_job(RENDER, gpu_queue(worker), job_id, attempt)] if worker else []),
+            )
+        ]
+        try:
+            async with asyncio.timeout(self._within_s), self._pool.pipeline() as pipeline:
+                for pull in pulls:
+                    pipeline.zrem(pull.queue, pull.id)
+                    pipeline.delete(job_key_prefix + pull.id)
+                await pipeline.execute()
+        except (RedisError, OSError):
+            return False
+        return True
+
     async def depth(self, queue: str) -> int:
         """Rings not heard yet; for reports."""
         return int(await self._pool.zcard(queue))

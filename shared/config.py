@@ -80,6 +80,20 @@ class FarmSettings(Part):
     metrics_port: int = Field(default=0, ge=0, le=65_535)  # 0 = no metrics
 
 
+class SafetySettings(Part):
+    """Weights of strikes add up; at each threshold something follows (shared.moderation.strikes)."""
+
+    strike_days: float = Field(default=90, gt=0)
+    warn_at: int = Field(default=3, ge=1)
+    suspend_day_at: int = Field(default=6, ge=1)
+    suspend_week_at: int = Field(default=10, ge=1)
+    propose_ban_at: int = Field(default=15, ge=1)
+    prompt_retention_days: float = Field(default=30, ge=0)
+    # The operator's own server: its admins may pause everything, its channel hears what has no server.
+    home_guild: str | None = None
+    pepper: SecretStr | None = None  # of what is kept of banned people who had themselves deleted
+
+
 class ApiSettings(Part):
     host: str = "127.0.0.1"
     port: int = 8701
@@ -101,6 +115,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     farm: FarmSettings = FarmSettings()
     api: ApiSettings = ApiSettings()
+    safety: SafetySettings = SafetySettings()
     plans_file: Path = SHARED / "plans.toml"
     catalog_file: Path = SHARED / "catalog.toml"
     blocklist_file: Path = SHARED / "safety" / "blocklist.toml"

@@ -173,6 +173,19 @@ async def cancelled(session: Session, job_id: UUID, account_id: UUID) -> Job | N
     )
 
 
+async def cancelled_all(session: Session, account_id: UUID, guild_id: str | None) -> list[Job]:
+    """Every open job of this account (on this server) -> cancelled. The caller releases their credit,
+    after this: who holds a balance waits for no job."""
+    wanted = and_(
+        jobs.c.account_id == account_id, jobs.c.finished_at.is_(None), jobs.c.state.in_(_OPEN)
+    )
+    if guild_id is not None:
+        wanted = and_(wanted, jobs.c.guild_id == guild_id)
+    values = {"state": JobState.CANCELLED, "charged_ms": 0, "finished_at": _now()}
+    rows = await session.execute(update(jobs).where(wanted).values(values).returning(*ROW))
+    return [job_from(row) for row in rows]
+
+
 async def rescued(session: Session, *, max_crashes: int) -> list[Job]:
     """Every job whose lease is past: waiting again, or failed when its workers died too often.
 

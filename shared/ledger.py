@@ -43,6 +43,20 @@ async def grant(
     return made
 
 
+async def revoke(
+    session: Session, account_id: UUID, amount_ms: int, *, key: str, note: str | None = None
+) -> bool:
+    """A grant taken back, once for each key. Refusal `too_much` when less than that is available."""
+    available_ms = (await balance(session, account_id, lock=True)).available_ms
+    made = await _enter(session, account_id, "revoke", amount_ms, job_id=None, key=key, note=note)
+    if made and amount_ms > available_ms:
+        sentence = f"Only {gpu_time(available_ms)} of GPU time is left to take away."
+        raise Refusal("too_much", sentence, field="minutes")
+    if made:
+        await _move(session, account_id, available=-amount_ms, held=0)
+    return made
+
+
 async def hold(
     session: Session, account_id: UUID, job_id: UUID, amount_ms: int, *, hint: str = ""
 ) -> None:
@@ -156,6 +170,7 @@ def _sides(kind: str, account_id: UUID) -> tuple[str, str]:
     available, held = f"available:{account_id}", f"held:{account_id}"
     sides = {
         "grant": (ISSUED, available),
+        "revoke": (available, ISSUED),
         "hold": (available, held),
         "settle": (held, SPENT),
         "release": (held, available),

@@ -64,7 +64,7 @@ cases = Table(
         "uq_cases_report",
         "reporter_id",
         "job_id",
-        "picture",
+        text("coalesce(picture, -1)"),
         unique=True,
         postgresql_where=text("kind = 'report'"),
     ),
@@ -154,6 +154,17 @@ staff_roles = Table(
     Column("actor", Text, nullable=False),
     moment("at", now=True),
     CheckConstraint("rank in ('viewer', 'moderator', 'admin')", name="rank"),
+)
+
+# Where a server's moderators hear of alerts, and how far they have heard (a link of the audit chain).
+staff_channels = Table(
+    "staff_channels",
+    metadata,
+    Column("guild_id", Text, primary_key=True),
+    Column("channel_id", Text, nullable=False),
+    Column("told", BigInteger, nullable=False, server_default="0"),
+    Column("actor", Text, nullable=False),
+    moment("at", now=True),
 )
 
 blocked_terms = Table(

@@ -196,13 +196,14 @@ ledger = Table(
     Column("entry_key", Text, nullable=False, unique=True),
     Column("note", Text),
     moment("at", now=True),
-    CheckConstraint("kind in ('grant', 'hold', 'settle', 'release')", name="kind"),
+    CheckConstraint("kind in ('grant', 'revoke', 'hold', 'settle', 'release')", name="kind"),
     CheckConstraint("amount_ms >= 0", name="amount_not_negative"),
-    CheckConstraint("(kind = 'grant') = (job_id is null)", name="job_named"),
+    CheckConstraint("(kind in ('grant', 'revoke')) = (job_id is null)", name="job_named"),
     # Each kind moves money between its own two sides, and only between those of its account.
     CheckConstraint(
         "(kind, debit, credit) in ("
         "('grant', 'issued', 'available:' || account_id::text), "
+        "('revoke', 'available:' || account_id::text, 'issued'), "
         "('hold', 'available:' || account_id::text, 'held:' || account_id::text), "
         "('settle', 'held:' || account_id::text, 'spent'), "
         "('release', 'held:' || account_id::text, 'available:' || account_id::text))",
@@ -262,8 +263,10 @@ assets = Table(
     Column("verdict_decision", Text, Computed("'allow'", persisted=True), nullable=False),
     Column("verdict_pixels", Boolean, Computed("true", persisted=True), nullable=False),
     moment("at", now=True),
-    # Taken back by a moderator, a ban or its owner: the file is gone, the row remembers that it was.
+    # Taken back by a moderator, a ban or its owner: nobody is shown it from then on. The file goes
+    # right after, and the row remembers that it was.
     moment("withdrawn_at"),
+    moment("removed_at"),
     CheckConstraint("kind in ('grid', 'image', 'recipe')", name="kind"),
     CheckConstraint(
         "index >= 0 and size > 0 and ((width > 0 and height > 0) or kind = 'recipe')",
@@ -276,6 +279,11 @@ assets = Table(
         name="fk_assets_verdict",
     ),
     UniqueConstraint("job_id", "kind", "index"),
+    Index(
+        "ix_assets_to_remove",
+        "withdrawn_at",
+        postgresql_where=text("withdrawn_at is not null and removed_at is null"),
+    ),
 )
 
 deliveries = Table(

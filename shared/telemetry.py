@@ -38,6 +38,11 @@ _SECRETS = (
 JOBS_SUBMITTED = Counter("pictor_jobs_submitted", "Jobs accepted", ["kind", "speed", "plan"])
 JOBS_REFUSED = Counter("pictor_jobs_refused", "Submissions refused", ["code"])
 JOBS_CANCELLED = Counter("pictor_jobs_cancelled", "Jobs cancelled by their owner")
+CASES = Counter("pictor_cases", "What the filters stopped or people reported", ["kind", "category"])
+APPEALS = Counter("pictor_appeals", "Appeals of blocked people")
+STRIKES = Counter("pictor_strikes", "Strikes", ["category"])
+BANS = Counter("pictor_bans", "Bans and suspensions", ["kind"])
+DECISIONS = Counter("pictor_case_decisions", "Decisions of moderators", ["kind", "state"])
 SUBMIT_SECONDS = Histogram(
     "pictor_submit_seconds",
     "From submission to commit",

@@ -136,6 +136,16 @@ create table staff_roles (
     constraint ck_staff_roles_rank check (rank in ('viewer', 'moderator', 'admin'))
 )
 """,
+    "staff_channels": """
+create table staff_channels (
+    guild_id text not null,
+    channel_id text not null,
+    told bigint default '0' not null,
+    actor text not null,
+    at timestamp with time zone default clock_timestamp() not null,
+    constraint pk_staff_channels primary key (guild_id)
+)
+""",
     "blocked_terms": """
 create table blocked_terms (
     id bigserial not null,
@@ -215,7 +225,8 @@ create table fingerprints (
 INDEXES = (
     "create index ix_cases_account on cases (account_id, at)",
     "create index ix_cases_queue on cases (guild_id, state, opened_at)",
-    "create unique index uq_cases_report on cases (reporter_id, job_id, picture) where kind = 'report'",
+    """create unique index uq_cases_report on cases (reporter_id, job_id, coalesce(picture, -1))
+        where kind = 'report'""",
     "create index ix_strikes_account on strikes (account_id, expires_at)",
     "create index ix_bans_account on bans (account_id) where lifted_at is null",
     """create unique index uq_blocked_terms_in_force
@@ -224,6 +235,37 @@ INDEXES = (
     "create index ix_fingerprints_code on fingerprints (code)",
     "create index ix_jobs_guild on jobs (guild_id, submitted_at)",
     "create index ix_verdicts_at on verdicts (at)",
+    """create index ix_assets_to_remove on assets (withdrawn_at)
+        where withdrawn_at is not null and removed_at is null""",
+)
+
+# What a moderator takes away goes back to where it came from: the grants alone knew no way back.
+SIDES = """
+alter table ledger add constraint ck_ledger_two_sides check ((kind, debit, credit) in (
+    ('grant', 'issued', 'available:' || account_id::text),
+    {revoke}
+    ('hold', 'available:' || account_id::text, 'held:' || account_id::text),
+    ('settle', 'held:' || account_id::text, 'spent'),
+    ('release', 'held:' || account_id::text, 'available:' || account_id::text)))
+"""
+REVOKE = "('revoke', 'available:' || account_id::text, 'issued'),"
+LEDGER_OPEN = tuple(
+    f"alter table ledger drop constraint ck_ledger_{name}"
+    for name in ("kind", "job_named", "two_sides")
+)
+LEDGER_TAKES = (
+    *LEDGER_OPEN,
+    """alter table ledger add constraint ck_ledger_kind
+        check (kind in ('grant', 'revoke', 'hold', 'settle', 'release'))""",
+    """alter table ledger add constraint ck_ledger_job_named
+        check ((kind in ('grant', 'revoke')) = (job_id is null))""",
+    SIDES.format(revoke=REVOKE),
+)
+LEDGER_BACK = (
+    *LEDGER_OPEN,
+    "alter table ledger add constraint ck_ledger_kind check (kind in ('grant', 'hold', 'settle', 'release'))",
+    "alter table ledger add constraint ck_ledger_job_named check ((kind = 'grant') = (job_id is null))",
+    SIDES.format(revoke=""),
 )
 
 # An allowing verdict lets a picture out only if it is about pixels that were drawn: an upload's is not.
@@ -256,6 +298,7 @@ COLUMNS = (
     """alter table verdicts add constraint ck_verdicts_job_named
         check (subject in ('prompt', 'upload') or job_id is not null)""",
     "alter table assets add column withdrawn_at timestamp with time zone",
+    "alter table assets add column removed_at timestamp with time zone",
     "alter table assets drop constraint ck_assets_kind",
     "alter table assets add constraint ck_assets_kind check (kind in ('grid', 'image', 'recipe'))",
     "alter table assets drop constraint ck_assets_measures",
@@ -269,6 +312,7 @@ BACK = (
         check (index >= 0 and size > 0 and width > 0 and height > 0)""",
     "alter table assets drop constraint ck_assets_kind",
     "alter table assets add constraint ck_assets_kind check (kind in ('grid', 'image'))",
+    "alter table assets drop column removed_at",
     "alter table assets drop column withdrawn_at",
     "alter table verdicts drop column scores",
     """alter table verdicts add column pixels boolean
@@ -357,7 +401,9 @@ end $$
 
 
 def upgrade() -> None:
-    for statement in (*PIXELS_GONE, *COLUMNS, *PIXELS_BACK, *TABLES.values(), *INDEXES):
+    for statement in (*PIXELS_GONE, *COLUMNS, *PIXELS_BACK, *LEDGER_TAKES):
+        op.execute(statement)
+    for statement in (*TABLES.values(), *INDEXES):
         op.execute(statement)
     for statement in (AUDIT_LINE, AUDIT_LINK, LINK_OLD_ROWS, *TRIGGERS, JOBS_MOVE):
         op.execute(statement)
@@ -379,5 +425,6 @@ def downgrade() -> None:
         *PIXELS_GONE,
         *BACK,
         *PIXELS_BACK,
+        *LEDGER_BACK,
     ):
         op.execute(statement)

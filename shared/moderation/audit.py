@@ -1,7 +1,6 @@
 """The audit book: who did what to whom. Rows are only ever added."""
 
 from typing import Any, Protocol
-from uuid import UUID
 
 from sqlalchemy import insert
 
@@ -29,18 +28,6 @@ class Ruling(Protocol):
 async def audit(
     session: Session, actor: str, action: str, subject: str, detail: dict[str, Any] | None = None
 ) -> None:
+    """`detail["guild"]` names the server whose moderators may hear of it."""
     row = {"actor": actor, "action": action, "subject": subject, "detail": detail or {}}
     await session.execute(insert(book).values(row))
-
-
-async def strike(session: Session, account_id: UUID, job_id: UUID | None, verdict: Ruling) -> None:
-    """A prompt or a picture of this account was blocked. The prompt itself is not repeated here."""
-    detail = {
-        "job": None if job_id is None else str(job_id),
-        "decision": str(verdict.decision),
-        "category": str(verdict.category),
-        "score": verdict.score,
-        "rule": verdict.rule,
-        "policy": verdict.policy,
-    }
-    await audit(session, FILTER, "strike", f"account:{account_id}", detail)

@@ -1,12 +1,11 @@
 """A strike is a row of the audit book, and it does not repeat what was said."""
 
-from uuid import uuid4
-
 from sqlalchemy import text
 
 from shared.connections import Database
-from shared.moderation.audit import audit, strike
-from tests.shared.rows import Ruling
+from shared.moderation.audit import audit
+from shared.moderation.strikes import strike
+from tests.shared.rows import Ruling, make_account, make_job
 
 
 async def test_an_action_is_written_down(database: Database) -> None:
@@ -23,17 +22,18 @@ async def test_an_action_is_written_down(database: Database) -> None:
 
 
 async def test_a_strike_says_why_and_against_whom(database: Database) -> None:
-    account, job = uuid4(), uuid4()
-    verdict = Ruling(decision="block", category="violence", score=0.9, rule="blocklist:12")
+    verdict = Ruling(decision="block", category="gore", score=0.9, rule="blocklist:12")
     async with database.begin() as session:
-        await strike(session, account, job, verdict)
-        await strike(session, account, None, verdict)
+        account = await make_account(session)
+        job = await make_job(session, account)
+        await strike(session, account.id, job.id, verdict)
+        await strike(session, account.id, None, verdict)
         rows = list(
             await session.execute(
                 text("select actor, action, subject, detail from audit order by id")
             )
         )
-    assert [tuple(row)[:3] for row in rows] == [("filter", "strike", f"account:{account}")] * 2
-    assert [row.detail["job"] for row in rows] == [str(job), None]
-    assert rows[0].detail["category"] == "violence"
+    assert [tuple(row)[:3] for row in rows] == [("filter", "strike", f"account:{account.id}")] * 2
+    assert [row.detail["job"] for row in rows] == [str(job.id), None]
+    assert rows[0].detail["category"] == "gore"
     assert rows[0].detail["rule"] == "blocklist:12"
