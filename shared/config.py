@@ -93,6 +93,7 @@ class SafetySettings(Part):
     # The operator's own server: its admins may pause everything, its channel hears what has no server.
     home_guild: str | None = None
     pepper: SecretStr | None = None  # of what is kept of banned people who had themselves deleted
+    sample_share: float = Field(default=0.05, ge=0, le=1)  # of grey-zone jobs, looked at by people
 
 
 class ApiSettings(Part):
