@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import discord
@@ -13,9 +12,15 @@ from bot.__main__ import point_at
 from bot.emulator import people
 from bot.emulator.client import LocalDiscord
 from bot.emulator.openapi import Description
-from shared.config import DiscordSettings
+from shared.config import DiscordSettings, Settings
+from shared.connections import Database, connect_redis
+from shared.events import Events
 from shared.jobs import Route
+from shared.plans import read_plans
 from tests.bot.clerk import Clerk
+from tests.bot.connecting import connected
+from tests.bot.farmhand import Farmhand
+from tests.bot.house import House
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,22 +53,6 @@ def pointed(local: LocalDiscord) -> Iterator[DiscordSettings]:
     route.BASE, gateway.DEFAULT_GATEWAY = before
 
 
-@asynccontextmanager
-async def connected(client: discord.Client, local: LocalDiscord) -> AsyncIterator[None]:
-    """Logged in, ready, commands published; gone after the block."""
-    task = asyncio.create_task(client.start(local.token))
-    ready = asyncio.create_task(local.wait_bot())
-    try:
-        await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED, timeout=20)
-        if task.done():
-            task.result()
-        yield
-    finally:
-        ready.cancel()
-        await client.close()
-        await asyncio.wait({task}, timeout=5)
-
-
 @pytest.fixture
 async def clerk(local: LocalDiscord, pointed: DiscordSettings) -> AsyncIterator[Clerk]:
     client = Clerk()
@@ -75,3 +64,21 @@ async def clerk(local: LocalDiscord, pointed: DiscordSettings) -> AsyncIterator[
 async def route(clerk: Clerk, local: LocalDiscord) -> Route:
     await local.slash(people.FINN, "imagine", prompt="a boat")
     return await asyncio.wait_for(clerk.routes.get(), 10)
+
+
+@pytest.fixture
+def house_settings(settings: Settings, pointed: DiscordSettings) -> Settings:
+    return settings.model_copy(update={"discord": pointed})
+
+
+@pytest.fixture
+async def house(
+    house_settings: Settings, local: LocalDiscord, database: Database
+) -> AsyncIterator[House]:
+    redis = connect_redis(house_settings.redis)
+    farm = Farmhand(database, Events(redis), read_plans(house_settings.plans_file))
+    made = House(house_settings, local, farm)
+    await made.start()
+    yield made
+    await made.stop()
+    await redis.aclose()

@@ -1,0 +1,101 @@
+"""A whole bot in the local Discord, and hands at the farm: what people do and see, in a few verbs."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Any
+
+from bot.__main__ import wired
+from bot.client import PictorBot
+from bot.emulator import people
+from bot.emulator.client import LocalDiscord
+from shared.config import Settings
+from shared.jobs import Job
+from tests.bot.connecting import connected
+from tests.bot.farmhand import Farmhand
+
+Json = dict[str, Any]
+BOAT = "a red sailboat on the sea at sunset --seed 7"
+
+
+class House:
+    """A bot that can be restarted, and hands at the farm."""
+
+    def __init__(self, settings: Settings, local: LocalDiscord, farm: Farmhand) -> None:
+        self.settings, self.local, self.farm = settings, local, farm
+        self._open: AsyncExitStack | None = None
+        self.bot: PictorBot
+
+    async def start(self, settings: Settings | None = None) -> None:
+        self._open = AsyncExitStack()
+        self.bot = await self._open.enter_async_context(wired(settings or self.settings))
+        await self._open.enter_async_context(connected(self.bot, self.local))
+
+    async def stop(self) -> None:
+        if self._open is not None:
+            await self._open.aclose()
+            self._open = None
+
+    async def restart(self) -> None:
+        await self.stop()
+        await self.start()
+
+    async def imagine(self, prompt: str = BOAT, who: people.Person = people.FINN) -> Job:
+        """Types /imagine and returns the job that came of it."""
+        opened = await self.local.slash(who, "imagine", prompt=prompt)
+        return await self.job_of(opened)
+
+    async def job_of(self, interaction_id: str) -> Job:
+        found = await self.local.wait_interaction(interaction_id)
+        assert found["state"] == "answered", found
+        async with asyncio.timeout(10):
+            while True:
+                for job_id in await self.farm.open_ids():
+                    if (await self.farm.route(job_id)).message_id == found["message_id"]:
+                        return await self.farm.load(job_id)
+                await asyncio.sleep(0.05)
+
+    async def message_of(self, job: Job) -> str:
+        return (await self.farm.route(job.id)).message_id
+
+    async def see(self, job: Job, *words: str, pictured: bool = False) -> Json:
+        """Waits until the job's message says all of this."""
+        message_id = await self.message_of(job)
+
+        def told(message: Json) -> bool:
+            return (
+                message["id"] == message_id
+                and all(word in text_of(message) for word in words)
+                and (not pictured or "image" in message["embeds"][0])
+            )
+
+        return await self.local.wait_message(told, timeout=15)
+
+    async def finish(self, job: Job) -> Json:
+        await self.farm.succeed(await self.farm.start(job.id))
+        return await self.see(job, "seed", pictured=True)
+
+    async def told(self, interaction_id: str, who: people.Person = people.FINN) -> Json:
+        """The private answer to an interaction, once it is there."""
+
+        def private(message: Json) -> bool:
+            meta = message.get("interaction_metadata") or {}
+            loading = message["flags"] & 128
+            return meta.get("id") == interaction_id and message["flags"] & 64 and not loading
+
+        return await self.local.wait_message(private, timeout=15, user=who)
+
+
+def text_of(message: Json) -> str:
+    parts = [message["content"]]
+    for embed in message["embeds"]:
+        footer = embed.get("footer", {}).get("text", "")
+        parts += [embed.get("title", ""), embed.get("description", ""), footer]
+    return "\n".join(parts)
+
+
+def buttons_of(message: Json) -> dict[str, str]:
+    return {
+        button.get("label") or button["emoji"]["name"]: button.get("custom_id", "")
+        for row in message["components"]
+        for button in row["components"]
+    }
