@@ -1,5 +1,6 @@
 """Where each job's answer goes, until it has arrived."""
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_row
 from shared.connections import Session
 from shared.jobrows import ROW, job_from
 from shared.jobs import Job, Route
-from shared.tables import deliveries, jobs
+from shared.tables import assets, deliveries, jobs
 
 _WITHOUT_TOKEN = deliveries.c.route.op("-", return_type=JSONB())(literal("token", Text()))
 _SET_ROUTE = insert_row(deliveries)
@@ -42,6 +43,20 @@ async def open_deliveries(session: Session) -> list[tuple[Job, Route]]:
     )
     rows = await session.execute(query)
     return [(job_from(row), msgspec.convert(row.route, Route)) for row in rows]
+
+
+async def of_message(session: Session, message_id: str) -> UUID | None:
+    """The job that this message tells of."""
+    where = deliveries.c.route["message_id"].astext == message_id
+    query = select(deliveries.c.job_id).where(where).order_by(deliveries.c.at).limit(1)
+    return (await session.execute(query)).scalar_one_or_none()
+
+
+async def reopen(session: Session, keys: Collection[str]) -> None:
+    """Messages that show any of these files have something new to tell: that it was withdrawn."""
+    shown = select(assets.c.job_id).where(assets.c.key.in_(keys))
+    statement = update(deliveries).where(deliveries.c.job_id.in_(shown))
+    await session.execute(statement.values(state="open", delivered_at=None))
 
 
 async def delivered(session: Session, job_id: UUID) -> bool:

@@ -181,7 +181,12 @@ async def cancelled_all(session: Session, account_id: UUID, guild_id: str | None
     )
     if guild_id is not None:
         wanted = and_(wanted, jobs.c.guild_id == guild_id)
-    values = {"state": JobState.CANCELLED, "charged_ms": 0, "finished_at": _now()}
+    values = {
+        "state": JobState.CANCELLED,
+        "charged_ms": 0,
+        "finished_at": _now(),
+        "error_sentence": "Cancelled by a moderator.",
+    }
     rows = await session.execute(update(jobs).where(wanted).values(values).returning(*ROW))
     return [job_from(row) for row in rows]
 

@@ -297,6 +297,7 @@ deliveries = Table(
     moment("at", now=True),
     CheckConstraint("state in ('open', 'delivered', 'undeliverable')", name="state"),
     Index("ix_deliveries_open", "state", postgresql_where=text("state = 'open'")),
+    Index("ix_deliveries_message", text("(route ->> 'message_id')")),
 )
 
 workers = Table(

@@ -217,6 +217,17 @@ async def waiting(session: Session, guild_id: str | None) -> dict[str, int]:
     return {row[0]: row[1] for row in await session.execute(query)}
 
 
+async def appeals_waiting(session: Session, guild_id: str) -> int:
+    wanted = and_(
+        cases.c.state == OPEN,
+        cases.c.guild_id == guild_id,
+        cases.c.kind.in_((PROMPT, PICTURE)),
+        cases.c.appeal.is_not(None),
+    )
+    query = select(func.count()).select_from(cases).where(wanted)
+    return int((await session.execute(query)).scalar_one())
+
+
 async def of_account(
     session: Session, account_id: UUID, guild_id: str | None, *, limit: int
 ) -> list[Case]:

@@ -139,6 +139,14 @@ async def of_account(
     return [Strike(*row) for row in rows]
 
 
+async def given(session: Session, guild_id: str, *, within: timedelta) -> int:
+    """How many this server has seen lately; warnings are none."""
+    since = func.clock_timestamp() - within
+    wanted = and_(strikes.c.guild_id == guild_id, strikes.c.at > since, strikes.c.weight > 0)
+    query = select(func.count()).select_from(strikes).where(wanted)
+    return int((await session.execute(query)).scalar_one())
+
+
 async def lift_of_case(session: Session, case_id: UUID, actor: str) -> int:
     """The case was lifted, so its strikes never were; how many that is."""
     statement = (

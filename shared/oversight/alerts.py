@@ -6,14 +6,14 @@ misses nothing. A channel is told at least once, also over restarts.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from shared.config import SafetySettings
 from shared.connections import Database, Session
-from shared.moderation import staff
+from shared.moderation import cases, staff, strikes
 from shared.peopletables import audit_chain
 from shared.tables import audit
 
@@ -48,12 +48,22 @@ class Alert:
 
 
 @dataclass(frozen=True, slots=True)
+class Counters:
+    """On one server: cases that wait, by kind, appeals among them, strikes of the last 24 hours."""
+
+    waiting: Mapping[str, int]
+    appeals: int
+    strikes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Pending:
     """What a server's channel has not been told; `told` these, then say so with `Alerts.told`."""
 
     guild_id: str
     channel_id: str
     alerts: tuple[Alert, ...]
+    counters: Counters
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +78,22 @@ class Alerts:
                 home = guild_id == self.safety.home_guild
                 alerts = await alerts_since(session, told, guild_id, home=home)
                 if alerts:
-                    found.append(Pending(guild_id, channel_id, tuple(alerts)))
+                    counters = await count(session, guild_id)
+                    found.append(Pending(guild_id, channel_id, tuple(alerts), counters))
         return found
 
     async def told(self, guild_id: str, number: int) -> None:
         """Everything up to this alert has arrived in the server's channel."""
         async with self.database.begin() as session:
             await staff.told(session, guild_id, number)
+
+
+async def count(session: Session, guild_id: str) -> Counters:
+    return Counters(
+        await cases.waiting(session, guild_id),
+        await cases.appeals_waiting(session, guild_id),
+        await strikes.given(session, guild_id, within=timedelta(days=1)),
+    )
 
 
 async def alerts_since(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from shared import accounts, assets, jobstore
+from shared import accounts, assets, deliveries, jobstore
 from shared.accounts import Account
 from shared.assets import Asset
 from shared.config import SafetySettings
@@ -103,6 +103,7 @@ class Review:
             found = await self._open(session, mod, case_id)
             if found.kind in (cases.REPORT, cases.SAMPLE):
                 keys = await self._withdraw(session, mod, found)
+                await deliveries.reopen(session, keys)
             decision = Decision(await _decided(session, mod, found, cases.UPHELD, note))
         await self.withdrawals.remove(keys)
         return decision

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from shared import assets, jobstore, ledger
+from shared import assets, deliveries, jobstore, ledger
 from shared.bell import Bell
 from shared.connections import Database, Session
 from shared.errors import Fault
@@ -38,7 +38,9 @@ class Withdrawals:
         jobs = await jobstore.cancelled_all(session, account_id, guild_id)
         for job in jobs:
             await ledger.release(session, job)
-        return Taken(tuple(jobs), tuple(await assets.withdraw_all(session, account_id, guild_id)))
+        keys = await assets.withdraw_all(session, account_id, guild_id)
+        await deliveries.reopen(session, keys)
+        return Taken(tuple(jobs), tuple(keys))
 
     async def finish(self, taken: Taken) -> None:
         """After the commit, and best effort: the sweeps do what this leaves."""
