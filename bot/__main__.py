@@ -76,15 +76,7 @@ async def wired(settings: Settings) -> AsyncIterator[PictorBot]:
         seed = partial(secrets.randbelow, 2**32)
         outlooks = Outlooks(redis)
         desk = FrontDesk(
-            database,
-            bell,
-            events,
-            book,
-            catalog,
-            screen,
-            draw_seed=seed,
-            outlooks=outlooks,
-            sample_share=settings.safety.sample_share,
+            database, bell, events, book, catalog, screen, draw_seed=seed, outlooks=outlooks
         )
         bot = PictorBot()
         store = open_store(settings.storage)
@@ -101,7 +93,7 @@ async def wired(settings: Settings) -> AsyncIterator[PictorBot]:
         reception = Reception(book, settings.discord.plan_roles, courier)
         jobs = Jobs(desk, reception, courier)
         cogs = [Imagine(desk, reception, examples), jobs, Accounts(desk, reception, book)]
-        bot.install(courier, cogs, press=jobs.press)
+        bot.install(courier, cogs, presses=jobs.presses())
         stack.push_async_callback(bot.close)
         yield bot
 

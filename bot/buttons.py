@@ -11,20 +11,25 @@ from bot.cards import Action, Card, Knob, Look
 
 _STYLES = {
     Look.PLAIN: discord.ButtonStyle.secondary,
+    Look.MAIN: discord.ButtonStyle.primary,
+    Look.GOOD: discord.ButtonStyle.success,
     Look.DANGER: discord.ButtonStyle.danger,
     Look.LINK: discord.ButtonStyle.link,
 }
 TEMPLATE = re.compile(
-    r"pictor:1:(?P<action>upscale|vary|reroll|cancel):(?P<job>[0-9a-f]{32}):(?P<index>[0-3])"
+    rf"pictor:1:(?P<action>{'|'.join(Action)}):(?P<subject>[0-9a-f]{{32}}):(?P<index>[0-3])"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """What a button asks for. Anyone can forge one: it carries no right to anything."""
+    """What a button or a form asks for. Anyone can forge one: it carries no right to anything.
+
+    `subject` is the job or the case it is about.
+    """
 
     action: Action
-    job_id: UUID
+    subject: UUID
     index: int
 
 
@@ -32,7 +37,7 @@ class Presser(Protocol):
     async def pressed(self, interaction: discord.Interaction, press: Press) -> None: ...
 
 
-class JobButton(discord.ui.DynamicItem["discord.ui.Button[Any]"], template=TEMPLATE):
+class PressButton(discord.ui.DynamicItem["discord.ui.Button[Any]"], template=TEMPLATE):
     @classmethod
     def from_knob(cls, knob: Knob, row: int) -> Self:
         button: discord.ui.Button[Any] = discord.ui.Button(
@@ -60,7 +65,7 @@ def read_press(custom_id: str) -> Press | None:
     match = TEMPLATE.fullmatch(custom_id)
     if match is None:
         return None
-    return Press(Action(match["action"]), UUID(hex=match["job"]), int(match["index"]))
+    return Press(Action(match["action"]), UUID(hex=match["subject"]), int(match["index"]))
 
 
 def view_of(card: Card) -> discord.ui.View | None:
@@ -71,7 +76,7 @@ def view_of(card: Card) -> discord.ui.View | None:
     for row, knobs in enumerate(card.rows):
         for knob in knobs:
             view.add_item(
-                _link(knob, row) if knob.look is Look.LINK else JobButton.from_knob(knob, row)
+                _link(knob, row) if knob.look is Look.LINK else PressButton.from_knob(knob, row)
             )
     return view
 

@@ -1,4 +1,4 @@
-"""A message before Discord: text, panel, buttons. Pure, and comparable: equal cards need no edit."""
+"""A message before Discord: text, panel, buttons, forms. Pure, and comparable: equal cards need no edit."""
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
@@ -19,19 +19,35 @@ class Colour(IntEnum):
 
 class Look(StrEnum):
     PLAIN = "secondary"
+    MAIN = "primary"
+    GOOD = "success"
     DANGER = "danger"
     LINK = "link"
 
 
 class Action(StrEnum):
+    """What a button or a form asks for. The first ones name a job, those after them a case."""
+
     UPSCALE = "upscale"
     VARY = "vary"
     REROLL = "reroll"
     CANCEL = "cancel"
+    REPORT = "report"
+    APPEAL = "appeal"
+    REVIEW = "review"
+    REVEAL = "reveal"
+    LIFT = "lift"
+    UPHOLD = "uphold"
+    NOTE = "note"
+    WARN = "warn"
+    STRIKE = "strike"
+    BAN = "ban"
+    NEXT = "next"
+    FORGET = "forget"  # an account: its own
 
 
-def custom_id(action: Action, job_id: UUID, index: int = 0) -> str:
-    return f"pictor:1:{action}:{job_id.hex}:{index}"
+def custom_id(action: Action, subject: UUID, index: int = 0) -> str:
+    return f"pictor:1:{action}:{subject.hex}:{index}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +64,28 @@ Rows = tuple[tuple[Knob, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Blank:
+    """One thing to fill in: text, or with `choices` (value and label of each) one of them."""
+
+    key: str
+    label: str
+    hint: str = ""
+    choices: tuple[tuple[str, str], ...] = ()
+    long: bool = False
+    required: bool = True
+    most: int = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """`target` is a custom id, as a button's: a form that is sent in after a restart still arrives."""
+
+    title: str
+    target: str
+    blanks: tuple[Blank, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Panel:
     text: str
     colour: Colour
@@ -61,6 +99,7 @@ class Card:
     """Everything that one message shows. `final` is never followed by another card.
 
     `upload` is the storage key of a picture that travels with the message; the panel then shows UPLOADED.
+    What `erases` takes a picture back: a message that cannot be edited any more is deleted for it.
     """
 
     content: str = ""
@@ -68,3 +107,4 @@ class Card:
     rows: Rows = ()
     final: bool = False
     upload: str = ""
+    erases: bool = False

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import discord
@@ -10,9 +10,10 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.answers import outdated_card
-from bot.buttons import JobButton, Press, read_press
+from bot.buttons import Press, PressButton, read_press
+from bot.cards import Action
 from bot.courier import Courier
-from bot.reception import Interaction, answer_error, tell
+from bot.reception import Handler, Interaction, answer_error, tell
 from shared.errors import Fault
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,7 @@ LOGINS_TO_KEEP = 100
 SYNC_AGAIN_S = 30.0
 # What makes two commands the same to a person; Discord adds ids, versions and defaults of its own.
 _TOLD = ("name", "description", "type", "required", "autocomplete", "value", "nsfw")
+_NUMBERS = ("default_member_permissions", "min_value", "max_value", "min_length", "max_length")
 _LISTED = ("options", "choices")
 _OLD_BUTTON = (
     "This button comes from a version that is gone. Use /imagine, or a newer message's button."
@@ -51,8 +53,10 @@ class PictorBot(commands.Bot):
             max_ratelimit_timeout=30.0,
         )
         self._courier: Courier | None = None
-        self._press: Callable[[Interaction, Press], Awaitable[None]] | None = None
+        self._presses: Mapping[Action, Handler] = {}
+        self._forms: Mapping[Action, Handler] = {}
         self._cogs: Sequence[commands.Cog] = ()
+        self._watches: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
         self._background: set[asyncio.Task[None]] = set()
 
     def install(
@@ -60,16 +64,21 @@ class PictorBot(commands.Bot):
         courier: Courier,
         cogs: Sequence[commands.Cog],
         *,
-        press: Callable[[Interaction, Press], Awaitable[None]],
+        presses: Mapping[Action, Handler],
+        forms: Mapping[Action, Handler] | None = None,
+        watches: Sequence[Callable[[], Coroutine[Any, Any, None]]] = (),
     ) -> None:
-        self._courier, self._cogs, self._press = courier, cogs, press
+        """`watches` run beside the courier for as long as the bot does."""
+        self._courier, self._cogs, self._watches = courier, cogs, watches
+        self._presses, self._forms = presses, forms or {}
 
     async def setup_hook(self) -> None:
         assert self._courier is not None, "install() comes before login()"
         for cog in self._cogs:
             await self.add_cog(cog)
-        self.add_dynamic_items(JobButton)
-        for work in (self._courier.run(), self._publish_commands()):
+        self.add_dynamic_items(PressButton)
+        watches = [watch() for watch in self._watches]
+        for work in (self._courier.run(), self._publish_commands(), *watches):
             task = asyncio.create_task(work)
             self._background.add(task)
             task.add_done_callback(self._background.discard)
@@ -93,25 +102,28 @@ class PictorBot(commands.Bot):
             raise Fault("logins_spent", sentence)
 
     async def pressed(self, interaction: Interaction, press: Press) -> None:
-        assert self._press is not None, "install() comes before login()"
-        try:
-            await self._press(interaction, press)
-        except Exception as error:
-            await answer_error(interaction, error)
+        await self._handle(interaction, self._presses.get(press.action), press)
 
     async def on_interaction(self, interaction: Interaction) -> None:
-        """discord.py drops what no button or form of ours claims; a person gets an answer."""
-        if interaction.type not in (
-            discord.InteractionType.component,
-            discord.InteractionType.modal_submit,
-        ):
-            return
+        """Forms that were sent in, and what no button of ours claims: a person gets an answer."""
         data: Mapping[str, Any] = interaction.data or {}
-        if read_press(str(data.get("custom_id", ""))) is None:
-            try:
+        press = read_press(str(data.get("custom_id", "")))
+        if interaction.type is discord.InteractionType.modal_submit:
+            handler = self._forms.get(press.action) if press else None
+            await self._handle(interaction, handler, press)
+        elif interaction.type is discord.InteractionType.component and press is None:
+            await self._handle(interaction, None, None)
+
+    async def _handle(
+        self, interaction: Interaction, handler: Handler | None, press: Press | None
+    ) -> None:
+        try:
+            if handler is None or press is None:
                 await tell(interaction, outdated_card(_OLD_BUTTON))
-            except discord.HTTPException as error:
-                log.warning("an unknown button was not answered: %s", error)
+            else:
+                await handler(interaction, press)
+        except Exception as error:
+            await answer_error(interaction, error)
 
     async def _publish_commands(self) -> None:
         while True:
@@ -141,5 +153,6 @@ def told(commands_: Sequence[Mapping[str, Any]]) -> list[Any]:
 
 def _told(fields: Mapping[str, Any]) -> dict[str, Any]:
     plain = {key: fields[key] for key in _TOLD if fields.get(key)}
+    numbers = {key: int(fields[key]) for key in _NUMBERS if fields.get(key) is not None}
     lists = {key: [_told(item) for item in fields[key]] for key in _LISTED if fields.get(key)}
-    return {**plain, **lists}
+    return {**plain, **numbers, **lists}

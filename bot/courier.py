@@ -15,6 +15,7 @@ from uuid import UUID
 
 from redis.exceptions import RedisError
 
+from bot.cards import Card
 from bot.delivery import Delivery
 from bot.mail import Later, Mail, Shut, Way, first_way, too_old
 from bot.messages import News, Painter
@@ -275,7 +276,9 @@ class Courier:
             pictures = await jobstore.assets(session, job.id)
         card = self._painter.paint(job, delivery.route.user_id, pictures=pictures)
         try:
-            if card != delivery.shown:
+            if card.erases:
+                await self._take_back(delivery, card, now)
+            elif card != delivery.shown:
                 delivery.route = await self._mail.deliver(
                     card, job, delivery.route, now=now, allowed=ANY_WAY
                 )
@@ -284,6 +287,18 @@ class Courier:
             await self._close(delivery, undeliverable=str(shut))
             return
         await self._close(delivery)
+
+    async def _take_back(self, delivery: Delivery, card: Card, now: datetime) -> None:
+        """A withdrawn picture leaves its message; nothing new is ever posted for that."""
+        route = delivery.route
+        if not route.message_id:
+            return
+        try:
+            delivery.route = await self._mail.deliver(
+                card, delivery.job, route, now=now, allowed=REPAINTING
+            )
+        except Shut:
+            await self._mail.erase(route)
 
     async def _close(self, delivery: Delivery, *, undeliverable: str = "") -> None:
         """The job keeps its end and its pictures, whether or not anybody could be shown."""

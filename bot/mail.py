@@ -122,6 +122,21 @@ class Mail:
                 way = next_way(way, error)
         raise Shut(reason)
 
+    async def erase(self, route: Route) -> None:
+        """Deletes the message. Later: try again. Shut: it stands where the bot is let in no more."""
+        channel = self._client.get_partial_messageable(int(route.channel_id))
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT_S):
+                await channel.get_partial_message(int(route.message_id)).delete()
+        except discord.NotFound:
+            return
+        except discord.HTTPException as error:
+            if transient(error, Way.EDIT):
+                raise Later(str(error), _retry_after(error)) from error
+            raise Shut(f"erase: {error.status} {error.code}") from error
+        except (aiohttp.ClientError, OSError, TimeoutError, discord.RateLimited) as error:
+            raise Later(repr(error)) from error
+
     async def _packed(self, card: Card, nonce: str) -> Parcel:
         """A picture that is gone leaves a card without one; a store that is away is a Fault."""
         if not card.upload:

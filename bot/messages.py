@@ -98,6 +98,8 @@ class Painter:
 
     def _succeeded(self, job: Job, owner: str, pictures: Sequence[Picture]) -> Card:
         shown = next((picture.key for picture in pictures if picture.kind == "grid"), "")
+        if not shown:
+            return _withdrawn(owner)
         single = job.kind is JobKind.UPSCALE
         rows = self._single_rows(job, pictures) if single else self._grid_rows(job, shown)
         panel = Panel(
@@ -146,6 +148,12 @@ def _waiting(job: Job, owner: str, news: News) -> Card:
     panel = Panel(text=waiting_line(job, news), colour=Colour.WAITING)
     status = "(Waiting to start)" if job.state is JobState.WAITING else "(Starting)"
     return Card(headline(job, owner, f"{status} ({job.speed})"), panel, ((_cancel(job),),))
+
+
+def _withdrawn(owner: str) -> Card:
+    """Not even the prompt stays: it may be what was wrong."""
+    panel = Panel("Withdrawn by a moderator. Its links work no more.", Colour.STOPPED)
+    return Card(f"A picture by <@{owner}> (Withdrawn)", panel, final=True, erases=True)
 
 
 _ENDINGS = {

@@ -20,7 +20,11 @@ class Parcel:
 
     def to_edit(self) -> dict[str, Any]:
         fields = {**self._shown(), "view": view_of(self.card)}
-        return {**fields, "attachments": self._files()} if self.picture else fields
+        if self.picture:
+            return {**fields, "attachments": self._files()}
+        return (
+            {**fields, "attachments": []} if self.card.final else fields
+        )  # no preview outlives its job
 
     def to_send(self) -> dict[str, Any]:
         fields = {**self._shown(), "nonce": self.nonce}

@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +10,7 @@ import discord
 from discord import app_commands
 
 from bot.answers import fault_card, notice_card, outdated_card, refusal_card
-from bot.buttons import embed_of
+from bot.buttons import Press, embed_of, view_of
 from bot.cards import Card
 from bot.courier import Courier
 from shared.errors import Fault, Refusal
@@ -24,6 +24,7 @@ TOKEN_LIFE = timedelta(minutes=14)  # Discord's 15, less a minute for clocks tha
 # Discord's codes: the interaction ran out, or another process of ours was first.
 PAST_ANSWERING = frozenset({10062, 40060})
 Interaction = discord.Interaction[Any]
+Handler = Callable[[Interaction, Press], Awaitable[None]]  # of a button, or of a form sent in
 
 
 class Reception:
@@ -90,16 +91,31 @@ async def open_private(interaction: Interaction) -> None:
     await interaction.response.defer(ephemeral=True, thinking=True)
 
 
-async def tell(interaction: Interaction, card: Card) -> None:
+async def tell(interaction: Interaction, card: Card, *enclosed: discord.File) -> None:
     """Shows a card to this person alone, whatever was answered before."""
+    if interaction.extras.get("private"):
+        await turn_into(interaction, card, *enclosed)
+        return
+    view = view_of(card)
+    fields: dict[str, Any] = {"embed": _panel_of(card), "files": enclosed}
+    fields |= {"view": view} if view else {}
+    if interaction.response.is_done():
+        await interaction.followup.send(**fields, ephemeral=True)
+    else:
+        await interaction.response.send_message(**fields, ephemeral=True)
+
+
+async def turn_into(interaction: Interaction, card: Card, *enclosed: discord.File) -> None:
+    """The message that was answered with, or whose button was pressed, shows this card instead."""
+    await interaction.edit_original_response(
+        embed=_panel_of(card), view=view_of(card), attachments=enclosed
+    )
+
+
+def _panel_of(card: Card) -> discord.Embed:
     embed = embed_of(card)
     assert embed is not None, "private cards have a panel"
-    if not interaction.response.is_done():
-        await interaction.response.send_message(embed=embed, ephemeral=True)
-    elif interaction.extras.get("private"):
-        await interaction.edit_original_response(embed=embed)
-    else:
-        await interaction.followup.send(embed=embed, ephemeral=True)
+    return embed
 
 
 async def answer_error(interaction: Interaction, error: Exception) -> None:

@@ -10,7 +10,7 @@ from bot.answers import cancelled_card, choice_label, queue_card
 from bot.buttons import Press
 from bot.cards import Action
 from bot.courier import Courier
-from bot.reception import Interaction, Reception, open_private, open_public, tell
+from bot.reception import Handler, Interaction, Reception, open_private, open_public, tell
 from shared.admission import FrontDesk, Person, Receipt
 from shared.errors import Fault, Refusal
 from shared.jobs import Job, Route
@@ -51,11 +51,12 @@ class Jobs(commands.Cog):
         fitting = [job for job in jobs if typed in job.prompt.casefold()]
         return [app_commands.Choice(name=choice_label(j), value=j.id.hex) for j in fitting[:25]]
 
-    async def press(self, interaction: Interaction, press: Press) -> None:
-        """A button was pressed. Whose job it is and what it allows, the desk reads in the database."""
-        if press.action is Action.CANCEL:
-            await self._cancel_here(interaction, press.job_id)
-            return
+    def presses(self) -> dict[Action, Handler]:
+        """Whose job it is and what it allows, the desk reads in the database at each press."""
+        drawn = (Action.UPSCALE, Action.VARY, Action.REROLL)
+        return {Action.CANCEL: self._cancel_here, **dict.fromkeys(drawn, self._draw_on)}
+
+    async def _draw_on(self, interaction: Interaction, press: Press) -> None:
         route = await open_public(interaction)
         person = await self._reception.person(interaction)
         receipt = await self._ask(press, person, key=str(interaction.id), route=route)
@@ -63,14 +64,16 @@ class Jobs(commands.Cog):
 
     async def _ask(self, press: Press, person: Person, *, key: str, route: Route) -> Receipt:
         if press.action is Action.UPSCALE:
-            return await self._desk.upscale(person, press.job_id, press.index, key=key, route=route)
+            return await self._desk.upscale(
+                person, press.subject, press.index, key=key, route=route
+            )
         if press.action is Action.VARY:
-            return await self._desk.vary(person, press.job_id, press.index, key=key, route=route)
-        return await self._desk.reroll(person, press.job_id, key=key, route=route)
+            return await self._desk.vary(person, press.subject, press.index, key=key, route=route)
+        return await self._desk.reroll(person, press.subject, key=key, route=route)
 
-    async def _cancel_here(self, interaction: Interaction, job_id: UUID) -> None:
+    async def _cancel_here(self, interaction: Interaction, press: Press) -> None:
         await interaction.response.defer()
-        await self._desk.cancel(await self._reception.person(interaction), job_id)
+        await self._desk.cancel(await self._reception.person(interaction), press.subject)
         self._courier.wake()
 
     async def _newest(self, person: Person) -> UUID:

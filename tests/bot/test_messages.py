@@ -94,7 +94,7 @@ def test_buttons_say_which_job_and_which_picture() -> None:
     card = PAINTER.paint(make_job(JobState.SUCCEEDED), "42", pictures=GRID)
     press = read_press(card.rows[0][2].target)
     assert press
-    assert (press.action, press.job_id, press.index) == (Action.UPSCALE, JOB_ID, 2)
+    assert (press.action, press.subject, press.index) == (Action.UPSCALE, JOB_ID, 2)
 
 
 def test_one_picture_links_to_its_full_size_and_varies_from_its_grid() -> None:

@@ -1,8 +1,7 @@
 // A slash command being filled in: its name, and a pill for each option.
 
 import { h, icon, toast } from "./dom.js";
-import { Field } from "./field.js";
-import { FileField } from "./filefield.js";
+import { Field, FileField } from "./field.js";
 
 const SUBCOMMAND = 1;
 const GROUP = 2;
