@@ -24,6 +24,7 @@ from shared.cost import charge_ms
 from shared.errors import Fault
 from shared.events import EventKind, Events, JobEvent
 from shared.jobs import Job, JobState
+from shared.moderation import cases
 from shared.moderation.audit import audit
 from shared.moderation.strikes import strike
 from shared.plans import PlanBook
@@ -90,7 +91,7 @@ async def blocked(bench: Bench, job: Job, drawn: Drawn) -> None:
     worst = worst_of(drawn.findings)
 
     async def change(session: Session) -> Job | None:
-        await _add_verdicts(session, job, drawn, worst)
+        *_, whole = await _add_verdicts(session, job, drawn, worst)
         ended = await jobstore.blocked(
             session,
             job.id,
@@ -103,10 +104,28 @@ async def blocked(bench: Bench, job: Job, drawn: Drawn) -> None:
         if ended is not None:
             await ledger.release(session, ended)
             if not is_innocent(worst):
-                await strike(session, job.account_id, job.id, worst, guild_id=job.guild_id)
+                await _accuse(session, job, drawn, worst, verdict_id=whole)
         return ended
 
     await _end(bench, job, JobState.BLOCKED, change)
+
+
+async def _accuse(
+    session: Session, job: Job, drawn: Drawn, worst: Finding, *, verdict_id: int
+) -> None:
+    """A strike, and the case that its owner may appeal with."""
+    case_id = await cases.note(
+        session,
+        kind=cases.PICTURE,
+        account_id=job.account_id,
+        guild_id=job.guild_id,
+        verdict=worst,
+        verdict_id=verdict_id,
+        job_id=job.id,
+        picture=drawn.findings.index(worst) if worst in drawn.findings else None,
+        prompt=job.prompt,
+    )
+    await strike(session, job.account_id, job.id, worst, case_id=case_id, guild_id=job.guild_id)
 
 
 async def failed(bench: Bench, job: Job, fault: Fault) -> None:

@@ -33,7 +33,7 @@ from farm.engine.messages import (
     ToParent,
 )
 from farm.render import Walk
-from shared import assets, history, jobstore, ledger, tables
+from shared import assets, history, jobstore, ledger, peopletables, tables
 from shared.config import Settings
 from shared.connections import Database
 from shared.errors import Fault
@@ -110,6 +110,10 @@ class Stage:
         async with self.workshop.database.read() as session:
             query = select(tables.audit).where(tables.audit.c.action == "strike")
             return list((await session.execute(query)).all())
+
+    async def cases(self) -> list[Any]:
+        async with self.workshop.database.read() as session:
+            return list((await session.execute(select(peopletables.cases))).all())
 
 
 def answers(**changes: Any) -> Any:
@@ -322,6 +326,10 @@ async def test_a_blocked_picture_is_refunded_and_leaves_a_strike(stage: Stage) -
     (strike,) = await stage.strikes()
     assert strike.subject == f"account:{job.account_id}"
     assert strike.detail["rule"] == "gore"
+    (case,) = await stage.cases()
+    assert strike.detail["case"] == str(case.id)
+    assert (case.kind, case.state, case.job_id, case.picture) == ("picture", "noted", job.id, 2)
+    assert (case.category, case.hard, case.prompt) == ("gore", False, job.prompt)
     assert await stage.workshop.books_balance()
     assert stage.heard.states == ["blocked"]
 
@@ -333,7 +341,7 @@ async def test_a_picture_that_came_out_wrong_is_nobodys_fault(stage: Stage) -> N
     job = await stage.run(await stage.workshop.claimed())
     assert (job.state, job.error_code, job.charged_ms) == (JobState.BLOCKED, "image_blocked", 0)
     assert "More steps" in (job.error_sentence or "")
-    assert await stage.strikes() == []
+    assert await stage.strikes() == await stage.cases() == []
 
 
 async def test_of_two_reasons_the_one_with_somebody_to_blame_counts(stage: Stage) -> None:
