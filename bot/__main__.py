@@ -76,7 +76,15 @@ async def wired(settings: Settings) -> AsyncIterator[PictorBot]:
         seed = partial(secrets.randbelow, 2**32)
         outlooks = Outlooks(redis)
         desk = FrontDesk(
-            database, bell, events, book, catalog, screen, draw_seed=seed, outlooks=outlooks
+            database,
+            bell,
+            events,
+            book,
+            catalog,
+            screen,
+            draw_seed=seed,
+            outlooks=outlooks,
+            sample_share=settings.safety.sample_share,
         )
         bot = PictorBot()
         store = open_store(settings.storage)

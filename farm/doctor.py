@@ -17,6 +17,8 @@ from rich.console import Console
 
 from farm.engine.weights.digests import Digests
 from farm.engine.weights.whereabouts import look_up
+from farm.safety.declarations import WORLD, read_declarations, uncovered
+from farm.safety.seal import seal_of
 from shared.catalog import read_catalog
 from shared.config import Settings
 from shared.connections import Database, connect_redis
@@ -175,6 +177,24 @@ async def _models(settings: Settings) -> Check:
     return Check("models", ok=True, words=f"{names}: every file is there and is what it was")
 
 
+async def _detectors(settings: Settings) -> Check:
+    """What may be drawn here, and which category nothing would look for in it."""
+    declared = read_declarations(settings.worker.detectors)
+    lacking = {}
+    for checkpoint in read_catalog(settings.catalog_file).checkpoints.values():
+        unknown = set(checkpoint.detectors) - {WORLD, *declared}
+        missing = sorted(uncovered(checkpoint.detectors, declared)) + sorted(map(repr, unknown))
+        if missing:
+            lacking[checkpoint.name] = missing
+    for declaration in declared.values():
+        await asyncio.to_thread(seal_of, declaration)
+    if lacking:
+        words = "; ".join(f"{name} has none for {', '.join(of)}" for name, of in lacking.items())
+        return Check("detectors", ok=False, words=words, fix=FIXES["detectors"])
+    names = ", ".join([WORLD, *declared])
+    return Check("detectors", ok=True, words=f"{names}: every category is looked for")
+
+
 async def _clock(settings: Settings) -> Check:
     database_url(settings)
     database = Database.connect(settings.database)
@@ -213,6 +233,7 @@ CHECKS: dict[str, Callable[[Settings], Awaitable[Check]]] = {
     "discord": _discord,
     "gpu": _gpu,
     "models": _models,
+    "detectors": _detectors,
     "clock": _clock,
     "secrets": _secrets,
 }
@@ -226,6 +247,8 @@ FIXES = {
     " PICTOR_DISCORD__TOKEN, and check that this host reaches discord.com.",
     "gpu": "Install the NVIDIA driver, or set PICTOR_WORKER__DEVICE to a device that exists (cpu works).",
     "models": "A model file is missing or changed. Restore the folder named above, or correct the catalog.",
+    "detectors": "Declare detectors for these in PICTOR_WORKER__DETECTORS and name them in the checkpoint"
+    " (docs/catalog.md, image detectors).",
     "secrets": "Choose a password of your own for each, in the servers and in .env.",
     "clock": "Let this host keep time (chrony or systemd-timesyncd): signatures and Discord's rules need it.",
 }

@@ -146,6 +146,7 @@ class Walk:
             snapshot_every=worker.snapshot_every,
             preview_every=worker.preview_every,
             inputs=inputs,
+            strict=self.job.strict,
         )
 
     async def _fetch_and_inspect(self, source: Source) -> Drawn:
@@ -158,7 +159,9 @@ class Walk:
 
     def _question(self, picture: Picture) -> Inspect:
         job = self.job
-        return Inspect(str(job.id), [picture], job.spec.checkpoint, rank=RANK[job.speed])
+        return Inspect(
+            str(job.id), [picture], job.spec.checkpoint, rank=RANK[job.speed], strict=job.strict
+        )
 
     async def _get(self, key: str) -> bytes:
         return await self._stored(lambda: self._bench.store.get(key))

@@ -188,6 +188,7 @@ def _options(settings: Settings) -> EngineOptions:
         threads=worker.threads,
         vram_gb=worker.vram_gb,
         host_gb=worker.host_gb,
+        detectors=worker.detectors,
         hashes=worker.hashes,
         log_level=settings.log_level,
     )

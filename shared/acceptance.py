@@ -1,6 +1,7 @@
 """The one transaction that accepts an order: caps, credit, jobs, holds, verdicts and routes, or nothing."""
 
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 from shared import fleets, jobstore, ledger, limits, workers
 from shared.accounts import Account
@@ -10,8 +11,10 @@ from shared.cost import estimate_ms, hold_ms
 from shared.errors import Refusal
 from shared.jobs import Job, Route
 from shared.ledger import Balance
+from shared.moderation import cases
 from shared.orders import Order, Receipt
 from shared.plans import PlanBook, Speed
+from shared.safety.verdict import Decision
 from shared.spec import RenderSpec
 
 _KEY_LIMIT = 200
@@ -21,6 +24,7 @@ _KEY_LIMIT = 200
 class Acceptance:
     book: PlanBook
     catalog: Catalog
+    sample_share: float = 0.0  # of the grey zone's jobs, for moderators to look at
 
     async def accept(self, session: Session, account: Account, order: Order) -> Receipt:
         """The same key gives the same jobs, however often and however many at once ask with it."""
@@ -76,9 +80,13 @@ class Acceptance:
             estimate_ms=self._estimate(spec),
             parent_id=order.parent_id,
             parent_index=order.parent_index,
+            strict=order.strict,
+            guild_id=order.guild_id,
         )
         await ledger.hold(session, account.id, job.id, self._price(spec, speed))
         await jobstore.add_verdict(session, job.id, "prompt", order.verdict, account_id=account.id)
+        if order.verdict.decision is Decision.REVIEW and is_sampled(job.id, self.sample_share):
+            await cases.sample(session, job=job, verdict=order.verdict, prompt=order.text)
         if order.route is not None:
             await jobstore.set_route(session, job.id, _route_of(order.route, copy))
         return job
@@ -89,6 +97,11 @@ class Acceptance:
 
     def _price(self, spec: RenderSpec, speed: Speed) -> int:
         return hold_ms(self._estimate(spec), speed, self.book)
+
+
+def is_sampled(job_id: UUID, share: float) -> bool:
+    """By the job's own random bits: the same job is in the sample or not, whoever asks."""
+    return int.from_bytes(job_id.bytes[-4:]) < share * 2**32
 
 
 def _check_key(key: str) -> None:

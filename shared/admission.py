@@ -5,35 +5,38 @@ What is accepted is one transaction: account, job, hold, verdict and route. The 
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from uuid import UUID
 
 from shared import accounts, jobstore, ledger, limits
 from shared.acceptance import Acceptance
 from shared.accounts import Account
 from shared.bell import Bell
-from shared.catalog import Catalog, Checkpoint, unknown_words
+from shared.catalog import Catalog
 from shared.connections import Database, Session
 from shared.errors import Refusal
 from shared.events import EventKind, Events, JobEvent
+from shared.gate import HouseRules
 from shared.jobs import Job, JobKind, JobState, Route
 from shared.lineage import reroll_spec, upscale_spec, vary_spec
-from shared.moderation.strikes import strike
+from shared.moderation.cases import Case
+from shared.notices import notices
+from shared.orders import NOWHERE, Ask, Order
 from shared.orders import Info as Info
-from shared.orders import Order
 from shared.orders import Person as Person
+from shared.orders import PromptBlocked as PromptBlocked
 from shared.orders import Prospects as Prospects
 from shared.orders import Receipt as Receipt
 from shared.orders import Submission as Submission
+from shared.orders import Venue as Venue
 from shared.outlooks import Outlooks
 from shared.plans import PlanBook, Speed
 from shared.prompt import parse, readable
-from shared.safety.screen import PromptScreen, sentence_for
-from shared.safety.verdict import Decision, Verdict
-from shared.spec import RenderSpec, Source, resolve, size_notice
+from shared.safety.screen import PromptScreen
+from shared.safety.verdict import Verdict
+from shared.screening import Screening, permit_of
+from shared.spec import RenderSpec, Source, resolve
 from shared.telemetry import JOBS_CANCELLED, JOBS_REFUSED, JOBS_SUBMITTED, SUBMIT_SECONDS
-from shared.weights import WeightedText
 
 
 class FrontDesk:
@@ -48,60 +51,82 @@ class FrontDesk:
         *,
         draw_seed: Callable[[], int],
         outlooks: Outlooks | None = None,
+        sample_share: float = 0.0,
     ) -> None:
-        """Without `outlooks` nobody is told how long it may take."""
+        """Without `outlooks` nobody is told how long it may take. `sample_share` of what comes from the
+        grey zone is for moderators to look at."""
         self._database = database
         self._bell = bell
         self._events = events
         self._book = book
         self._catalog = catalog
-        self._screen = screen
+        self._screening = Screening(database, screen, book)
         self._draw_seed = draw_seed
         self._outlooks = outlooks
-        self._acceptance = Acceptance(book, catalog)
+        self._acceptance = Acceptance(book, catalog, sample_share)
 
     async def submit(self, submission: Submission) -> Receipt:
-        with _measured():
-            return await self._submit(submission)
+        one = submission
+        return await self._measured(
+            Ask(
+                "imagine",
+                one.person,
+                one.venue,
+                one.key,
+                one.route,
+                text=one.text,
+                speed=one.speed,
+            )
+        )
 
     async def vary(
-        self, person: Person, job_id: UUID, index: int, *, key: str, route: Route | None
+        self,
+        person: Person,
+        job_id: UUID,
+        index: int,
+        *,
+        key: str,
+        route: Route | None,
+        venue: Venue = NOWHERE,
     ) -> Receipt:
         """Four pictures near picture `index` (from 0) of a finished grid."""
-        with _measured():
-            parent = await self._drawn(person, job_id)
-            spec = vary_spec(parent.spec, index, seed=self._draw_seed())
-            return await self._descend(
-                person, parent, spec, kind=JobKind.VARY, index=index, key=key, route=route
-            )
+        return await self._measured(
+            Ask("vary", person, venue, key, route, job_id=job_id, index=index)
+        )
 
     async def upscale(
-        self, person: Person, job_id: UUID, index: int, *, key: str, route: Route | None
+        self,
+        person: Person,
+        job_id: UUID,
+        index: int,
+        *,
+        key: str,
+        route: Route | None,
+        venue: Venue = NOWHERE,
     ) -> Receipt:
         """Picture `index` (from 0) of a finished grid, twice as large."""
-        with _measured():
-            parent = await self._drawn(person, job_id)
-            spec = upscale_spec(parent.spec, index, await self._source(parent, index))
-            return await self._descend(
-                person, parent, spec, kind=JobKind.UPSCALE, index=index, key=key, route=route
-            )
+        return await self._measured(
+            Ask("upscale", person, venue, key, route, job_id=job_id, index=index)
+        )
 
     async def reroll(
-        self, person: Person, job_id: UUID, *, key: str, route: Route | None
+        self,
+        person: Person,
+        job_id: UUID,
+        *,
+        key: str,
+        route: Route | None,
+        venue: Venue = NOWHERE,
     ) -> Receipt:
         """The same prompt from another seed. A variation stays one, of the same picture."""
-        with _measured():
-            parent = await self._drawn(person, job_id)
-            spec = reroll_spec(parent.spec, self._draw_seed())
-            return await self._descend(
-                person,
-                parent,
-                spec,
-                kind=parent.kind,
-                index=parent.parent_index,
-                key=key,
-                route=route,
-            )
+        return await self._measured(Ask("reroll", person, venue, key, route, job_id=job_id))
+
+    async def resubmit(self, case: Case) -> Receipt:
+        """What was refused, now that a moderator lifted its case. Limits, credit and pauses hold as ever;
+        the same case gives the same jobs, and their pictures are judged strictly."""
+        if case.submission is None:
+            raise Refusal("case_erased", "What was asked for is erased; please ask for it again.")
+        return await self._measured(Ask.again(case.submission, f"case:{case.id}"), permit_of(case))
 
     async def cancel(self, person: Person, job_id: UUID) -> Job:
         async with self._database.begin() as session:
@@ -153,73 +178,102 @@ class FrontDesk:
         told = await self._outlooks.read(waiting) if self._outlooks else None
         return Prospects(tuple(jobs), self._book.plan(account.plan), told)
 
-    async def _submit(self, submission: Submission) -> Receipt:
-        person, plan = submission.person, self._book.plan(submission.person.plan)
-        await self._check_standing(person)
-        text = readable(submission.text).strip()
-        prompt = parse(submission.text, longest=plan.max_prompt)
+    async def _measured(self, ask: Ask, permit: Verdict | None = None) -> Receipt:
+        try:
+            with SUBMIT_SECONDS.time():
+                return await self._carry_out(ask, permit)
+        except Refusal as refusal:
+            JOBS_REFUSED.labels(refusal.code).inc()
+            raise
+
+    async def _carry_out(self, ask: Ask, permit: Verdict | None) -> Receipt:
+        rules = await self._screening.open(ask)
+        if ask.verb == "imagine":
+            return await self._imagine(ask, rules, permit)
+        parent = await self._drawn(ask)
+        spec, kind, index = await self._descendant(ask, parent)
+        return await self._descend(
+            ask, rules, permit, parent=parent, spec=spec, kind=kind, index=index
+        )
+
+    async def _imagine(self, ask: Ask, rules: HouseRules, permit: Verdict | None) -> Receipt:
+        plan = self._book.plan(ask.person.plan)
+        text = readable(ask.text).strip()
+        prompt = parse(ask.text, longest=plan.max_prompt)
         checkpoint = self._catalog.get(self._catalog.default)
-        verdict = await self._screened(person, prompt.texts, prompt.negative)
+        verdict = permit or await self._screening.screened(
+            ask, rules, texts=prompt.texts, negative=prompt.negative, said=text
+        )
         seed = self._draw_seed()
         copies = range(prompt.repeat)
         specs = tuple(
             resolve(prompt, checkpoint, plan=plan, seed=seed, copy=copy) for copy in copies
         )
-        size = size_notice(prompt, specs[0], checkpoint)
         return await self._accept(
             Order(
-                person=person,
+                person=ask.person,
                 kind=JobKind.IMAGINE,
                 text=text,
                 specs=specs,
                 verdict=verdict,
-                key=submission.key,
-                route=submission.route,
-                speed=prompt.speed or submission.speed,
-                notices=(*([size] if size else []), *_word_notice(specs[0], checkpoint)),
+                key=ask.key,
+                route=ask.route,
+                speed=prompt.speed or ask.speed,
+                notices=notices(prompt, specs[0], checkpoint),
+                guild_id=ask.venue.guild_id,
             )
         )
 
+    async def _descendant(self, ask: Ask, parent: Job) -> tuple[RenderSpec, JobKind, int | None]:
+        if ask.verb == "vary":
+            return (
+                vary_spec(parent.spec, ask.index, seed=self._draw_seed()),
+                JobKind.VARY,
+                ask.index,
+            )
+        if ask.verb == "upscale":
+            source = await self._source(parent, ask.index)
+            return upscale_spec(parent.spec, ask.index, source), JobKind.UPSCALE, ask.index
+        return reroll_spec(parent.spec, self._draw_seed()), parent.kind, parent.parent_index
+
     async def _descend(
         self,
-        person: Person,
+        ask: Ask,
+        rules: HouseRules,
+        permit: Verdict | None,
+        *,
         parent: Job,
         spec: RenderSpec,
-        *,
         kind: JobKind,
         index: int | None,
-        key: str,
-        route: Route | None,
     ) -> Receipt:
-        limits.check_steps(spec.steps, self._book.plan(person.plan))
+        limits.check_steps(spec.steps, self._book.plan(ask.person.plan))
         negative = tuple(part for part in spec.negative.split(", ") if part)
-        verdict = await self._screened(person, spec.texts, negative)
+        verdict = permit or await self._screening.screened(
+            ask, rules, texts=spec.texts, negative=negative, said=parent.prompt
+        )
         return await self._accept(
             Order(
-                person=person,
+                person=ask.person,
                 kind=kind,
                 text=parent.prompt,
                 specs=(spec,),
                 verdict=verdict,
-                key=key,
-                route=route,
+                key=ask.key,
+                route=ask.route,
                 parent_id=parent.id,
                 parent_index=index,
+                guild_id=ask.venue.guild_id,
             )
         )
 
-    async def _check_standing(self, person: Person) -> None:
-        async with self._database.single() as session:
-            account = await accounts.by_discord(session, person.discord_id)
-        if account is not None:
-            limits.check_standing(account.standing)
-
-    async def _drawn(self, person: Person, job_id: UUID) -> Job:
+    async def _drawn(self, ask: Ask) -> Job:
         """The finished job of this person that a button goes on from."""
+        assert ask.job_id is not None, "every verb but imagine names a job"
         async with self._database.begin() as session:
-            account = await self._account(session, person)
+            account = await self._account(session, ask.person)
             limits.check_standing(account.standing)
-            job = limits.check_own(await jobstore.load(session, job_id), account.id)
+            job = limits.check_own(await jobstore.load(session, ask.job_id), account.id)
             limits.check_drawn(job)
         return job
 
@@ -230,20 +284,6 @@ class FrontDesk:
             if (asset.kind, asset.index) == ("image", index):
                 return Source(asset.key, asset.sha256)
         raise limits.no_such_picture(parent)
-
-    async def _screened(
-        self, person: Person, texts: Sequence[WeightedText], negative: Sequence[str]
-    ) -> Verdict:
-        """A no is written down in a transaction of its own: the refusal undoes everything else."""
-        verdict = self._screen.screen([text.text for text in texts], negative=negative)
-        if verdict.decision is Decision.ALLOW:
-            return verdict
-        async with self._database.begin() as session:
-            account = await self._account(session, person)
-            await jobstore.add_verdict(session, None, "prompt", verdict, account_id=account.id)
-            if verdict.decision is Decision.BLOCK and not verdict.failed:
-                await strike(session, account.id, None, verdict)
-        raise Refusal("prompt_blocked", sentence_for(verdict), field="prompt")
 
     async def _accept(self, order: Order) -> Receipt:
         try:
@@ -272,25 +312,5 @@ class FrontDesk:
         await asyncio.gather(*rings, self._events.publish(*map(_changed, jobs)))
 
 
-@contextmanager
-def _measured() -> Iterator[None]:
-    try:
-        with SUBMIT_SECONDS.time():
-            yield
-    except Refusal as refusal:
-        JOBS_REFUSED.labels(refusal.code).inc()
-        raise
-
-
 def _changed(job: Job) -> JobEvent:
     return JobEvent(job.id, EventKind.STATE, state=job.state.value)
-
-
-def _word_notice(spec: RenderSpec, checkpoint: Checkpoint) -> list[str]:
-    text = " ".join([*(text.text for text in spec.texts), spec.negative])
-    unknown = unknown_words(text, checkpoint)
-    if not unknown:
-        return []
-    examples = "; ".join(f"“{example}”" for example in checkpoint.examples[:2])
-    known = f" It knows subjects like {examples}." if examples else ""
-    return [f"{checkpoint.title} does not know: {', '.join(unknown[:12])}.{known}"]

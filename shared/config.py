@@ -55,6 +55,7 @@ class WorkerSettings(Part):
     host_gb: float = Field(default=0, ge=0)  # GiB for copies on the host; 0 = measured
     threads: int = Field(default=0, ge=0)  # torch threads; 0 = every core
     snapshots: Path = Path("var/snapshots")
+    detectors: Path | None = None  # image detectors beside the built-in one (docs/catalog.md)
     hashes: Path | None = None  # SHA-256s of pictures that must never be shown
     snapshot_every: int = Field(default=10, ge=1)
     preview_every: int = Field(default=4, ge=0)
@@ -92,6 +93,7 @@ class SafetySettings(Part):
     # The operator's own server: its admins may pause everything, its channel hears what has no server.
     home_guild: str | None = None
     pepper: SecretStr | None = None  # of what is kept of banned people who had themselves deleted
+    sample_share: float = Field(default=0.05, ge=0, le=1)  # of grey-zone jobs, looked at by people
 
 
 class ApiSettings(Part):

@@ -26,6 +26,7 @@ class EngineOptions:
     threads: int = 0
     vram_gb: float = 0
     host_gb: float = 0
+    detectors: Path | None = None
     hashes: Path | None = None
     log_level: str = "INFO"
 
@@ -39,6 +40,7 @@ class EngineOptions:
             *("--snapshots", str(self.snapshots.resolve())),
             *("--catalog", str(self.catalog.resolve())),
             *("--log-level", self.log_level),
+            *(("--detectors", str(self.detectors.resolve())) if self.detectors else ()),
             *(("--hashes", str(self.hashes.resolve())) if self.hashes else ()),
         ]
 

@@ -9,7 +9,7 @@ import torch
 from farm.engine.batch import Runnable, estimates, rendered
 from farm.engine.cohort import Denoised
 from farm.engine.decoding import Decoder
-from farm.engine.inspection import Inspections
+from farm.engine.inspection import Inspections, Then
 from farm.engine.job import EngineJob
 from farm.engine.line import COURTESY
 from farm.engine.memory.pool import Pool
@@ -86,7 +86,7 @@ class Finishing:
                 self.loop.broken_in_a_row = 0
                 self.loop.send(rendered(job, pictures, findings, filter_ms))
 
-        self.inspections.ask(job.spec.checkpoint, pictures, deliver, rank=job.render.rank)
+        self._ask(job, pictures, deliver, rank=job.render.rank)
 
     def _not_decoded(self, job: EngineJob, problem: Exception) -> None:
         if not self._has(job):
@@ -135,14 +135,21 @@ class Finishing:
             if self.loop.runs(job):
                 self.loop.send(Preview(job.id, step, pictures, findings))
 
-        self.inspections.ask(job.spec.checkpoint, pictures, deliver, rank=COURTESY)
+        self._ask(job, pictures, deliver, rank=COURTESY)
+
+    def _ask(self, job: EngineJob, pictures: list[Picture], then: Then, *, rank: int) -> None:
+        self.inspections.ask(
+            job.spec.checkpoint, pictures, then, rank=rank, strict=job.render.strict
+        )
 
     def inspect(self, inspect: Inspect) -> None:
         def deliver(findings: list[Finding], filter_ms: int) -> None:
             self.loop.send(Inspected(inspect.job_id, findings, filter_ms))
 
         whose = inspect.checkpoint or self.loop.pool.catalog.default
-        self.inspections.ask(whose, inspect.pictures, deliver, rank=inspect.rank)
+        self.inspections.ask(
+            whose, inspect.pictures, deliver, rank=inspect.rank, strict=inspect.strict
+        )
 
 
 def _whole(job: EngineJob, decoded: Decoded) -> Decoded:

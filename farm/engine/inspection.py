@@ -17,7 +17,7 @@ DEADLINE_S = 25.0  # of one inspection: the filter's own limits are stricter, th
 
 
 class ImageFilter(Protocol):
-    def inspect(self, pictures: Sequence[Picture]) -> list[Finding]: ...
+    def inspect(self, pictures: Sequence[Picture], *, strict: bool = False) -> list[Finding]: ...
 
 
 OpenFilter = Callable[[str], ImageFilter]
@@ -32,6 +32,7 @@ class Inspection:
     pictures: list[Picture]
     then: Then
     rank: int
+    strict: bool = False
     began: float | None = None
     findings: list[Finding] | None = None
     taken_ms: int = 0
@@ -72,8 +73,17 @@ class Inspections:
         lane = self._lane = self._lane or self._start()
         lane.filters[checkpoint] = self._open(checkpoint)
 
-    def ask(self, checkpoint: str, pictures: list[Picture], then: Then, *, rank: int = 1) -> None:
-        inspection = Inspection(checkpoint, pictures, then, rank)
+    def ask(
+        self,
+        checkpoint: str,
+        pictures: list[Picture],
+        then: Then,
+        *,
+        rank: int = 1,
+        strict: bool = False,
+    ) -> None:
+        """`strict` for pictures of a prompt from the grey zone."""
+        inspection = Inspection(checkpoint, pictures, then, rank, strict)
         lane = self._lane = self._lane or self._start()
         lane.pending.append(inspection)
         lane.work.put(inspection, rank=rank)
@@ -128,8 +138,8 @@ class Inspections:
         try:
             if name not in filters:
                 filters[name] = self._open(name)
-            return bound(filters[name].inspect(pictures), pictures)
-        except Exception:
+            return bound(filters[name].inspect(pictures, strict=inspection.strict), pictures)
+        except BaseException:  # nobody means to stop this thread; it would answer no one ever after
             log.exception("The image filter of %s failed; its pictures are blocked.", name)
             return blocked(pictures)
 

@@ -38,7 +38,10 @@ class Input(msgspec.Struct, frozen=True):
 
 
 class Render(msgspec.Struct, frozen=True, tag=True):
-    """`spec` is RenderSpec.as_dict(); `rank` orders rows under pressure (turbo 0, fast 1, relax 2)."""
+    """`spec` is RenderSpec.as_dict(); `rank` orders rows under pressure (turbo 0, fast 1, relax 2).
+
+    `strict` for a prompt from the grey zone: whatever is doubtful in its pictures is blocked.
+    """
 
     job_id: str
     attempt: int
@@ -47,6 +50,7 @@ class Render(msgspec.Struct, frozen=True, tag=True):
     snapshot_every: int = 10
     preview_every: int = 0
     inputs: list[Input] = []
+    strict: bool = False
 
 
 class Inspect(msgspec.Struct, frozen=True, tag=True):
@@ -59,6 +63,7 @@ class Inspect(msgspec.Struct, frozen=True, tag=True):
     pictures: list[Picture]
     checkpoint: str = ""
     rank: int = 1
+    strict: bool = False
 
 
 class Drop(msgspec.Struct, frozen=True, tag=True):

@@ -3,7 +3,6 @@
 import platform
 import time
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -11,7 +10,7 @@ from diffusers.utils import logging as diffusers_logging
 
 from farm.engine.engine import Engine
 from farm.engine.heap import keep_freed_memory
-from farm.engine.inspection import ImageFilter, Inspections
+from farm.engine.inspection import ImageFilter, Inspections, OpenFilter
 from farm.engine.mailbox import Mailbox, Outbox
 from farm.engine.memory.household import DEVICE
 from farm.engine.memory.pool import Pool
@@ -27,7 +26,8 @@ LOOK_EVERY_S = 1.0  # at late answers of the filter and at memory, while nothing
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where this engine runs. `hashes` lists the pictures it must never show.
+    """Where this engine runs. `detectors` declares image detectors, `hashes` lists the pictures it must
+    never show.
 
     `vram` and `host` are bytes for checkpoints on the device and for copies of them beside it; None
     for what is found free.
@@ -37,6 +37,7 @@ class Place:
     rows: int
     threads: int
     snapshots: Path
+    detectors: Path | None = None
     hashes: Path | None = None
     vram: int | None = None
     host: int | None = None
@@ -52,7 +53,7 @@ def serve(place: Place, catalog: Catalog, mailbox: Mailbox, outbox: Outbox) -> N
         keep_freed_memory()
     if place.device.startswith("cuda"):  # pinned memory is the first GPU's unless it is told
         torch.cuda.set_device(torch.device(place.device).index or 0)
-    inspections = Inspections(partial(_open_filter, catalog, place.hashes), wake=mailbox.wake)
+    inspections = Inspections(_filters(place, catalog), wake=mailbox.wake)
     inspections.open(catalog.default)  # a filter that is broken would block every picture drawn
     pool = Pool(catalog, device=place.device, budget=place.vram, host=place.host)
     pool.open()
@@ -138,10 +139,19 @@ def _ready(place: Place, pool: Pool) -> Ready:
     )
 
 
-def _open_filter(catalog: Catalog, hashes: Path | None, name: str) -> ImageFilter:
+def _filters(place: Place, catalog: Catalog) -> OpenFilter:
+    """Opens the filter of a checkpoint. Fault when the declared detectors cannot be read."""
+    from farm.safety.declarations import read_declarations
     from farm.safety.images import open_filter
 
-    return open_filter(catalog.get(name), hashes=hashes)
+    declared = read_declarations(place.detectors)
+
+    def open_by_name(name: str) -> ImageFilter:
+        return open_filter(
+            catalog.get(name), declared=declared, device=place.device, hashes=place.hashes
+        )
+
+    return open_by_name
 
 
 def _device_name(device: str) -> str:

@@ -18,6 +18,7 @@ from shared.config import (
     WorkerSettings,
 )
 from shared.errors import Fault
+from tests.farm.safety import tiny
 
 
 @pytest.fixture
@@ -143,3 +144,22 @@ async def test_an_example_s_password_is_refused(settings: Settings) -> None:
     assert not found.ok
     assert "PICTOR_REDIS__URL" in found.words
     assert "change-me" not in found.words
+
+
+async def test_a_category_that_no_detector_looks_for_is_named(
+    settings: Settings, tmp_path: Path
+) -> None:
+    shipped = settings.catalog_file.read_text()
+    catalog, declared = tmp_path / "catalog.toml", tmp_path / "detectors.toml"
+    catalog.write_text(shipped.replace('detectors = ["world"]', 'detectors = ["red", "rde"]'))
+    manifest = tiny.redness(tmp_path)
+    declared.write_text(f'[detectors.red]\nkind = "onnx"\nmanifest = "{manifest}"\n')
+    worker = settings.worker.model_copy(update={"detectors": declared})
+    lacking = settings.model_copy(update={"catalog_file": catalog, "worker": worker})
+    found = await check("detectors", lacking)
+    assert not found.ok
+    assert found.words == (
+        "postcards has none for adversarial, hate, illegal, minor, public_figure, self_harm, 'rde'"
+    )
+    (tmp_path / "redness.onnx").write_bytes(b"")
+    assert "SHA-256" in (await check("detectors", lacking)).words

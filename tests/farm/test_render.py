@@ -801,6 +801,19 @@ async def test_an_upscale_asks_the_filter_again(stage: Stage) -> None:
     assert stage.files() == files
 
 
+@pytest.mark.parametrize("strict", [False, True])
+async def test_pictures_of_a_prompt_from_the_grey_zone_are_judged_strictly(
+    stage: Stage, strict: bool
+) -> None:
+    stage.engine.script = inspecting()
+    source = await tile(stage)
+    job = await stage.workshop.claimed(strict=strict, **enlarging(source))
+    await stage.run(job)
+    assert [one.strict for one in stage.engine.sent if isinstance(one, Inspect)] == [strict]
+    await stage.run(await stage.workshop.claimed(strict=strict))
+    assert [one.strict for one in stage.engine.sent if isinstance(one, Render)] == [False, strict]
+
+
 async def test_an_upscale_of_a_tile_that_is_gone_or_altered_fails_in_words(stage: Stage) -> None:
     stage.engine.script = inspecting()
     source = await tile(stage)

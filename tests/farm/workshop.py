@@ -66,8 +66,8 @@ class Workshop:
     async def dispatched(self, *, worker: str = WORKER, **changes: Any) -> Job:
         return await self.dispatch((await self.waiting(**changes)).id, worker=worker)
 
-    async def waiting(self, **changes: Any) -> Job:
-        """A job with its hold, as the desk would have accepted it."""
+    async def waiting(self, *, strict: bool = False, **changes: Any) -> Job:
+        """A job with its hold, as the desk would have accepted it; `strict`: from the grey zone."""
         spec = replace(SPEC, **changes)
         kind = JobKind.IMAGINE
         estimate = estimate_ms(spec, POSTCARDS)
@@ -82,6 +82,7 @@ class Workshop:
                 spec=spec,
                 submission_key=uuid4().hex,
                 estimate_ms=estimate,
+                strict=strict,
             )
             held = hold_ms(estimate, job.speed, BOOK)
             await ledger.hold(session, self.account.id, job.id, held)

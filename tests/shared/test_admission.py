@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -20,18 +20,19 @@ from farm.embedded import redis_server
 from shared import accounts, jobstore, ledger, workers
 from shared.accounts import Standing
 from shared.admission import FrontDesk, Person, Receipt, Submission
-from shared.bell import QUEUES, Bell
-from shared.catalog import read_catalog
+from shared.bell import QUEUES
 from shared.config import RedisSettings, Settings
 from shared.connections import Database, connect_redis
 from shared.errors import Fault, Refusal
 from shared.events import Events
 from shared.fleets import RECENTLY_S
+from shared.gate import HouseRules
 from shared.jobs import Job, JobKind, JobState, Route
+from shared.orders import Ask
 from shared.outlooks import Outlooks
 from shared.plans import Plan, Speed
-from shared.safety.screen import open_screen
 from shared.waits import Outlook
+from tests.shared.conftest import Build
 from tests.shared.rows import BOOK, Ruling, bring_to
 
 ADA = Person("1", "Ada", "free")
@@ -49,42 +50,6 @@ TABLES = (
     "plans_in_force",
 )
 _keys = count(1)
-
-Build = Callable[..., FrontDesk]
-
-
-@pytest.fixture
-async def build(settings: Settings, database: Database) -> AsyncIterator[Build]:
-    """Makes desks: other plans, another Redis, a default checkpoint of another size."""
-    opened: list[Any] = []
-
-    def make(
-        *, redis: RedisSettings = settings.redis, vram_gb: float = 0, **plan_changes: Any
-    ) -> FrontDesk:
-        client, bell, seeds = connect_redis(redis), Bell(redis), count(100)
-        opened.extend((client.aclose, bell.close))
-        plans = {name: replace(plan, **plan_changes) for name, plan in BOOK.plans.items()}
-        catalog = read_catalog(settings.catalog_file)
-        default = replace(catalog.get(catalog.default), vram_gb=vram_gb)
-        return FrontDesk(
-            database,
-            bell,
-            Events(client),
-            replace(BOOK, plans=plans),
-            replace(catalog, checkpoints=catalog.checkpoints | {default.name: default}),
-            open_screen(settings.blocklist_file, settings.policy_file),
-            draw_seed=lambda: next(seeds),
-            outlooks=Outlooks(client),
-        )
-
-    yield make
-    for close in opened:
-        await close()
-
-
-@pytest.fixture
-def desk(build: Build) -> FrontDesk:
-    return build()
 
 
 @pytest.fixture
@@ -508,14 +473,15 @@ async def test_who_is_banned_meanwhile_is_not_accepted(
 ) -> None:
     """The first look is for the right sentence; the one in the transaction is for the rule."""
     [job] = (await desk.submit(submission())).jobs
-    looked = desk._check_standing
+    looked = desk._screening.open
 
-    async def look_then_ban(person: Person) -> None:
-        await looked(person)
+    async def look_then_ban(ask: Ask) -> HouseRules:
+        rules = await looked(ask)
         async with database.begin() as session:
             await accounts.set_standing(session, job.account_id, Standing.BANNED)
+        return rules
 
-    monkeypatch.setattr(desk, "_check_standing", look_then_ban)
+    monkeypatch.setattr(desk._screening, "open", look_then_ban)
     assert (await refusal(desk.submit(submission()))).code == "account_banned"
 
 

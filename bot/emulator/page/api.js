@@ -31,7 +31,8 @@ export const api = {
   modal: (wish) => call("POST", "modal", wish),
   direct: (user) => call("POST", "direct", { user }),
   typing: (user, channel) => call("POST", "typing", { user, channel }),
-  upload: (user, channel, file) => call("POST", `uploads?${query({ user, channel, name: file.name })}`, file),
+  menu: (wish) => call("POST", "menu", wish),
+  upload: (user, file) => call("POST", `uploads?${query({ user, name: file.name })}`, file),
 };
 
 const WAITS_MS = [300, 600, 1200, 2500, 5000];

@@ -6,6 +6,7 @@ import { byId, h, icon, toast } from "./dom.js";
 import { idOf } from "./faces.js";
 import { setUpLightbox } from "./lightbox.js";
 import { drawMessages } from "./messages.js";
+import { personMenu } from "./menus.js";
 import { openModal } from "./modal.js";
 import { Scroller } from "./scroll.js";
 import { colourOf, drawChannels, drawMembers, drawSelf, drawTop, standing } from "./sidebar.js";
@@ -14,6 +15,7 @@ import { Store } from "./store.js";
 const FIRST = "1100000000000000011";
 const TYPING_MS = 10_000;
 const MANAGE_MESSAGES = 1n << 13n;
+const ADMINISTRATOR = 1n << 3n;
 
 let store = new Store(firstPerson());
 let feed = null;
@@ -40,7 +42,9 @@ const see = {
 const app = {
   see,
   me: () => store.me,
-  people: () => store.people,
+  choices,
+  offers: (type) => store.offers(type),
+  use: (wish) => attempt(() => api.menu({ ...here(), ...wish })).then(() => scroller.pin()),
   busy: (id) => store.clicks.get(id) ?? null,
   failed: (id) => store.failures.get(id) ?? null,
   mayErase: (message) => message.author.id === store.me || isModerator(),
@@ -59,7 +63,7 @@ const app = {
 
 const composer = new Composer({
   api,
-  place: () => ({ user: store.me, channel: store.channel }),
+  place: here,
   commands: () => store.offers(1),
   channelName: () => placeName,
   people: () => store.people,
@@ -68,9 +72,21 @@ const composer = new Composer({
   sent: () => scroller.pin(),
 });
 
+function here() {
+  return { user: store.me, channel: store.channel };
+}
+
 function isModerator() {
   const own = store.roles.filter((r) => store.person(store.me)?.roles.includes(r.id));
-  return own.some((r) => BigInt(r.permissions) & MANAGE_MESSAGES);
+  return own.some((r) => BigInt(r.permissions) & (MANAGE_MESSAGES | ADMINISTRATOR));
+}
+
+// What selects of people, roles, both, and channels offer.
+function choices(type) {
+  const people = store.people.map((p) => ({ label: p.name, value: p.user.id }));
+  const roles = store.roles.filter((r) => r.position > 0).map((r) => ({ label: `@${r.name}`, value: r.id }));
+  const channels = store.channels.filter((c) => c.type === 0).map((c) => ({ label: `#${c.name}`, value: c.id }));
+  return { 5: people, 6: roles, 7: [...people, ...roles], 8: channels }[type] ?? [];
 }
 
 async function attempt(action) {
@@ -115,12 +131,13 @@ const HEARD = {
     const modal = store.follow(interaction);
     if (modal) {
       const send = (values) => api.modal({ user: store.me, interaction_id: interaction.id, values });
-      openModal(modal, { send, botName: store.bot().name });
+      const upload = async (file) => (await api.upload(store.me, file)).id;
+      openModal(modal, { send, choices, upload, botName: store.bot().name });
     }
   },
   BOT_STATE: ({ bot_online: online }) => {
     store.online = online;
-    drawMembers(store);
+    drawMembers(store, offer);
     drawBanner();
   },
   COMMANDS_UPDATE: () => refresh(),
@@ -171,7 +188,7 @@ function drawAround() {
   byId("guild").textContent = store.guild.name;
   placeName = drawTop(store);
   drawChannels(store, visit);
-  drawMembers(store);
+  drawMembers(store, offer);
   drawSelf(store, become);
   drawBanner();
   drawTitle();
@@ -203,6 +220,10 @@ function drawBanner(lost = false) {
   byId("banner").hidden = !text;
   byId("banner").className = lost ? "banner lost" : "banner";
   byId("banner").replaceChildren(icon("warn"), h("span", {}, text));
+}
+
+function offer(event, person) {
+  personMenu(event, person, app);
 }
 
 function drawTitle() {

@@ -1,7 +1,8 @@
 // A slash command being filled in: its name, and a pill for each option.
 
 import { h, icon, toast } from "./dom.js";
-import { Field, FileField } from "./field.js";
+import { Field } from "./field.js";
+import { FileField } from "./filefield.js";
 
 const SUBCOMMAND = 1;
 const GROUP = 2;

@@ -6,9 +6,9 @@ const STYLES = { 1: "primary", 2: "secondary", 3: "success", 4: "danger", 5: "li
 export const dots = () => h("span", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i"));
 
 // `busy` is the custom id whose click waits for an answer, if any.
-export function row(component, { busy, press, people }) {
+export function row(component, { busy, press, choices }) {
   const children = component.components.map((child) =>
-    child.type === 2 ? button(child, { busy, press }) : select(child, { busy, press, people }));
+    child.type === 2 ? button(child, { busy, press }) : select(child, { busy, press, choices }));
   return h("div", { class: "row" }, children);
 }
 
@@ -39,7 +39,7 @@ function emoji(given) {
 }
 
 function select(component, context) {
-  const options = optionsOf(component, context.people);
+  const options = component.type === 3 ? component.options : context.choices(component.type);
   const chosen = new Set(options.filter((o) => o.default).map((o) => o.value));
   const most = component.max_values ?? 1;
   const list = h("ul", { class: "options", role: "listbox", hidden: true, "aria-multiselectable": String(most > 1) });
@@ -57,11 +57,6 @@ function select(component, context) {
   drawFace(model);
   drawOptions(model);
   return root;
-}
-
-function optionsOf(component, people) {
-  if (component.type === 3) return component.options;
-  return people.map((person) => ({ label: person.name, value: person.user.id }));
 }
 
 function drawFace({ component, options, chosen, face }) {

@@ -1,6 +1,6 @@
 // One option's pill: its name and what is typed, with choices and completion.
 
-import { h, icon } from "./dom.js";
+import { h } from "./dom.js";
 
 const INTEGER = 4;
 const BOOLEAN = 5;
@@ -10,6 +10,9 @@ const ROLE = 8;
 const MENTIONABLE = 9;
 const NUMBER = 10;
 const COMPLETE_AFTER_MS = 120;
+
+const person = (p) => ({ name: p.name, value: p.user.id });
+const role = (r) => ({ name: `@${r.name}`, value: r.id });
 
 export class Field {
   constructor(option, entry) {
@@ -79,10 +82,10 @@ export class Field {
     if (this.option.choices?.length) return this.option.choices;
     switch (this.option.type) {
       case BOOLEAN: return [{ name: "True", value: true }, { name: "False", value: false }];
-      case USER:
-      case MENTIONABLE: return people().map((p) => ({ name: p.name, value: p.user.id }));
+      case USER: return people().map(person);
+      case MENTIONABLE: return [...people().map(person), ...roles().map(role)];
       case CHANNEL: return channels().map((c) => ({ name: `#${c.name}`, value: c.id }));
-      case ROLE: return roles().map((r) => ({ name: `@${r.name}`, value: r.id }));
+      case ROLE: return roles().map(role);
       default: return null;
     }
   }
@@ -162,50 +165,4 @@ function caretAt(element) {
   const selection = getSelection();
   if (!selection.isCollapsed || !element.contains(selection.anchorNode)) return -1;
   return selection.anchorNode === element ? (selection.anchorOffset ? element.textContent.length : 0) : selection.anchorOffset;
-}
-
-// An option that takes a file from this device.
-export class FileField {
-  constructor(option, entry) {
-    Object.assign(this, { option, entry, stored: null });
-    this.chooser = h("input", { type: "file", hidden: true });
-    this.face = h("button", { type: "button", class: "option-file", data: { option: option.name }, onclick: () => this.chooser.click() },
-      icon("plus"), h("span", {}, "Choose a file"));
-    this.root = h("span", { class: "option" }, h("span", { class: "option-name" }, option.name), this.face, this.chooser);
-    this.chooser.addEventListener("change", () => this.upload());
-    this.face.addEventListener("keydown", (event) => {
-      if (event.key === "Backspace") entry.remove(this);
-      if (event.key === "Escape") entry.host.cancel("");
-    });
-  }
-
-  async upload() {
-    const [file] = this.chooser.files;
-    if (!file) return;
-    const { api, place } = this.entry.host;
-    const { user, channel } = place();
-    try {
-      this.stored = await api.upload(user, channel, file);
-      this.face.lastElementChild.textContent = file.name;
-      this.root.classList.remove("wrong");
-    } catch (error) {
-      this.complain(error.message);
-    }
-  }
-
-  focus() {
-    this.face.focus();
-  }
-
-  value() {
-    return this.stored?.id ?? "";
-  }
-
-  set() {}
-
-  complain(text) {
-    this.root.classList.add("wrong");
-    this.face.focus();
-    this.entry.host.picker.show({ title: this.option.name, hint: text, items: [], owner: this.face });
-  }
 }

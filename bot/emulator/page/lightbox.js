@@ -9,7 +9,7 @@ const box = () => byId("lightbox");
 
 export function openLightbox(picture) {
   if (picture.root.classList.contains("loading") || picture.root.classList.contains("broken")) return;
-  shown = [...byId("messages").querySelectorAll(".picture:not([hidden]) > img[src]")];
+  shown = [...byId("messages").querySelectorAll(".picture:not([hidden], .spoilered) > img[src]")];
   place = Math.max(0, shown.indexOf(picture.image));
   draw(picture.original);
   if (!box().open) box().showModal();

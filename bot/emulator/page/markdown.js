@@ -38,9 +38,19 @@ function time(unix, style) {
 }
 
 function spoiler(children) {
-  const reveal = (event) => event.currentTarget.classList.add("revealed");
-  const props = { class: "spoiler", tabindex: 0, role: "button", "aria-label": "Spoiler", onclick: reveal };
-  return h("span", { ...props, onkeydown: (e) => e.key === "Enter" && reveal(e) }, children);
+  const words = h("span", { class: "spoiler-words", "aria-hidden": "true" }, children);
+  const cover = h("span", { class: "spoiler", tabindex: 0, role: "button", "aria-label": "Spoiler", "aria-expanded": "false" }, words);
+  const reveal = (event) => {
+    if (event.type === "keydown" && event.key !== "Enter" && event.key !== " ") return;
+    if (cover.classList.contains("revealed")) return;
+    event.preventDefault();
+    cover.classList.add("revealed");
+    for (const name of ["role", "aria-label", "aria-expanded", "tabindex"]) cover.removeAttribute(name);
+    words.removeAttribute("aria-hidden");
+  };
+  cover.addEventListener("click", reveal);
+  cover.addEventListener("keydown", reveal);
+  return cover;
 }
 
 export function inline(text, see) {

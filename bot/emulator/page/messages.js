@@ -4,6 +4,7 @@
 import { Slot, byId, h, icon, keyed } from "./dom.js";
 import { dots, row } from "./components.js";
 import { markdown, plain } from "./markdown.js";
+import { messageMenu, personMenu } from "./menus.js";
 import { avatarOf } from "./faces.js";
 import { Attachments, Embed, block, warning } from "./rich.js";
 import { dayName, fully, moment, sameDay, timeOfDay } from "./times.js";
@@ -13,6 +14,7 @@ const LOADING = 128;
 const V2 = 32768;
 const TOGETHER_MS = 7 * 60 * 1000;
 const PLAIN_MESSAGE = 0;
+const MENU_REPLY = 23;
 
 const views = new Map();
 
@@ -57,7 +59,11 @@ function avatar(person) {
   return h("img", { class: "avatar", src: avatarOf(person.id), alt: "", width: 40, height: 40, loading: "lazy" });
 }
 
-const name = (person, app) => h("span", { class: "author", style: { color: app.see.colourOf(person.id) } }, app.see.person(person.id) ?? person.username);
+function name(person, app) {
+  const open = (event) => personMenu(event, person, app);
+  const props = { type: "button", class: "author", style: { color: app.see.colourOf(person.id) }, "aria-haspopup": "menu" };
+  return h("button", { ...props, onclick: open }, app.see.person(person.id) ?? person.username);
+}
 
 class MessageView {
   constructor(app) {
@@ -76,10 +82,19 @@ class MessageView {
     const body = h("div", { class: "body" }, this.head.root, this.words.root, this.attachments.root,
       this.embeds, this.components.root, this.warning.root, this.below.root);
     this.root = h("li", { class: "message", role: "article", tabindex: -1 }, this.above.root, this.side.root, body, this.tools.root);
+    this.root.addEventListener("contextmenu", (event) => this.offer(event));
+  }
+
+  // The second mouse button, as in Discord: on a face or a name for people, elsewhere for the message.
+  offer(event) {
+    if (event.target.closest("a") || !getSelection().isCollapsed || this.message.flags & EPHEMERAL) return;
+    if (event.target.closest(".avatar, .head .author")) personMenu(event, this.message.author, this.app);
+    else messageMenu(event, this.message, this.app);
   }
 
   update({ message, joined }) {
     const { app } = this;
+    this.message = message;
     const own = message.only_for || message.flags & EPHEMERAL;
     const pinged = message.mentions.some((user) => user.id === app.me()) || message.mention_everyone;
     this.root.dataset.id = message.id;
@@ -94,7 +109,7 @@ class MessageView {
     this.drawEmbeds(message);
     this.drawComponents(message);
     this.below.show(own ? message.id : null, () => drawPrivate(message, app));
-    this.tools.show(app.mayErase(message) && !own ? message.id : null, () => drawTools(message, app));
+    this.tools.show(own ? null : { id: message.id, erase: app.mayErase(message) }, ({ erase }) => this.drawTools(erase));
   }
 
   drawEmbeds(message) {
@@ -109,16 +124,28 @@ class MessageView {
     const busy = app.busy(message.id);
     const shown = message.components.length ? { components: message.components, busy } : null;
     const draw = (each) => row(each, {
-      busy, people: app.people(), press: (customId, values) => app.press(message, customId, values),
+      busy, choices: app.choices, press: (customId, values) => app.press(message, customId, values),
     });
     this.components.show(shown, ({ components }) =>
       components.map((each) => (message.flags & V2 ? block(each, { see: app.see, row: draw }) : draw(each))));
     this.warning.show(app.failed(message.id), warning);
   }
+
+  drawTools(erase) {
+    const tool = (label, name, onclick, more = {}) =>
+      h("button", { type: "button", class: "icon-button", "aria-label": label, title: label, onclick, ...more }, icon(name));
+    const open = (event) => messageMenu(event, this.message, this.app);
+    return [
+      tool("More", "more", open, { "aria-haspopup": "menu" }),
+      erase && tool("Delete message", "trash", () => this.app.erase(this.message), { class: "icon-button danger" }),
+    ];
+  }
 }
 
+const used = (name, user, menu) => ({ used: menu ? name : `/${name}`, user });
+
 function aboveOf(message, app) {
-  if (message.interaction) return { used: message.interaction.name, user: message.interaction.user.id };
+  if (message.interaction) return used(message.interaction.name, message.interaction.user.id, message.type === MENU_REPLY);
   const target = message.referenced_message;
   if (message.message_reference && !target) return { gone: true };
   if (!target) return null;
@@ -131,7 +158,7 @@ function drawAbove(value, app) {
   const who = (id) => h("span", { class: "author", style: { color: app.see.colourOf(id) } }, app.see.person(id));
   const spine = h("span", { class: "spine", "aria-hidden": "true" });
   if (value.gone) return [spine, h("em", {}, "Original message was deleted")];
-  if (value.used) return [spine, small(value.user), who(value.user), " used ", h("span", { class: "mention" }, `/${value.used}`)];
+  if (value.used) return [spine, small(value.user), who(value.user), " used ", h("span", { class: "mention" }, value.used)];
   const go = () => app.goTo(value.to);
   return [spine, small(value.user), who(value.user), h("button", { type: "button", class: "quote", onclick: go }, value.text)];
 }
@@ -159,11 +186,6 @@ function drawPrivate(message, app) {
     h("button", { type: "button", class: "link-button", onclick: dismiss }, "Dismiss message")];
 }
 
-function drawTools(message, app) {
-  const props = { type: "button", class: "icon-button", "aria-label": "Delete message", title: "Delete message" };
-  return h("button", { ...props, onclick: () => app.erase(message) }, icon("trash"));
-}
-
 // A command on its way: shown in the place of an answer until there is one.
 class PendingView {
   constructor(app) {
@@ -175,8 +197,8 @@ class PendingView {
   update({ interaction }) {
     const { app } = this;
     const bot = { id: interaction.bot, username: "Pictor", bot: true };
-    this.slot.show(interaction, ({ name: command, user_id: user, state, error }) => [
-      h("div", { class: "above" }, drawAbove({ used: command, user }, app)),
+    this.slot.show(interaction, ({ name: command, menu, user_id: user, state, error }) => [
+      h("div", { class: "above" }, drawAbove(used(command, user, menu), app)),
       h("div", { class: "side" }, avatar(bot)),
       h("div", { class: "body" },
         h("div", { class: "head" }, name(bot, app), appTag()),

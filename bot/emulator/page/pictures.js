@@ -9,20 +9,29 @@ const RETRY_MS = 1500;
 export class Picture {
   constructor(onopen, className = "picture") {
     this.image = h("img", { alt: "", draggable: "false" });
-    this.root = h("button", { type: "button", class: `${className} loading`, onclick: () => onopen(this) }, this.image);
+    const press = () => (this.covered ? this.cover(false) : onopen(this));
+    this.root = h("button", { type: "button", class: `${className} loading`, onclick: press }, this.image);
     this.url = null;
+    this.covered = false;
   }
 
-  show({ url, proxy, alt, width, height }) {
+  // A spoiler is covered until it is clicked; another picture in its place is covered again.
+  show({ url, proxy, alt, width, height, spoiler = false }) {
     this.original = url;
     this.alt = alt || "Picture";
-    this.root.setAttribute("aria-label", `Open ${this.alt}`);
-    this.image.alt = this.alt;
     const next = local(url, proxy);
+    this.cover(next === this.url ? this.covered && spoiler : spoiler);
     if (next === this.url) return;
     this.url = next;
     if (!this.image.src && width && height) this.reserve(width, height);
     this.load(next);
+  }
+
+  cover(covered) {
+    this.covered = covered;
+    this.root.classList.toggle("spoilered", covered);
+    this.root.setAttribute("aria-label", covered ? "Spoiler: show the picture" : `Open ${this.alt}`);
+    this.image.alt = covered ? "" : this.alt;
   }
 
   reserve(width, height) {

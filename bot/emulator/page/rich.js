@@ -8,7 +8,8 @@ import { moment } from "./times.js";
 
 const isPicture = (a) => (a.content_type ?? "").startsWith("image/") || /\.(png|jpe?g|gif|webp|avif)$/i.test(a.filename);
 const colour = (number) => (number == null ? null : `#${number.toString(16).padStart(6, "0")}`);
-const size = (bytes) => (bytes > 1048576 ? `${(bytes / 1048576).toFixed(2)} MB` : `${(bytes / 1024).toFixed(2)} KB`);
+const SPOILER = "SPOILER_";
+export const size = (bytes) => (bytes > 1048576 ? `${(bytes / 1048576).toFixed(2)} MB` : `${(bytes / 1024).toFixed(2)} KB`);
 
 export class Embed {
   constructor(see) {
@@ -87,7 +88,7 @@ class AttachedPicture {
   }
 
   update({ url, proxy_url: proxy, description, filename, width, height }) {
-    this.picture.show({ url, proxy, width, height, alt: description || filename });
+    this.picture.show({ url, proxy, width, height, alt: description || filename, spoiler: filename.startsWith(SPOILER) });
   }
 }
 
@@ -110,9 +111,9 @@ export function block(component, { see, row }) {
     case 1: return row(component);
     case 9: return h("div", { class: "section" }, h("div", {}, children()), block(component.accessory, { see, row }));
     case 10: return h("div", { class: "words" }, markdown(component.content, see));
-    case 11: return still(component.media, component.description, "picture embed-thumbnail static");
+    case 11: return still(component, "picture embed-thumbnail static");
     case 12: return h("div", { class: "gallery", data: { count: component.items.length } },
-      component.items.map((item) => still(item.media, item.description, "picture")));
+      component.items.map((item) => still(item, "picture")));
     case 13: return h("div", { class: "file" }, component.file.url.split("/").pop());
     case 14: return component.divider === false ? h("div", { class: "gap" }) : h("hr", { class: "divider" });
     case 17: return h("div", { class: "embed container", style: { "--edge": colour(component.accent_color) ?? "transparent" } }, children());
@@ -121,9 +122,10 @@ export function block(component, { see, row }) {
   }
 }
 
-function still(media, description, className) {
+function still({ media, description, spoiler }, className) {
   const picture = new Picture(openLightbox, className);
-  picture.show({ url: media.url, proxy: media.proxy_url, alt: description, width: media.width, height: media.height });
+  const { url, proxy_url: proxy, width, height } = media;
+  picture.show({ url, proxy, width, height, alt: description, spoiler: Boolean(spoiler) });
   return picture.root;
 }
 

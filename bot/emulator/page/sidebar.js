@@ -25,12 +25,25 @@ export function drawChannels(state, go) {
   const direct = state.channels.find((c) => c.type === 1) ?? { id: "direct" };
   byId("channels").replaceChildren(
     h("h3", {}, "Text channels"),
-    h("ul", {}, rooms.map((c) => entry(c, c.name, icon("hash")))),
+    h("ul", {}, rooms.map((c) => entry(c, c.name, signOf(c)))),
     h("h3", {}, "Direct messages"),
     h("ul", {}, entry(direct, "Pictor", h("img", { src: avatarOf("1"), alt: "", width: 24, height: 24 }))));
 }
 
-export function drawMembers(state) {
+const VIEW_CHANNEL = 1n << 10n;
+const isPrivate = (channel) => channel.permission_overwrites?.some(
+  (o) => o.id === channel.guild_id && BigInt(o.deny) & VIEW_CHANNEL);
+
+// A lock for what not everybody sees, a warning for what is for adults.
+function signOf(channel) {
+  if (channel.type === 1) return icon("at");
+  const mark = channel.nsfw ? ["18+", "Age-restricted"] : isPrivate(channel) ? [icon("lock"), "Private"] : null;
+  return h("span", { class: "channel-sign" }, icon("hash"),
+    mark && h("span", { class: channel.nsfw ? "mark adult" : "mark", title: mark[1] }, mark[0], h("span", { class: "sr" }, mark[1])));
+}
+
+// `offer(event, person)` opens a person's menu.
+export function drawMembers(state, offer) {
   const groups = new Map();
   for (const person of state.people) {
     const role = standing(person, state.roles);
@@ -39,18 +52,20 @@ export function drawMembers(state) {
   const ordered = [...groups].sort(([a], [b]) => b.position - a.position);
   byId("members").replaceChildren(...ordered.flatMap(([role, people]) => [
     h("h3", {}, `${role.name} — ${people.length}`),
-    h("ul", {}, people.map((person) => member(person, role, state))),
+    h("ul", {}, people.map((person) => member(person, role, { state, offer }))),
   ]));
 }
 
-function member(person, role, state) {
+function member(person, role, { state, offer }) {
   const here = !person.user.bot || state.online;
   const note = person.user.bot && !state.online ? "Offline" : person.bio;
-  return h("li", { class: here ? "member" : "member away" },
+  const open = (event) => offer(event, person.user);
+  const props = { type: "button", class: here ? "member" : "member away", "aria-haspopup": "menu", onclick: open, oncontextmenu: open };
+  return h("li", {}, h("button", props,
     face(person, here),
     h("span", { class: "member-words" },
       h("span", { class: "member-name", style: { color: colourOf(role) } }, person.name, person.user.bot && appTag()),
-      h("span", { class: "member-note" }, note)));
+      h("span", { class: "member-note" }, note))));
 }
 
 function face(person, here) {
@@ -101,7 +116,7 @@ function steerMenu(event, button, menu) {
 export function drawTop(state) {
   const channel = state.channels.find((c) => c.id === state.channel);
   const direct = channel.type === 1;
-  byId("channel-name").replaceChildren(icon(direct ? "at" : "hash"), h("span", {}, direct ? "Pictor" : channel.name));
+  byId("channel-name").replaceChildren(signOf(channel), h("span", {}, direct ? "Pictor" : channel.name));
   byId("topic").textContent = channel.topic ?? "";
   byId("welcome").replaceChildren(
     h("span", { class: "welcome-sign" }, icon(direct ? "at" : "hash")),

@@ -1,5 +1,5 @@
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from farm.engine.inspection import blocked
 from farm.engine.memory.pool import Pool
 from farm.engine.messages import (
     Failed,
+    Finding,
     GivenBack,
     Inspect,
     Inspected,
@@ -25,7 +26,7 @@ from farm.engine.messages import (
 from farm.engine.trajectory import State
 from shared.catalog import Catalog
 from shared.spec import RenderSpec, Variation, WeightedText
-from tests.farm.engine.desk import PROMPTS, Desk, recipe
+from tests.farm.engine.desk import PROMPTS, Desk, Willing, recipe
 
 NewDesk = Callable[..., Desk]
 
@@ -183,6 +184,26 @@ def test_previews_come_filtered_and_look_like_the_picture(desk: Desk) -> None:
     for preview in previews:
         assert [one.sha256 for one in preview.findings] == [p.sha256 for p in preview.pictures]
     assert difference(previews[-1].pictures[0], rendered.pictures[0]) < 25
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_every_picture_of_a_prompt_from_the_grey_zone_is_judged_strictly(
+    new_desk: NewDesk, strict: bool
+) -> None:
+    """Previews, the pictures themselves, and what was only shown to the filter."""
+    asked: list[bool] = []
+
+    class Noting(Willing):
+        def inspect(self, pictures: Sequence[Picture], *, strict: bool = False) -> list[Finding]:
+            asked.append(strict)
+            return super().inspect(pictures)
+
+    desk = new_desk(open_filter=lambda _: Noting())
+    drawn = desk.render(recipe(steps=2, images=1), preview_every=1, strict=strict)
+    desk.engine.inspect(Inspect("tile", drawn.pictures, strict=strict))
+    desk.settle()
+    assert len(asked) >= 3
+    assert set(asked) == {strict}
 
 
 @pytest.mark.parametrize("sampler", ["ddim", "dpm++2m-karras", "euler", "euler-a", "heun", "unipc"])

@@ -18,13 +18,19 @@ class Scripted:
 
     def __init__(self, answer: Callable[[Sequence[Picture]], list[Finding]]) -> None:
         self.answer = answer
+        self.strict: list[bool] = []
 
-    def inspect(self, pictures: Sequence[Picture]) -> list[Finding]:
+    def inspect(self, pictures: Sequence[Picture], *, strict: bool = False) -> list[Finding]:
+        self.strict.append(strict)
         return self.answer(pictures)
 
 
 def allowed(pictures: Sequence[Picture]) -> list[Finding]:
     return [Finding(one.sha256, "allow", "none", 0.0, "", "test") for one in pictures]
+
+
+def leaving(pictures: Sequence[Picture]) -> list[Finding]:
+    raise SystemExit(1)
 
 
 def failing(pictures: Sequence[Picture]) -> list[Finding]:
@@ -95,6 +101,7 @@ def test_an_answer_is_handed_over_once() -> None:
     "answer",
     [
         failing,
+        leaving,
         lambda pictures: [],
         lambda pictures: allowed(pictures) * 2,
         lambda pictures: [Finding("0" * 64, "allow", "none", 0.0, "", "test")],

@@ -229,7 +229,7 @@ class Slow(Willing):
     def __init__(self, gate: threading.Event) -> None:
         self._gate = gate
 
-    def inspect(self, pictures: Sequence[Picture]) -> list[Finding]:
+    def inspect(self, pictures: Sequence[Picture], *, strict: bool = False) -> list[Finding]:
         assert self._gate.wait(20)
         return super().inspect(pictures)
 

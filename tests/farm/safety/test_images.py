@@ -13,20 +13,17 @@ import pytest
 
 from farm.engine.messages import Picture
 from farm.safety import images
-from farm.safety.detectors import (
-    DAMAGED,
-    KNOWN,
-    POLICY,
-    HashDetector,
-    PixelsDetector,
-    Sight,
-    WorldDetector,
-)
+from farm.safety.declarations import Declarations, read_declarations
+from farm.safety.detectors.contract import DAMAGED, KNOWN, POLICY, Sight, WrongAnswer
+from farm.safety.detectors.hashes import HashDetector
+from farm.safety.detectors.pixels import PixelsDetector
+from farm.safety.detectors.world import WorldDetector
 from farm.safety.images import ImageFilter, open_filter
 from shared.catalog import read_catalog
 from shared.config import SHARED
 from shared.errors import Fault
-from shared.safety.verdict import Decision
+from shared.safety.verdict import CATEGORIES, Decision
+from tests.farm.safety import tiny
 
 POSTCARDS = read_catalog(SHARED / "catalog.toml").get("postcards")
 
@@ -46,7 +43,7 @@ class Scripted:
     def __init__(self, answer: Any) -> None:
         self.answer = answer
 
-    def look(self, pictures: Sequence[Picture]) -> list[Sight]:
+    def look(self, pictures: Sequence[Picture], *, strict: bool = False) -> list[Sight]:
         if callable(self.answer):
             return self.answer(pictures)
         if isinstance(self.answer, BaseException):
@@ -82,6 +79,8 @@ def test_a_good_picture_is_allowed_and_bound_to_its_pixels() -> None:
     [
         (RuntimeError("boom"), "exception"),
         (MemoryError(), "exception"),
+        (SystemExit(1), "exception"),
+        (WrongAnswer("weights"), "weights"),
         ([], "shape"),
         (None, "shape"),
         ([Sight(), Sight()], "shape"),
@@ -185,6 +184,13 @@ def test_what_is_not_of_the_world_is_blocked(score: float, decision: str) -> Non
     assert finding.rule.startswith("filter_failed") == (not 0 <= score <= 1)
 
 
+def test_a_prompt_from_the_grey_zone_must_surely_be_of_the_world() -> None:
+    image_filter = ImageFilter([PixelsDetector(), WorldDetector(ScriptedJudge(0.3), weights="w")])
+    (plain,), (strict,) = (image_filter.inspect([picture()], strict=one) for one in (False, True))
+    assert (plain.decision, strict.decision) == ("allow", "block")
+    assert strict.policy == f"{plain.policy}+strict"
+
+
 def test_the_judge_sees_each_size_apart_and_answers_keep_their_order() -> None:
     judge = ScriptedJudge(0.9)
     wide, tall = picture(width=96, height=64), picture(width=64, height=96)
@@ -203,6 +209,46 @@ def test_a_checkpoint_without_detectors_gets_no_filter() -> None:
         open_filter(replace(POSTCARDS, detectors=()))
 
 
+@pytest.fixture
+def red(tmp_path: Path) -> Declarations:
+    """A detector that sees red, and calls it everything that pictures are blocked for."""
+    every = sorted(CATEGORIES)
+    limits = {name: {"block": 0.9, "strict": 0.5} for name in every}
+    manifest = tiny.redness(tmp_path, labels={"plain": "none", "red": every}, thresholds=limits)
+    path = tmp_path / "detectors.toml"
+    path.write_text(f'[detectors.red]\nkind = "onnx"\nmanifest = "{manifest}"\n')
+    return read_declarations(path)
+
+
+def test_an_operators_detector_takes_the_place_of_the_world(red: Declarations) -> None:
+    image_filter = open_filter(replace(POSTCARDS, detectors=("red",)), declared=red)
+    pictures = [tiny.coloured(220, 10, 10), tiny.coloured(200, 110, 110)]
+    assert [one.decision for one in image_filter.inspect(pictures)] == ["block", "allow"]
+    assert [one.decision for one in image_filter.inspect(pictures, strict=True)] == ["block"] * 2
+
+
+@pytest.mark.parametrize("category", sorted(CATEGORIES))
+def test_a_category_without_a_detector_is_named_and_opens_no_filter(
+    red: Declarations, category: str
+) -> None:
+    own = red["red"]
+    labels = {"plain": (), "red": tuple(c for c in own.labels["red"] if c != category)}
+    limits = {name: limit for name, limit in own.thresholds.items() if name != category}
+    lacking = replace(own, labels=labels, thresholds=limits)
+    with pytest.raises(Fault, match=f"No image detector covers {category};"):
+        open_filter(replace(POSTCARDS, detectors=("red",)), declared={"red": lacking})
+
+
+def test_weights_that_change_while_it_runs_block(red: Declarations) -> None:
+    image_filter = open_filter(replace(POSTCARDS, detectors=("red",)), declared=red)
+    graph = red["red"].graph
+    assert graph is not None
+    with graph.file.open("ab") as file:
+        file.write(b"x")
+    (finding,) = image_filter.inspect([tiny.coloured(10, 10, 220)])
+    assert (finding.decision, finding.rule) == ("block", "filter_failed:red:weights")
+
+
 def test_an_unknown_detector_is_refused_by_name() -> None:
     with pytest.raises(Fault, match="'wrld'"):
         open_filter(replace(POSTCARDS, detectors=("wrld",)))
@@ -218,7 +264,7 @@ def test_a_judge_that_knows_no_static_is_unfit(monkeypatch: Any, score: float) -
 
 def test_missing_weights_refuse_to_open(monkeypatch: Any, tmp_path: Path) -> None:
     monkeypatch.setattr("farm.postcards.manifest.weights_folder", lambda _: tmp_path / "judge")
-    with pytest.raises(Fault, match="manifest"):
+    with pytest.raises(Fault, match="no folder of weights"):
         open_filter(POSTCARDS)
 
 

@@ -1,0 +1,60 @@
+"""A front desk on real servers, and variants of it."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+import pytest
+
+from shared.admission import FrontDesk
+from shared.bell import Bell
+from shared.catalog import read_catalog
+from shared.config import RedisSettings, Settings
+from shared.connections import Database, connect_redis
+from shared.events import Events
+from shared.outlooks import Outlooks
+from shared.safety.screen import PromptScreen, open_screen
+from tests.shared.rows import BOOK
+
+Build = Callable[..., FrontDesk]
+
+
+@pytest.fixture
+async def build(settings: Settings, database: Database) -> AsyncIterator[Build]:
+    """Makes desks: other plans, another Redis, a default checkpoint of another size."""
+    opened: list[Any] = []
+
+    def make(
+        *,
+        redis: RedisSettings = settings.redis,
+        vram_gb: float = 0,
+        screen: PromptScreen | None = None,
+        sample_share: float = 0.0,
+        **plan_changes: Any,
+    ) -> FrontDesk:
+        client, bell, seeds = connect_redis(redis), Bell(redis), count(100)
+        opened.extend((client.aclose, bell.close))
+        plans = {name: replace(plan, **plan_changes) for name, plan in BOOK.plans.items()}
+        catalog = read_catalog(settings.catalog_file)
+        default = replace(catalog.get(catalog.default), vram_gb=vram_gb)
+        return FrontDesk(
+            database,
+            bell,
+            Events(client),
+            replace(BOOK, plans=plans),
+            replace(catalog, checkpoints=catalog.checkpoints | {default.name: default}),
+            screen or open_screen(settings.blocklist_file, settings.policy_file),
+            draw_seed=lambda: next(seeds),
+            outlooks=Outlooks(client),
+            sample_share=sample_share,
+        )
+
+    yield make
+    for close in opened:
+        await close()
+
+
+@pytest.fixture
+def desk(build: Build) -> FrontDesk:
+    return build()
