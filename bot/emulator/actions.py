@@ -16,6 +16,7 @@ from bot.emulator.interaction import (
     Interaction,
 )
 from bot.emulator.interactions import Interactions
+from bot.emulator.links import LIVES_S
 from bot.emulator.optionvalues import to_options
 from bot.emulator.postings import delete, dismiss, draft, post
 from bot.emulator.resolved import KIND_OF_SELECT, about_person, resolve
@@ -171,8 +172,9 @@ class Actions:
         delete(self.world, message)
 
     def upload(self, name: str, content: bytes) -> Json:
-        """Keep a file for an option or a form. Such files stand apart from those of messages."""
-        stored = store(self.world, Upload(name, content))
+        """Keep a file for an option or a form. Its address ends, unlike those of messages here."""
+        ends = self.world.clock.now() + LIVES_S
+        stored = store(self.world, Upload(name, content), ends=ends)
         return payloads.attachment(stored, self.world)
 
     def direct(self, person: str) -> Channel:

@@ -7,6 +7,7 @@ import aiohttp
 from aiohttp import web
 
 from bot.emulator.emulator import EMULATOR
+from bot.emulator.links import stands
 
 routes = web.RouteTableDef()
 MIME = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
@@ -55,9 +56,12 @@ async def favicon(request: web.Request) -> web.Response:
 @routes.get("/cdn/attachments/{place}/{attachment_id}/{filename}")
 @routes.get("/cdn/ephemeral-attachments/{place}/{attachment_id}/{filename}")
 async def attachment(request: web.Request) -> web.Response:
-    item = request.app[EMULATOR].world.attachments.get(request.match_info["attachment_id"])
+    world = request.app[EMULATOR].world
+    item = world.attachments.get(request.match_info["attachment_id"])
     if item is None or item.channel_id != request.match_info["place"]:
         raise web.HTTPNotFound
+    if not stands(item, request.query, world):
+        raise web.HTTPNotFound(text="This content is no longer available.")
     headers = FOR_EVER | SAFE | {"Content-Type": item.content_type}
     return web.Response(body=item.content, headers=headers)
 

@@ -1,9 +1,8 @@
 """How Discord writes things in JSON: users, members, guilds, channels, messages."""
 
-from urllib.parse import quote
-
 from bot.emulator import people, permissions
 from bot.emulator.clock import iso
+from bot.emulator.links import address
 from bot.emulator.people import Person, Role
 from bot.emulator.world import DM, GUILD_TEXT, Attachment, Channel, Json, Message, World
 
@@ -204,8 +203,7 @@ def application() -> Json:
 
 
 def attachment(item: Attachment, world: World) -> Json:
-    folder = "ephemeral-attachments" if item.ephemeral else "attachments"
-    url = f"{world.base_url}/cdn/{folder}/{item.channel_id}/{item.id}/{quote(item.filename)}"
+    url = address(item, world)
     body: Json = {
         "id": item.id,
         "filename": item.filename,

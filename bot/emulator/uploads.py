@@ -33,6 +33,7 @@ def store(
     *,
     channel_id: str | None = None,
     about: Json | None = None,
+    ends: float | None = None,
 ) -> Attachment:
     """Keep a file at a CDN-like address; without a channel it is an ephemeral one."""
     if len(upload.content) > world.rules.max_file_bytes:
@@ -48,6 +49,7 @@ def store(
         description=about.get("description"),
         size=picture_size(upload.content),
         ephemeral=channel_id is None,
+        ends=ends,
     )
     world.attachments[item.id] = item
     return item

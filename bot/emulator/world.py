@@ -48,6 +48,7 @@ class Attachment:
     description: str | None = None
     size: tuple[int, int] | None = None
     ephemeral: bool = False
+    ends: float | None = None
 
 
 @dataclass(slots=True)

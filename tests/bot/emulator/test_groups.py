@@ -1,7 +1,9 @@
 """Subcommands and their options, who is offered what, and who may do what, as discord.py sees it."""
 
+import re
 from typing import Any
 
+import aiohttp
 import discord
 import pytest
 
@@ -164,3 +166,18 @@ async def test_options_files_are_ephemeral_and_served(local: LocalDiscord, robot
     assert (resolved["content_type"], resolved["size"]) == ("image/webp", len(PIXEL))
     assert f"/cdn/ephemeral-attachments/{people.APPLICATION_ID}/{proof}/" in resolved["url"]
     assert await local.fetch(resolved["url"]) == PIXEL
+
+
+async def test_addresses_of_options_files_are_signed_and_end(local: LocalDiscord) -> None:
+    assert local.emulator is not None
+    world = local.emulator.world
+    url = local.emulator.actions.upload("x.png", PIXEL)["url"]
+    assert await local.fetch(url) == PIXEL
+    bare, _, query = url.partition("?")
+    later = re.sub("ex=[^&]+", f"ex={int(world.clock.now()) + 10**6:x}", url)
+    for other in (bare, f"{bare}?{query[:-1]}", later):
+        with pytest.raises(aiohttp.ClientResponseError, match="404"):
+            await local.fetch(other)
+    await local.advance(24 * 3600 + 1)
+    with pytest.raises(aiohttp.ClientResponseError, match="404"):
+        await local.fetch(url)
