@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from farm.exits import read_settings, run, told
+from farm.safety import commands as safety
 from farm.simulate import commands as simulate
 
 app = typer.Typer(
@@ -157,6 +158,7 @@ def record(
 
 
 app.add_typer(simulate.app, name="simulate")
+app.add_typer(safety.app, name="safety")
 
 
 def main() -> None:
