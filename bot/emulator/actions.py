@@ -145,7 +145,7 @@ class Actions:
             data["resolved"] = resolve(self.world, channel, person, chosen)
         interaction = self.desk.open(person, channel, kind=MODAL, data=data)
         interaction.source, interaction.parent = opener.source, opener.metadata(self.world)
-        opener.modal = None
+        interaction.opener = opener.id
         self.desk.announce(interaction)
         return interaction
 

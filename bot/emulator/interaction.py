@@ -29,6 +29,7 @@ class Interaction:
     private: bool = False
     choices: list[Json] | None = None
     modal: Json | None = None
+    opener: str | None = None
     parent: Json | None = None
     error: str = ""
 

@@ -90,6 +90,9 @@ class Interactions:
             raise ApiError(40060)
         self._answer(interaction, body)
         self._set_state(interaction, "answered")
+        if interaction.opener:
+            # Only now: a form that got no answer stays open, to be sent once more.
+            self.by_id[interaction.opener].modal = None
         return interaction
 
     def objections(self, id: str, kind: int) -> list[Problem]:

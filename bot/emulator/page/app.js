@@ -8,12 +8,14 @@ import { setUpLightbox } from "./lightbox.js";
 import { drawMessages } from "./messages.js";
 import { personMenu } from "./menus.js";
 import { openModal } from "./modal.js";
+import { Outcomes } from "./outcomes.js";
 import { Scroller } from "./scroll.js";
 import { colourOf, drawChannels, drawMembers, drawSelf, drawTop, standing } from "./sidebar.js";
 import { Store } from "./store.js";
 
 const FIRST = "1100000000000000011";
 const TYPING_MS = 10_000;
+const FORM = 5;
 const MANAGE_MESSAGES = 1n << 13n;
 const ADMINISTRATOR = 1n << 3n;
 
@@ -22,6 +24,7 @@ let feed = null;
 let drawing = false;
 let placeName = "…";
 const scroller = new Scroller();
+const outcomes = new Outcomes();
 
 function firstPerson() {
   const asked = new URLSearchParams(location.search).get("user");
@@ -42,7 +45,7 @@ const see = {
 const app = {
   see,
   me: () => store.me,
-  choices,
+  choices: (type) => store.choices(type),
   offers: (type) => store.offers(type),
   use: (wish) => attempt(() => api.menu({ ...here(), ...wish })).then(() => scroller.pin()),
   busy: (id) => store.clicks.get(id) ?? null,
@@ -81,12 +84,13 @@ function isModerator() {
   return own.some((r) => BigInt(r.permissions) & (MANAGE_MESSAGES | ADMINISTRATOR));
 }
 
-// What selects of people, roles, both, and channels offer.
-function choices(type) {
-  const people = store.people.map((p) => ({ label: p.name, value: p.user.id }));
-  const roles = store.roles.filter((r) => r.position > 0).map((r) => ({ label: `@${r.name}`, value: r.id }));
-  const channels = store.channels.filter((c) => c.type === 0).map((c) => ({ label: `#${c.name}`, value: c.id }));
-  return { 5: people, 6: roles, 7: [...people, ...roles], 8: channels }[type] ?? [];
+function fillIn(modal, id) {
+  openModal(modal, {
+    send: async (values) => outcomes.of((await api.modal({ user: store.me, interaction_id: id, values })).interaction_id),
+    upload: async (file) => (await api.upload(store.me, file)).id,
+    choices: app.choices,
+    botName: store.bot().name,
+  });
 }
 
 async function attempt(action) {
@@ -129,11 +133,8 @@ const HEARD = {
   },
   INTERACTION_STATE: (interaction) => {
     const modal = store.follow(interaction);
-    if (modal) {
-      const send = (values) => api.modal({ user: store.me, interaction_id: interaction.id, values });
-      const upload = async (file) => (await api.upload(store.me, file)).id;
-      openModal(modal, { send, choices, upload, botName: store.bot().name });
-    }
+    if (interaction.type === FORM) outcomes.hear(interaction);
+    if (modal) fillIn(modal, interaction.id);
   },
   BOT_STATE: ({ bot_online: online }) => {
     store.online = online;

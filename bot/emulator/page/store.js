@@ -1,5 +1,7 @@
 // What the page knows, and how events change it. No drawing here.
 
+const FORM = 5;
+
 export class Store {
   constructor(me) {
     Object.assign(this, {
@@ -23,6 +25,14 @@ export class Store {
   // What may be used in the channel that is shown: slash commands 1, people's menus 2, messages' menus 3.
   offers(type) {
     return (this.commands[this.channel] ?? []).filter((command) => command.type === type);
+  }
+
+  // What selects of people 5, roles 6, both 7, and channels 8 offer.
+  choices(type) {
+    const people = this.people.map((p) => ({ label: p.name, value: p.user.id }));
+    const roles = this.roles.filter((r) => r.position > 0).map((r) => ({ label: `@${r.name}`, value: r.id }));
+    const channels = this.channels.filter((c) => c.type === 0).map((c) => ({ label: `#${c.name}`, value: c.id }));
+    return { 5: people, 6: roles, 7: [...people, ...roles], 8: channels }[type] ?? [];
   }
 
   fill(channel, list) {
@@ -64,7 +74,7 @@ export class Store {
     if (state === "answered") this.interactions.delete(id);
     else this.interactions.set(id, { ...interaction, bot: this.bot().user.id });
     if (source && state !== "pending") this.clicks.delete(source);
-    if (source && state === "failed") this.failures.set(source, "This interaction failed");
+    if (source && state === "failed" && type !== FORM) this.failures.set(source, "This interaction failed");
     if (type !== 2 && state === "failed") this.interactions.delete(id);
     return state === "answered" ? interaction.modal : null;
   }

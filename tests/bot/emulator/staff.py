@@ -32,6 +32,8 @@ class Appeal(discord.ui.Modal, title="Appeal"):
     )
 
     async def on_submit(self, interaction: discord.Interaction, /) -> None:
+        if self.name.value == "nobody":
+            raise LookupError(self.name.value)  # discord.py lets the form be sent again
         if self.name.value == "again":
             await interaction.response.send_modal(Appeal())
         about, reason = self.about.component, self.reason.component

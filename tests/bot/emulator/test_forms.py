@@ -53,6 +53,19 @@ async def test_a_form_under_a_private_message_changes_it(local: LocalDiscord, ro
     assert await local.violations() == []
 
 
+async def test_a_form_without_an_answer_may_be_sent_again(
+    local: LocalDiscord, robot: Robot
+) -> None:
+    opened = await local.slash(FINN, "appeal")
+    await local.wait_interaction(opened)
+    sent = await local.submit(FINN, opened, about="words", reason=REASON, name="nobody")
+    await eventually(lambda: len(robot.interactions) == 2)
+    await local.advance(3.1)
+    assert (await local.wait_interaction(sent))["state"] == "failed"
+    await local.submit(FINN, opened, about="words", reason=REASON)
+    await local.wait_message(lambda m: m["content"] == f"words: {REASON}", 5)
+
+
 async def test_no_form_answers_a_form(local: LocalDiscord, robot: Robot) -> None:
     opened = await local.slash(FINN, "appeal")
     await local.wait_interaction(opened)

@@ -57,6 +57,22 @@ async def test_a_form_says_what_is_missing_and_changes_its_message(
     assert await local.violations() == []
 
 
+async def test_a_form_that_nobody_answers_stays_open(page: Page, local: LocalDiscord) -> None:
+    await run(page, "appeal")
+    form = page.get_by_role("dialog")
+    await form.get_by_label("What is it about?").select_option(label="Words")
+    await form.get_by_label("Why was it wrong?").fill("it was a harbour")
+    await form.get_by_label("Your name").fill("nobody")
+    await page.keyboard.press("Enter")
+    await expect(form.get_by_role("button", name="Submit")).to_be_disabled()
+    await local.advance(3.1)
+    await expect(form.get_by_role("alert")).to_contain_text("Something went wrong. Try again.")
+    await form.get_by_label("Your name").fill("")
+    await page.keyboard.press("Enter")
+    await expect(form).to_have_count(0)
+    await expect(page.locator(".message.private")).to_contain_text("words: it was a harbour")
+
+
 async def test_apps_in_menus(page: Page, local: LocalDiscord, robot: Robot) -> None:
     await visit(page, local, "mona")
     await local.say(FINN, "a boat")
