@@ -25,3 +25,32 @@ def replay(
 
     window = told(lambda: span(since))
     told(lambda: asyncio.run(run_replay(read_settings(), window, policy, as_json=as_json)))
+
+
+@app.command()
+def train(
+    data: Annotated[Path, typer.Option(help="CSV: id,prompt,label,category,source.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder of the weights; default: ours.")
+    ] = None,
+    seed_corpus: Annotated[
+        Path | None, typer.Option(help="TOML of patterns to draw more prompts from; default: ours.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Another seed, another draw and fit.")] = 1,
+) -> None:
+    """Train the heads on labelled prompts and set their thresholds. Takes minutes."""
+    from farm.safety.training.runs import run_training
+
+    told(lambda: run_training(data, output, seed_corpus, seed=seed))
+
+
+@app.command()
+def evaluate(
+    data: Annotated[Path, typer.Option(help="CSV: id,prompt,label,category[,source].")],
+    as_json: AsJson = False,
+    ids: Annotated[bool, typer.Option(help="Name the rows that went wrong, by id.")] = False,
+) -> None:
+    """Run the whole prompt screen over labelled prompts: what it stops, what it stops in error."""
+    from farm.safety.training.runs import run_evaluation
+
+    told(lambda: run_evaluation(read_settings(), data, as_json=as_json, ids=ids))
