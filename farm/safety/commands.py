@@ -13,11 +13,14 @@ app = typer.Typer(
 )
 
 
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+
+
 @app.command()
 def replay(
     policy: Annotated[Path, typer.Option(help="The policy file to try.")],
     since: Annotated[str, typer.Option(help="How far back: 7d, 36h, 90m.")] = "7d",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Try a new policy on what was said in the last days: what would it have decided otherwise?"""
     from farm.safety.replay import run_replay

@@ -204,7 +204,7 @@ def test_the_threshold_stands_where_the_budget_of_false_positives_ends() -> None
 
 def test_after_rescaling_the_policys_bands_stand_at_the_thresholds() -> None:
     ordinary = [_row(n, unsafe=False, source="DSG-1k (half)") for n in range(1000)]
-    found = cut(ordinary, np.linspace(-9, 9, 1000, dtype=np.float32), TAXONOMY)
+    found = cut(ordinary, np.arange(1000, dtype=np.float32) / 50, TAXONOMY)
     mix, bias = rescaled(np.ones((1, 1), np.float32), np.zeros(1, np.float32), found)
 
     def scored(logit: float) -> float:
