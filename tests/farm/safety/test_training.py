@@ -196,7 +196,7 @@ def _row(number: int, *, unsafe: bool, source: str = "X", category: str = "") ->
 def test_the_threshold_stands_where_the_budget_of_false_positives_ends() -> None:
     """1,000 ordinary prompts with logits 0.000 to 0.999: 8 of them lie above the block threshold."""
     ordinary = [_row(n, unsafe=False, source="DSG-1k (half)") for n in range(1000)]
-    logits = np.arange(1000, dtype=np.float32) / 1000
+    logits = np.arange(0, 1, 0.001).astype(np.float32)
     found = cut(ordinary, logits, TAXONOMY)
     assert found.costs["ordinary"] == Share(8, 1000)
     assert found.review < found.block
@@ -204,7 +204,7 @@ def test_the_threshold_stands_where_the_budget_of_false_positives_ends() -> None
 
 def test_after_rescaling_the_policys_bands_stand_at_the_thresholds() -> None:
     ordinary = [_row(n, unsafe=False, source="DSG-1k (half)") for n in range(1000)]
-    found = cut(ordinary, np.arange(1000, dtype=np.float32) / 50, TAXONOMY)
+    found = cut(ordinary, np.arange(0, 20, 0.02).astype(np.float32), TAXONOMY)
     mix, bias = rescaled(np.ones((1, 1), np.float32), np.zeros(1, np.float32), found)
 
     def scored(logit: float) -> float:
