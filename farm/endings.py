@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import msgspec
@@ -16,8 +16,10 @@ import msgspec
 from farm.child import OwnershipLost
 from farm.delivery import Parcel, digest
 from farm.engine.messages import Finding, Picture
+from farm.rulings import code_for, is_innocent, sentence_for, worst_of
+from farm.safety.watchlist import Watchlist
 from shared import jobstore, ledger
-from shared.assets import Asset, add_assets, add_verdicts
+from shared.assets import Asset, add_assets, add_verdicts, named
 from shared.config import WorkerSettings
 from shared.connections import Database, Session
 from shared.cost import charge_ms
@@ -28,15 +30,12 @@ from shared.moderation import cases
 from shared.moderation.audit import audit
 from shared.moderation.strikes import strike
 from shared.plans import PlanBook
-from shared.safety.verdict import Decision
 from shared.storage import ObjectStore
 
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 EXPIRED_LEASE_S = 0.001
-# A category of the image filter: unlike anything that this model should draw.
-OUT_OF_WORLD = "out_of_world"
 T = TypeVar("T")
 
 
@@ -49,6 +48,7 @@ class Bench:
     events: Events
     book: PlanBook
     settings: WorkerSettings
+    watch: Watchlist = field(default_factory=Watchlist)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ async def succeeded(bench: Bench, job: Job, drawn: Drawn, parcels: Sequence[Parc
 
 
 async def blocked(bench: Bench, job: Job, drawn: Drawn) -> None:
-    """Nothing stored, nothing charged. A strike only for what somebody can be blamed for."""
+    """Nothing stored, nothing charged. A strike and a case only for what somebody can be blamed for."""
     worst = worst_of(drawn.findings)
 
     async def change(session: Session) -> Job | None:
@@ -97,7 +97,7 @@ async def blocked(bench: Bench, job: Job, drawn: Drawn) -> None:
             job.id,
             attempt=job.attempt,
             worker=bench.settings.name,
-            code="filter_failed" if is_ours(worst) else "image_blocked",
+            code=code_for(worst),
             sentence=sentence_for(worst),
             gpu_ms=drawn.gpu_ms,
         )
@@ -177,39 +177,10 @@ async def owned(bench: Bench, job: Job) -> bool:
         )
 
 
-def worst_of(findings: Sequence[Finding]) -> Finding:
-    """Of the pictures not allowed, the one the user is told of: what was drawn before what broke."""
-    not_allowed = [finding for finding in findings if finding.decision != Decision.ALLOW]
-    return min(not_allowed, key=lambda f: (is_ours(f), is_innocent(f)), default=NO_FINDING)
-
-
-# The engine answered with fewer findings than pictures, or for other pixels.
-NO_FINDING = Finding("", Decision.BLOCK, "damaged", 1.0, "filter_failed:finding", "none")
-
-
-def is_ours(finding: Finding) -> bool:
-    return finding.rule.startswith("filter_failed")
-
-
-def is_innocent(finding: Finding) -> bool:
-    """Nobody is to blame for our own failure, nor for a picture that merely came out wrong."""
-    return is_ours(finding) or finding.category == OUT_OF_WORLD
-
-
-def sentence_for(finding: Finding) -> str:
-    if is_ours(finding):
-        return (
-            "The image filter could not check this picture, so it is not shown. Please try again."
-        )
-    if finding.category == OUT_OF_WORLD:
-        return (
-            "The image filter did not recognise this picture as one of this model's, so it is not "
-            "shown. More steps or another seed usually help."
-        )
-    rule = (finding.rule or finding.category).replace("_", " ")
-    return (
-        f"The image filter withheld this picture ({rule}). Please change the prompt and try again."
-    )
+async def delivered(bench: Bench, keys: Sequence[str]) -> set[str]:
+    """Those that are files of ours, each with a verdict."""
+    async with bench.database.read() as session:
+        return await named(session, keys)
 
 
 async def _end(

@@ -48,13 +48,12 @@ class Previews:
 
     async def _try_to_show(self, preview: Preview) -> None:
         """All of its pictures or none: a grid with a hole says too much."""
-        if not delivery.all_allowed(preview.pictures, preview.findings):
+        findings = await self._bench.watch.screen(preview.pictures, preview.findings)
+        if not delivery.all_allowed(preview.pictures, findings):
             return
         parcel = await delivery.pack_preview(self._job, preview.pictures)
         self._keys.append(parcel.key)
-        await delivery.publish(
-            self._bench.store, [parcel], passed=preview.findings, drawn=preview.pictures
-        )
+        await delivery.publish(self._bench.store, [parcel], passed=findings, drawn=preview.pictures)
         if not self._over:
             event = JobEvent(self._job.id, EventKind.PREVIEW, step=preview.step, key=parcel.key)
             await self._bench.events.publish(event)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from farm import blame, delivery, endings, pictures, sources
+from farm import blame, delivery, endings, pictures, rulings, sources
 from farm.blame import Then
 from farm.child import EngineGone, LeaseRunOut, OwnershipLost, Talk
 from farm.endings import Bench, Drawn
@@ -28,12 +28,12 @@ from farm.engine.messages import (
     ToParent,
 )
 from farm.previews import Previews
+from farm.sources import SourceBlocked
 from shared import jobstore
 from shared.errors import Fault
 from shared.events import EventKind, JobEvent
 from shared.jobs import Job
 from shared.plans import Speed
-from shared.safety.verdict import Decision
 from shared.spec import Source
 from shared.telemetry import about_job
 
@@ -84,6 +84,8 @@ class Walk:
             await self.talk.drop(forget=True)
         except OwnershipLost:
             await self._let_go()
+        except SourceBlocked as source:
+            await self._try(endings.blocked(self._bench, self.job, _nothing_but(source.finding)))
         except Deployed:
             await self._try(endings.given_back(self._bench, self.job))
         except LeaseRunOut:
@@ -114,14 +116,31 @@ class Walk:
         return await self._render()
 
     async def _render(self) -> Drawn:
-        inputs = await sources.fetch_all(self.job.spec, self._get)
+        inputs = await sources.fetch_all(self.job.spec, self._get, self._bench.watch.screen_upload)
+        await self._inspect_strangers(inputs)
         await self.talk.say(self._order(inputs))
         rendered = await self._hear(Rendered)
         if rendered.resumed_from:
             log.info("Job %s was resumed at step %d.", self.job.id, rendered.resumed_from)
-        return Drawn(
-            rendered.pictures, _known(rendered.findings), rendered.gpu_ms, self._timings(rendered)
-        )
+        found = await self._screened(rendered.pictures, rendered.findings)
+        return Drawn(rendered.pictures, found, rendered.gpu_ms, self._timings(rendered))
+
+    async def _screened(
+        self, drawn: Sequence[Picture], findings: Sequence[Finding]
+    ) -> Sequence[Finding]:
+        return await self._bench.watch.screen(drawn, rulings.known(findings))
+
+    async def _inspect_strangers(self, inputs: Sequence[Input]) -> None:
+        """SourceBlocked unless the filter allows every picture that was not delivered by us."""
+        keys = [source.key for source in self.job.spec.pictures]
+        delivered = await endings.delivered(self._bench, keys) if keys else set()
+        strange = sources.strangers(self.job.spec, inputs, delivered)
+        if not strange:
+            return
+        await self.talk.say(self._question(strange))
+        found = rulings.known((await self._hear(Inspected)).findings)
+        if not delivery.all_allowed(strange, found):
+            raise SourceBlocked(rulings.worst_of(found))
 
     def _timings(self, rendered: Rendered) -> dict[str, int]:
         return {
@@ -150,18 +169,18 @@ class Walk:
         )
 
     async def _fetch_and_inspect(self, source: Source) -> Drawn:
-        tile = await sources.fetch(source, self._get)
+        tile = await sources.fetch(source, self._get, self._bench.watch.screen_upload)
         picture = await asyncio.to_thread(pictures.native_of, tile, self.job.spec)
-        await self.talk.say(self._question(picture))
+        await self.talk.say(self._question([picture]))
         answer = await self._hear(Inspected)
         timings = {"queue": self._queue_ms(), "filter": answer.filter_ms}
-        return Drawn([picture], _known(answer.findings), answer.filter_ms, timings)
+        found = await self._screened([picture], answer.findings)
+        return Drawn([picture], found, answer.filter_ms, timings)
 
-    def _question(self, picture: Picture) -> Inspect:
+    def _question(self, shown: list[Picture]) -> Inspect:
         job = self.job
-        return Inspect(
-            str(job.id), [picture], job.spec.checkpoint, rank=RANK[job.speed], strict=job.strict
-        )
+        rank = RANK[job.speed]
+        return Inspect(str(job.id), shown, job.spec.checkpoint, rank=rank, strict=job.strict)
 
     async def _get(self, key: str) -> bytes:
         return await self._stored(lambda: self._bench.store.get(key))
@@ -317,7 +336,6 @@ def _worded(fault: Fault) -> Fault:
     return Fault(fault.code, sentence, retryable=fault.retryable)
 
 
-def _known(findings: Sequence[Finding]) -> Sequence[Finding]:
-    """A decision that nobody knows is a no."""
-    known = {decision.value for decision in Decision}
-    return [f if f.decision in known else endings.NO_FINDING for f in findings]
+def _nothing_but(finding: Finding) -> Drawn:
+    """What was found in a source: nothing was drawn."""
+    return Drawn([], [finding], 0, {})

@@ -18,6 +18,7 @@ from farm.ear import Ear, Said, jobs_in
 from farm.endings import Bench
 from farm.engine.client import EngineClient, EngineOptions
 from farm.ownership import Ownership, owning
+from farm.safety.watchlist import REFRESH_EVERY_S, Watchlist
 from farm.tenure import Tenure
 from shared.bell import EXPECT, RENDER, arq_pool, gpu_queue
 from shared.config import Settings
@@ -76,6 +77,10 @@ def _loops(
         _repeat(tenure.reopen, lambda: asyncio.sleep(LOOK_EVERY_S)),
         _repeat(tenure.look, lambda: asyncio.sleep(LOOK_EVERY_S)),
         _hear(tenure),
+        _repeat(
+            lambda: tenure.bench.watch.refresh(tenure.bench.database),
+            lambda: asyncio.sleep(REFRESH_EVERY_S),
+        ),
         _supervised(lambda: _listen(tenure, child, settings)),
     )
     return [asyncio.create_task(loop) for loop in loops]
@@ -164,6 +169,8 @@ async def _listen(tenure: Tenure, child: Child, settings: Settings) -> None:
 
 @contextlib.asynccontextmanager
 async def _opened(settings: Settings) -> AsyncIterator[Bench]:
+    watch = Watchlist(settings.worker.hashes)
+    watch.open()  # a list that cannot be read would block every picture
     database, redis = Database.connect(settings.database), connect_redis(settings.redis)
     try:
         yield Bench(
@@ -172,6 +179,7 @@ async def _opened(settings: Settings) -> AsyncIterator[Bench]:
             events=Events(redis),
             book=read_plans(settings.plans_file),
             settings=settings.worker,
+            watch=watch,
         )
     finally:
         await redis.aclose()
@@ -189,7 +197,6 @@ def _options(settings: Settings) -> EngineOptions:
         vram_gb=worker.vram_gb,
         host_gb=worker.host_gb,
         detectors=worker.detectors,
-        hashes=worker.hashes,
         log_level=settings.log_level,
     )
 

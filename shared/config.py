@@ -56,7 +56,7 @@ class WorkerSettings(Part):
     threads: int = Field(default=0, ge=0)  # torch threads; 0 = every core
     snapshots: Path = Path("var/snapshots")
     detectors: Path | None = None  # image detectors beside the built-in one (docs/catalog.md)
-    hashes: Path | None = None  # SHA-256s of pictures that must never be shown
+    hashes: Path | None = None  # list of pictures that must never be used or shown
     snapshot_every: int = Field(default=10, ge=1)
     preview_every: int = Field(default=4, ge=0)
     lease_s: float = Field(default=15.0, gt=0)

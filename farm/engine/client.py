@@ -27,7 +27,6 @@ class EngineOptions:
     vram_gb: float = 0
     host_gb: float = 0
     detectors: Path | None = None
-    hashes: Path | None = None
     log_level: str = "INFO"
 
     def arguments(self) -> list[str]:
@@ -41,7 +40,6 @@ class EngineOptions:
             *("--catalog", str(self.catalog.resolve())),
             *("--log-level", self.log_level),
             *(("--detectors", str(self.detectors.resolve())) if self.detectors else ()),
-            *(("--hashes", str(self.hashes.resolve())) if self.hashes else ()),
         ]
 
 

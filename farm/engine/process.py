@@ -75,7 +75,6 @@ def _serve(options: argparse.Namespace, mailbox: Mailbox, outbox: Outbox) -> Non
         threads=options.threads,
         snapshots=options.snapshots,
         detectors=options.detectors,
-        hashes=options.hashes,
         vram=round(options.vram_gb * GIB) or None,
         host=round(options.host_gb * GIB) or None,
     )
@@ -99,7 +98,6 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--snapshots", type=Path, required=True)
     parser.add_argument("--catalog", type=Path, required=True)
     parser.add_argument("--detectors", type=Path)
-    parser.add_argument("--hashes", type=Path)
     parser.add_argument("--log-level", default="INFO")
     return parser.parse_args(argv)
 

@@ -26,8 +26,7 @@ LOOK_EVERY_S = 1.0  # at late answers of the filter and at memory, while nothing
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where this engine runs. `detectors` declares image detectors, `hashes` lists the pictures it must
-    never show.
+    """Where this engine runs. `detectors` declares image detectors.
 
     `vram` and `host` are bytes for checkpoints on the device and for copies of them beside it; None
     for what is found free.
@@ -38,7 +37,6 @@ class Place:
     threads: int
     snapshots: Path
     detectors: Path | None = None
-    hashes: Path | None = None
     vram: int | None = None
     host: int | None = None
 
@@ -147,9 +145,7 @@ def _filters(place: Place, catalog: Catalog) -> OpenFilter:
     declared = read_declarations(place.detectors)
 
     def open_by_name(name: str) -> ImageFilter:
-        return open_filter(
-            catalog.get(name), declared=declared, device=place.device, hashes=place.hashes
-        )
+        return open_filter(catalog.get(name), declared=declared, device=place.device)
 
     return open_by_name
 

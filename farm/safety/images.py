@@ -8,7 +8,6 @@ import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from pathlib import Path
 from random import Random
 
 from farm.engine.messages import Finding, Picture
@@ -16,7 +15,6 @@ from farm.safety.deadline import Deadline
 from farm.safety.declarations import WORLD, Declaration, Declarations
 from farm.safety.detectors.classifier import Classifier
 from farm.safety.detectors.contract import DAMAGED, POLICY, Detector, Sight, WrongAnswer
-from farm.safety.detectors.hashes import HashDetector
 from farm.safety.detectors.pixels import PixelsDetector
 from farm.safety.detectors.world import WorldDetector
 from shared.catalog import Checkpoint
@@ -84,7 +82,6 @@ def open_filter(
     *,
     declared: Declarations | None = None,
     device: str = "cpu",
-    hashes: Path | None = None,
 ) -> ImageFilter:
     """The filter for what this checkpoint can draw; Fault when it cannot be trusted to answer.
 
@@ -92,8 +89,6 @@ def open_filter(
     """
     known = declared or {}
     detectors: list[Detector] = [PixelsDetector()]
-    if hashes is not None:
-        detectors.append(HashDetector.load(hashes))
     _check_names(checkpoint, known)
     detectors.extend(
         LOADERS[name]() if name in LOADERS else _load(known[name], device)

@@ -270,14 +270,26 @@ async def test_the_child_is_told_what_the_operator_chose(
         return await engines.start(options)
 
     monkeypatch.setattr(EngineClient, "start", start)
-    chosen = {"rows": 12, "vram_gb": 23.5, "host_gb": 64.0, "hashes": Path("/lists/never.txt")}
+    chosen = {
+        "rows": 12,
+        "vram_gb": 23.5,
+        "host_gb": 64.0,
+        "detectors": Path("/own/detectors.toml"),
+    }
     running = asyncio.create_task(run_worker(with_worker(settings, **chosen)))
     arguments = await asyncio.wait_for(told.get(), timeout=10)
     pairs = dict(zip(arguments[::2], arguments[1::2], strict=True))
-    assert pairs["--hashes"] == "/lists/never.txt"
+    assert pairs["--detectors"] == "/own/detectors.toml"
     assert (pairs["--rows"], pairs["--vram-gb"], pairs["--host-gb"]) == ("12", "23.5", "64.0")
     os.kill(os.getpid(), signal.SIGTERM)
     await asyncio.wait_for(running, timeout=10)
+
+
+async def test_a_hash_list_that_cannot_be_read_ends_it_at_once(
+    settings: Settings, tmp_path: Path
+) -> None:
+    with pytest.raises(Fault, match=r"none\.csv cannot be read"):
+        await run_worker(with_worker(settings, hashes=tmp_path / "none.csv"))
 
 
 async def test_prometheus_reads_what_the_engine_reported(

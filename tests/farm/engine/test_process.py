@@ -353,34 +353,6 @@ async def test_a_child_that_hangs_is_replaced_and_its_job_goes_on(
     assert rendered.pictures == expected
 
 
-async def test_a_picture_on_the_operators_list_is_blocked(tmp_path: Path, desk: Desk) -> None:
-    """What the filter lets through otherwise, since the other picture of the same job passes."""
-    spec = recipe(steps=12, images=2)
-    listed, other = desk.render(spec).pictures
-    hashes = tmp_path / "hashes.txt"
-    hashes.write_text(f"# never again\n{listed.sha256.upper()}\n")
-    client = await EngineClient.start(replace(options(tmp_path), hashes=hashes))
-    child = Child(client)
-    try:
-        await child.until(Ready)
-        await child.client.send(Inspect("tile", [listed, other]))
-        findings = (await child.until(Inspected, "tile")).findings
-    finally:
-        client.kill()
-        await client.close()
-    assert [(one.decision, one.rule) for one in findings] == [
-        ("block", "known_hash"),
-        ("allow", ""),
-    ]
-
-
-async def test_a_list_that_cannot_be_read_ends_it(tmp_path: Path) -> None:
-    missing = replace(options(tmp_path), hashes=tmp_path / "none.txt")
-    client = await EngineClient.start(missing)
-    assert [message async for message in client.messages()] == []
-    assert await client.close() == 78
-
-
 # Says much to a parent that is slow to read, and ends at once, without torch.
 TALKATIVE = """
 import time, types

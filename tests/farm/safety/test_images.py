@@ -14,8 +14,7 @@ import pytest
 from farm.engine.messages import Picture
 from farm.safety import images
 from farm.safety.declarations import Declarations, read_declarations
-from farm.safety.detectors.contract import DAMAGED, KNOWN, POLICY, Sight, WrongAnswer
-from farm.safety.detectors.hashes import HashDetector
+from farm.safety.detectors.contract import DAMAGED, POLICY, Sight, WrongAnswer
 from farm.safety.detectors.pixels import PixelsDetector
 from farm.safety.detectors.world import WorldDetector
 from farm.safety.images import ImageFilter, open_filter
@@ -149,29 +148,6 @@ def test_the_worst_answer_wins() -> None:
     allow = Scripted([Sight(score=0.9)])
     (finding,) = ImageFilter([PixelsDetector(), review, block, allow]).inspect([picture()])
     assert (finding.decision, finding.rule) == ("block", "gore")
-
-
-def test_known_hashes_are_blocked(tmp_path: Path) -> None:
-    known = picture()
-    listed = tmp_path / "known.txt"
-    listed.write_text(f"# our list\n{known.sha256.upper()}  # case 12\n\n")
-    detector = HashDetector.load(listed)
-    (hit,), (miss,) = detector.look([known]), detector.look([picture(b"abc" * 4096)])
-    assert (hit.decision, hit.category) == (Decision.BLOCK, KNOWN)
-    assert miss.decision is Decision.ALLOW
-
-
-@pytest.mark.parametrize("text", ["no hash", "abc123", "g" * 64])
-def test_a_list_of_hashes_with_a_bad_line_is_refused(tmp_path: Path, text: str) -> None:
-    listed = tmp_path / "known.txt"
-    listed.write_text(text)
-    with pytest.raises(Fault, match=r"known\.txt"):
-        HashDetector.load(listed)
-
-
-def test_a_missing_list_of_hashes_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Fault, match="cannot be read"):
-        HashDetector.load(tmp_path / "none.txt")
 
 
 @pytest.mark.parametrize(
