@@ -5,11 +5,13 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from pydantic import SecretStr
 from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_row
 
 from shared import ledger
 from shared.connections import Session
+from shared.moderation import bans, pseudonyms
 from shared.plans import Plan, PlanBook, Speed
 from shared.tables import accounts, balances, plans_in_force
 
@@ -31,14 +33,25 @@ class Account:
 
 
 async def ensure(
-    session: Session, discord_id: str, name: str, *, plan: str, book: PlanBook
+    session: Session,
+    discord_id: str,
+    name: str,
+    *,
+    plan: str,
+    book: PlanBook,
+    pepper: SecretStr | None = None,
 ) -> Account:
-    """The account of this person, made on first sight, with this plan in force and granted once."""
+    """The account of this person, made on first sight, with this plan in force and granted once.
+
+    With the `pepper`, somebody who is banned and had themselves deleted is known again.
+    """
     wanted = book.plan(plan)
     found = await by_discord(session, discord_id)
     if found is not None and (found.name, found.plan) == (name, wanted.name):
         return found
     account_id = await _named(session, discord_id, name)
+    if found is None and pepper is not None:
+        await bans.follow(session, pseudonyms.mark_of(discord_id, pepper), account_id)
     await _put_in_force(session, account_id, wanted)
     return await _known(session, account_id)
 
@@ -49,6 +62,14 @@ async def by_discord(session: Session, discord_id: str) -> Account | None:
 
 async def by_id(session: Session, account_id: UUID) -> Account | None:
     return _account((await session.execute(_BY_ID, {"of": account_id})).one_or_none())
+
+
+async def standing_now(session: Session, account_id: UUID) -> Standing | None:
+    """Locked until the transaction ends: a ban that comes meanwhile waits, and then finds what was
+    accepted. None: the account was erased. Before the balance is locked, never after."""
+    query = select(accounts.c.discord_id, accounts.c.standing).where(accounts.c.id == account_id)
+    row = (await session.execute(query.with_for_update(read=True))).one()
+    return None if pseudonyms.is_pseudonym(row.discord_id) else Standing(row.standing)
 
 
 async def set_default_speed(session: Session, account_id: UUID, speed: Speed | None) -> Account:

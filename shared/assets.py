@@ -100,6 +100,16 @@ async def assets(session: Session, job_id: UUID) -> list[Asset]:
     return [Asset(**row._mapping) for row in await session.execute(query)]
 
 
+async def of_jobs(session: Session, job_ids: Collection[UUID]) -> list[Asset]:
+    """Of all of them, the newest first. What was withdrawn is not shown."""
+    table = tables.assets
+    columns = [table.c[name] for name in Asset.__slots__]
+    query = select(*columns).where(table.c.job_id.in_(job_ids), table.c.withdrawn_at.is_(None))
+    return [
+        Asset(**row._mapping) for row in await session.execute(query.order_by(table.c.id.desc()))
+    ]
+
+
 async def named(session: Session, keys: Collection[str]) -> set[str]:
     """Those of them that are delivered files. A withdrawn one is litter."""
     table = tables.assets

@@ -17,7 +17,9 @@ from shared.tables import assets, deliveries, jobs
 _WITHOUT_TOKEN = deliveries.c.route.op("-", return_type=JSONB())(literal("token", Text()))
 _SET_ROUTE = insert_row(deliveries)
 _SET_ROUTE = _SET_ROUTE.on_conflict_do_update(
-    index_elements=["job_id"], set_={"route": _SET_ROUTE.excluded.route}
+    index_elements=["job_id"],
+    set_={"route": _SET_ROUTE.excluded.route},
+    where=deliveries.c.state == "open",  # whoever was erased must not be written down again
 )
 
 

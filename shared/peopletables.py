@@ -104,9 +104,12 @@ bans = Table(
     moment("until"),
     moment("lifted_at"),
     Column("lifted_by", Text),
+    # A keyed hash of the Discord id of somebody who had themselves deleted, while this is in force.
+    Column("mark", Text),
     CheckConstraint("kind in ('suspension', 'ban')", name="kind"),
     CheckConstraint("(lifted_at is null) = (lifted_by is null)", name="lifted_by_somebody"),
     Index("ix_bans_account", "account_id", postgresql_where=text("lifted_at is null")),
+    Index("ix_bans_mark", "mark", postgresql_where=text("mark is not null")),
 )
 
 # What two people decide: proposed by one, approved by another.

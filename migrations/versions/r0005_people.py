@@ -86,6 +86,7 @@ create table bans (
     until timestamp with time zone,
     lifted_at timestamp with time zone,
     lifted_by text,
+    mark text,
     constraint pk_bans primary key (id),
     constraint ck_bans_kind check (kind in ('suspension', 'ban')),
     constraint ck_bans_lifted_by_somebody check ((lifted_at is null) = (lifted_by is null)),
@@ -229,6 +230,7 @@ INDEXES = (
         where kind = 'report'""",
     "create index ix_strikes_account on strikes (account_id, expires_at)",
     "create index ix_bans_account on bans (account_id) where lifted_at is null",
+    "create index ix_bans_mark on bans (mark) where mark is not null",
     """create unique index uq_blocked_terms_in_force
         on blocked_terms (coalesce(guild_id, ''), term) where removed_at is null""",
     "create index ix_inquiries_open on inquiries (at) where state = 'open'",

@@ -88,6 +88,27 @@ async def current(session: Session, account_id: UUID, guild_id: str | None) -> l
     return [Ban(*row) for row in rows]
 
 
+async def any_in_force(session: Session, account_id: UUID) -> bool:
+    """On whatever server. A suspension counts: nobody deletes themselves out of it."""
+    query = select(exists().where(bans.c.account_id == account_id, in_force()))
+    return bool((await session.execute(query)).scalar_one())
+
+
+async def keep_for(session: Session, account_id: UUID, mark: str) -> None:
+    """The account is erased; what is in force against it waits under this mark for who it was."""
+    mine = and_(bans.c.account_id == account_id, in_force())
+    await session.execute(update(bans).where(mine).values(mark=mark))
+
+
+async def follow(session: Session, mark: str, account_id: UUID) -> None:
+    """Somebody who had themselves deleted is back with a new account: what is in force comes along."""
+    waiting = and_(bans.c.mark == mark, in_force())
+    values = {"account_id": account_id, "mark": None}
+    moved = await session.execute(update(bans).where(waiting).values(values).returning(bans.c.id))
+    if moved.all():
+        await settle_standing(session, [account_id])
+
+
 def in_force() -> ColumnElement[bool]:
     now = func.clock_timestamp()
     return and_(bans.c.lifted_at.is_(None), or_(bans.c.until.is_(None), bans.c.until > now))

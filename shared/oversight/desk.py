@@ -10,6 +10,7 @@ from shared.oversight.alerts import Alerts
 from shared.oversight.discipline import Discipline
 from shared.oversight.house import House
 from shared.oversight.pairs import Pairs
+from shared.oversight.privacy import Privacy
 from shared.oversight.review import Resubmits, Review
 from shared.oversight.withdrawals import Withdrawals
 from shared.safety.policy import OperatorPolicy
@@ -18,13 +19,15 @@ from shared.storage import ObjectStore
 
 @dataclass(frozen=True, slots=True)
 class Oversight:
-    """`review` cases, `discipline` people, `pairs` decide, `house` rules, `alerts` to the staff's channel."""
+    """`review` of cases, `discipline` of people, `pairs` that decide together, the `house` rules, `alerts`
+    for the staff's channel, and the `privacy` of whoever asks for their own."""
 
     review: Review
     discipline: Discipline
     pairs: Pairs
     house: House
     alerts: Alerts
+    privacy: Privacy
 
 
 def open_desk(
@@ -44,4 +47,5 @@ def open_desk(
         Pairs(database, policy, safety),
         House(database, safety),
         Alerts(database, safety),
+        Privacy(database, store, withdrawals, safety),
     )
