@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from farm import auditcommands as audits
 from farm.exits import read_settings, run, told
 from farm.safety import commands as safety
 from farm.simulate import commands as simulate
@@ -157,6 +158,7 @@ def record(
     typer.echo(f"{written} jobs in {output}.")
 
 
+app.add_typer(audits.app, name="audit")
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(safety.app, name="safety")
 

@@ -21,6 +21,7 @@ from farm.ear import Ear, Said, jobs_in
 from farm.herald import Herald
 from farm.leader import Leader
 from farm.maintenance import Maintenance
+from farm.retention import Retention
 from shared.bell import PICK, QUEUES, Bell, arq_pool
 from shared.catalog import Catalog, read_catalog
 from shared.config import Settings
@@ -121,7 +122,8 @@ class Dispatcher:
         parts = {f"ear of {QUEUES[speed]}": self._ear(leader, speed) for speed in Speed}
         auditor = Auditor(self._settings.database, self.tally)
         audits = Chore("reconcile", self._settings.farm.reconcile_every_s, auditor.reconcile)
-        chores = (*maintenance.chores, audits)
+        retention = Retention(self._database, self._store, self._settings.safety)
+        chores = (*maintenance.chores, *retention.chores, audits)
         parts |= {chore.name: partial(chore.for_ever, self.tally) for chore in chores}
         return parts | {
             "steps": lambda: _steps(leader),

@@ -12,7 +12,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from farm import meters
+from farm import leftovers, meters
 from farm.child import Child, Engine
 from farm.ear import Ear, Said, jobs_in
 from farm.endings import Bench
@@ -76,6 +76,7 @@ def _loops(
         _repeat(tenure.expire, lambda: asyncio.sleep(EXPIRE_EVERY_S)),
         _repeat(tenure.reopen, lambda: asyncio.sleep(LOOK_EVERY_S)),
         _repeat(tenure.look, lambda: asyncio.sleep(LOOK_EVERY_S)),
+        _repeat(lambda: _forget(tenure, child, settings), lambda: asyncio.sleep(leftovers.EVERY_S)),
         _hear(tenure),
         _repeat(
             lambda: tenure.bench.watch.refresh(tenure.bench.database),
@@ -124,6 +125,10 @@ async def _repeat(
             await asyncio.sleep(LOOK_EVERY_S)
         else:
             await pause()
+
+
+async def _forget(tenure: Tenure, child: Child, settings: Settings) -> None:
+    await leftovers.forget_ended(child, settings.worker.snapshots, tenure.bench.database)
 
 
 async def _supervised(action: Callable[[], Awaitable[None]]) -> None:

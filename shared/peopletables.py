@@ -40,8 +40,8 @@ cases = Table(
     # What was typed and how to submit it again; gone when the retention is over.
     Column("prompt", Text),
     Column("words", Text),
-    Column("submission", JSONB),
-    Column("route", JSONB),
+    Column("submission", JSONB(none_as_null=True)),
+    Column("route", JSONB(none_as_null=True)),
     Column("appeal", Text),
     Column("lifted_job_id", ForeignKey("jobs.id")),
     moment("at", now=True),

@@ -14,6 +14,7 @@ from shared.tables import accounts
 from shared.telemetry import BANS
 
 BAN, SUSPENSION = "ban", "suspension"
+TIME = "time"  # who lifts what was for a while
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,19 @@ async def current(session: Session, account_id: UUID, guild_id: str | None) -> l
     wanted = and_(bans.c.account_id == account_id, scope, in_force())
     rows = await session.execute(select(*_ROW).where(wanted).order_by(bans.c.id))
     return [Ban(*row) for row in rows]
+
+
+async def end_past(session: Session) -> int:
+    """Those whose time is over are lifted, and their accounts stand as what is left says."""
+    past = and_(bans.c.lifted_at.is_(None), bans.c.until <= func.clock_timestamp())
+    values = {"lifted_at": func.clock_timestamp(), "lifted_by": TIME, "mark": None}
+    statement = update(bans).where(past).values(values).returning(bans.c.account_id)
+    ended = list((await session.execute(statement)).scalars())
+    if ended:
+        await settle_standing(session, ended)
+    for account_id in ended:
+        await audit(session, TIME, "ban_ended", f"account:{account_id}")
+    return len(ended)
 
 
 async def any_in_force(session: Session, account_id: UUID) -> bool:

@@ -6,11 +6,11 @@ decision is one conditional UPDATE: None back means that somebody else was first
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, func, select, update
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from shared.connections import Session
@@ -24,6 +24,8 @@ NOTED, OPEN, UPHELD, LIFTED, EXPIRED = "noted", "open", "upheld", "lifted", "exp
 # What no moderator may lift: minors, and pictures that an operator's list knows.
 HARD_CATEGORIES = frozenset({"minor", "known"})
 LONGEST_TEXT = 1000
+# What somebody wrote, and where; the rest of a case names nobody's words.
+TYPED = ("prompt", "words", "submission", "route", "appeal", "note")
 
 
 class Pictured(Protocol):
@@ -195,48 +197,20 @@ async def resubmitted(session: Session, case_id: UUID, job_id: UUID) -> None:
 
 
 async def load(session: Session, case_id: UUID) -> Case | None:
-    row = (await session.execute(select(*_ROW).where(cases.c.id == case_id))).one_or_none()
+    row = (await session.execute(select(*ROW).where(cases.c.id == case_id))).one_or_none()
     return None if row is None else Case(*row)
 
 
-async def queue(session: Session, guild_id: str | None, *, limit: int) -> list[Case]:
-    """What waits for a moderator of this server (None: of any): hard, reports, appeals, samples."""
-    wanted = cases.c.state == OPEN
-    if guild_id is not None:
-        wanted = and_(wanted, cases.c.guild_id == guild_id)
-    query = select(*_ROW).where(wanted).order_by(_URGENCY, cases.c.opened_at, cases.c.id)
-    return [Case(*row) for row in await session.execute(query.limit(limit))]
-
-
-async def waiting(session: Session, guild_id: str | None) -> dict[str, int]:
-    """How many wait, by kind."""
-    wanted = cases.c.state == OPEN
-    if guild_id is not None:
-        wanted = and_(wanted, cases.c.guild_id == guild_id)
-    query = select(cases.c.kind, func.count()).where(wanted).group_by(cases.c.kind)
-    return {row[0]: row[1] for row in await session.execute(query)}
-
-
-async def appeals_waiting(session: Session, guild_id: str) -> int:
-    wanted = and_(
-        cases.c.state == OPEN,
-        cases.c.guild_id == guild_id,
-        cases.c.kind.in_((PROMPT, PICTURE)),
-        cases.c.appeal.is_not(None),
+async def erase_old(session: Session, *, kept: timedelta) -> int:
+    """What was typed goes; with it, what nobody has decided and nobody can decide any more. A report or
+    a sample still has its picture, and a hard one waits until somebody has looked."""
+    old = and_(cases.c.at < func.clock_timestamp() - kept, _told_something())
+    ends = and_(
+        cases.c.kind.in_((PROMPT, PICTURE)), cases.c.state.in_((NOTED, OPEN)), ~cases.c.hard
     )
-    query = select(func.count()).select_from(cases).where(wanted)
-    return int((await session.execute(query)).scalar_one())
-
-
-async def of_account(
-    session: Session, account_id: UUID, guild_id: str | None, *, limit: int
-) -> list[Case]:
-    """About this person, the newest first; None: on any server."""
-    wanted = cases.c.account_id == account_id
-    if guild_id is not None:
-        wanted = and_(wanted, cases.c.guild_id == guild_id)
-    query = select(*_ROW).where(wanted).order_by(cases.c.at.desc()).limit(limit)
-    return [Case(*row) for row in await session.execute(query)]
+    values = dict.fromkeys(TYPED) | {"state": case((ends, EXPIRED), else_=cases.c.state)}
+    statement = update(cases).where(old).values(values).returning(cases.c.id)
+    return len((await session.execute(statement)).all())
 
 
 # --- rows ------------------------------------------------------------------------------------
@@ -274,7 +248,7 @@ def _told(one: Case) -> dict[str, Any]:
 async def _move(
     session: Session, wanted: ColumnElement[bool], values: dict[str, Any]
 ) -> Case | None:
-    statement = update(cases).where(wanted).values(values).returning(*_ROW)
+    statement = update(cases).where(wanted).values(values).returning(*ROW)
     row = (await session.execute(statement)).one_or_none()
     return None if row is None else Case(*row)
 
@@ -290,10 +264,8 @@ def _not_appealable(found: Case | None, account_id: UUID) -> Refusal:
     return Refusal("already_decided", "This case is closed; there is nothing left to appeal.")
 
 
-_ROW: Sequence[Any] = [cases.c[field.name] for field in fields(Case)]
-_URGENCY = case(
-    (cases.c.hard | cases.c.category.in_(sorted(HARD_CATEGORIES)), 0),
-    (cases.c.kind == REPORT, 1),
-    (cases.c.kind == SAMPLE, 3),
-    else_=2,
-)
+def _told_something() -> ColumnElement[bool]:
+    return or_(*(cases.c[name].is_not(None) for name in TYPED), cases.c.state == NOTED)
+
+
+ROW: Sequence[Any] = [cases.c[field.name] for field in fields(Case)]

@@ -83,6 +83,12 @@ async def decide(session: Session, number: int, state: str, *, actor: str) -> Pr
     return decided
 
 
+async def expire(session: Session) -> int:
+    past = and_(proposals.c.state == OPEN, proposals.c.expires_at <= func.clock_timestamp())
+    statement = update(proposals).where(past).values(state=EXPIRED).returning(proposals.c.id)
+    return len((await session.execute(statement)).all())
+
+
 def _not_decided(found: Proposal | None, actor: str) -> Refusal:
     if found is None:
         return Refusal("unknown_proposal", "There is no such proposal.", field="proposal")

@@ -12,7 +12,7 @@ from shared.connections import Database, Session
 from shared.errors import Refusal
 from shared.jobs import JobState
 from shared.ledger import Balance
-from shared.moderation import bans, cases, strikes
+from shared.moderation import bans, caselists, strikes
 from shared.moderation.audit import audit
 from shared.moderation.bans import Ban
 from shared.moderation.cases import Case
@@ -68,7 +68,7 @@ class Discipline:
                 strikes.consequence(weight, self.safety),
                 tuple(await bans.current(session, account.id, guild)),
                 tuple(await strikes.of_account(session, account.id, guild, limit=RECENT)),
-                tuple(await cases.of_account(session, account.id, guild, limit=RECENT)),
+                tuple(await caselists.of_account(session, account.id, guild, limit=RECENT)),
                 await jobstore.state_counts(session, account.id),
                 await ledger.balance(session, account.id),
             )

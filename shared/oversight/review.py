@@ -12,7 +12,7 @@ from shared.config import SafetySettings
 from shared.connections import Database, Session
 from shared.errors import Refusal
 from shared.jobs import Job
-from shared.moderation import cases, strikes
+from shared.moderation import caselists, cases, strikes
 from shared.moderation.audit import audit
 from shared.moderation.cases import Case
 from shared.moderation.ranks import Moderator, Rank
@@ -55,13 +55,13 @@ class Review:
     async def queue(self, mod: Moderator, *, limit: int = 10) -> list[Case]:
         access.require(mod, Rank.VIEWER)
         async with self.database.read() as session:
-            return await cases.queue(session, _scope(mod), limit=limit)
+            return await caselists.queue(session, _scope(mod), limit=limit)
 
     async def waiting(self, mod: Moderator) -> dict[str, int]:
         """How many wait, by kind."""
         access.require(mod, Rank.VIEWER)
         async with self.database.read() as session:
-            return await cases.waiting(session, _scope(mod))
+            return await caselists.waiting(session, _scope(mod))
 
     async def case(self, mod: Moderator, case_id: UUID) -> Dossier:
         access.require(mod, Rank.VIEWER)

@@ -1,0 +1,66 @@
+"""Looks at the cases; nothing here changes a row."""
+
+from uuid import UUID
+
+from sqlalchemy import and_, case, func, select
+
+from shared.connections import Session
+from shared.moderation.cases import (
+    HARD_CATEGORIES,
+    OPEN,
+    PICTURE,
+    PROMPT,
+    REPORT,
+    ROW,
+    SAMPLE,
+    Case,
+)
+from shared.peopletables import cases
+
+
+async def queue(session: Session, guild_id: str | None, *, limit: int) -> list[Case]:
+    """What waits for a moderator of this server (None: of any): hard, reports, appeals, samples."""
+    wanted = cases.c.state == OPEN
+    if guild_id is not None:
+        wanted = and_(wanted, cases.c.guild_id == guild_id)
+    query = select(*ROW).where(wanted).order_by(_URGENCY, cases.c.opened_at, cases.c.id)
+    return [Case(*row) for row in await session.execute(query.limit(limit))]
+
+
+async def waiting(session: Session, guild_id: str | None) -> dict[str, int]:
+    """How many wait, by kind."""
+    wanted = cases.c.state == OPEN
+    if guild_id is not None:
+        wanted = and_(wanted, cases.c.guild_id == guild_id)
+    query = select(cases.c.kind, func.count()).where(wanted).group_by(cases.c.kind)
+    return {row[0]: row[1] for row in await session.execute(query)}
+
+
+async def appeals_waiting(session: Session, guild_id: str) -> int:
+    wanted = and_(
+        cases.c.state == OPEN,
+        cases.c.guild_id == guild_id,
+        cases.c.kind.in_((PROMPT, PICTURE)),
+        cases.c.appeal.is_not(None),
+    )
+    query = select(func.count()).select_from(cases).where(wanted)
+    return int((await session.execute(query)).scalar_one())
+
+
+async def of_account(
+    session: Session, account_id: UUID, guild_id: str | None, *, limit: int
+) -> list[Case]:
+    """About this person, the newest first; None: on any server."""
+    wanted = cases.c.account_id == account_id
+    if guild_id is not None:
+        wanted = and_(wanted, cases.c.guild_id == guild_id)
+    query = select(*ROW).where(wanted).order_by(cases.c.at.desc()).limit(limit)
+    return [Case(*row) for row in await session.execute(query)]
+
+
+_URGENCY = case(
+    (cases.c.hard | cases.c.category.in_(sorted(HARD_CATEGORIES)), 0),
+    (cases.c.kind == REPORT, 1),
+    (cases.c.kind == SAMPLE, 3),
+    else_=2,
+)
