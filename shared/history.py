@@ -45,12 +45,15 @@ async def errors(session: Session, job_id: UUID) -> list[dict[str, Any]]:
 
 
 async def dump(session: Session, job_id: UUID) -> dict[str, Any]:
-    """For the audit book: the history of a job that was given up, and the farm around it. No prompt and
-    no recipe: that book is never changed, and a person may have theirs deleted."""
+    """For the audit book: the history of a job that was given up, and the farm around it. Without a
+    word of it, and without where it was asked: that book never changes, and people have theirs erased."""
     told = await history(session, job_id) or {}
-    for name in ("prompt", "spec", "spec_sha256", "submission_key"):
-        told.get("job", {}).pop(name, None)
     told.pop("delivery", None)
+    job = told.get("job", {})
+    for name in ("prompt", "submission_key"):
+        job.pop(name, None)
+    for name in ("texts", "negative"):
+        job.get("spec", {}).pop(name, None)
     workers = await live_workers(session, REMEMBERED_S)
     counts = await joblists.queue_counts(session)
     return told | {
