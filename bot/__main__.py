@@ -85,6 +85,7 @@ async def wired(settings: Settings) -> AsyncIterator[PictorBot]:
             draw_seed=seed,
             outlooks=outlooks,
             sample_share=settings.safety.sample_share,
+            safety=settings.safety,
         )
         bot = PictorBot()
         store = open_store(settings.storage)

@@ -20,7 +20,7 @@ from farm.rulings import code_for, is_innocent, sentence_for, worst_of
 from farm.safety.watchlist import Watchlist
 from shared import jobstore, ledger
 from shared.assets import Asset, add_assets, add_verdicts, named
-from shared.config import WorkerSettings
+from shared.config import SafetySettings, WorkerSettings
 from shared.connections import Database, Session
 from shared.cost import charge_ms
 from shared.errors import Fault
@@ -28,7 +28,7 @@ from shared.events import EventKind, Events, JobEvent
 from shared.jobs import Job, JobState
 from shared.moderation import cases
 from shared.moderation.audit import audit
-from shared.moderation.strikes import strike
+from shared.moderation.strikes import DEFAULT, strike
 from shared.plans import PlanBook
 from shared.storage import ObjectStore
 
@@ -49,6 +49,7 @@ class Bench:
     book: PlanBook
     settings: WorkerSettings
     watch: Watchlist = field(default_factory=Watchlist)
+    safety: SafetySettings = DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +105,14 @@ async def blocked(bench: Bench, job: Job, drawn: Drawn) -> None:
         if ended is not None:
             await ledger.release(session, ended)
             if not is_innocent(worst):
-                await _accuse(session, job, drawn, worst, verdict_id=whole)
+                await _accuse(session, bench, job, drawn, worst, verdict_id=whole)
         return ended
 
     await _end(bench, job, JobState.BLOCKED, change)
 
 
 async def _accuse(
-    session: Session, job: Job, drawn: Drawn, worst: Finding, *, verdict_id: int
+    session: Session, bench: Bench, job: Job, drawn: Drawn, worst: Finding, *, verdict_id: int
 ) -> None:
     """A strike, and the case that its owner may appeal with."""
     case_id = await cases.note(
@@ -125,7 +126,15 @@ async def _accuse(
         picture=drawn.findings.index(worst) if worst in drawn.findings else None,
         prompt=job.prompt,
     )
-    await strike(session, job.account_id, job.id, worst, case_id=case_id, guild_id=job.guild_id)
+    await strike(
+        session,
+        job.account_id,
+        job.id,
+        worst,
+        case_id=case_id,
+        guild_id=job.guild_id,
+        rules=bench.safety,
+    )
 
 
 async def failed(bench: Bench, job: Job, fault: Fault) -> None:

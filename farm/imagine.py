@@ -130,6 +130,7 @@ async def _doors(settings: Settings) -> AsyncIterator[Doors]:
         screen=open_screen(settings.blocklist_file, settings.policy_file),
         draw_seed=lambda: secrets.randbelow(2**32),
         outlooks=Outlooks(redis),
+        safety=settings.safety,
     )
     try:
         yield Doors(database, redis, open_store(settings.storage), desk)

@@ -185,6 +185,7 @@ async def _opened(settings: Settings) -> AsyncIterator[Bench]:
             book=read_plans(settings.plans_file),
             settings=settings.worker,
             watch=watch,
+            safety=settings.safety,
         )
     finally:
         await redis.aclose()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from shared import fleets, jobstore, ledger, limits, workers
+from shared import accounts, fleets, jobstore, ledger, limits, workers
 from shared.accounts import Account
 from shared.catalog import Catalog
 from shared.connections import Session
@@ -11,7 +11,7 @@ from shared.cost import estimate_ms, hold_ms
 from shared.errors import Refusal
 from shared.jobs import Job, Route
 from shared.ledger import Balance
-from shared.moderation import cases
+from shared.moderation import bans, cases
 from shared.orders import Order, Receipt
 from shared.plans import PlanBook, Speed
 from shared.safety.verdict import Decision
@@ -29,9 +29,7 @@ class Acceptance:
     async def accept(self, session: Session, account: Account, order: Order) -> Receipt:
         """The same key gives the same jobs, however often and however many at once ask with it."""
         _check_key(order.key)
-        limits.check_standing(account.standing)
-        # From here on, this account's submissions stand in a row: caps and credit are exact.
-        balance = await ledger.balance(session, account.id, lock=True)
+        balance = await self._welcomed(session, account, order)
         before = await jobstore.by_submissions(session, order.keys())
         if before:
             _check_same(before, account, order)
@@ -42,6 +40,16 @@ class Acceptance:
             await self._insert(session, account, order, speed=speed, copy=copy) for copy in copies
         ]
         return Receipt(tuple(jobs), created=True, notices=order.notices)
+
+    async def _welcomed(self, session: Session, account: Account, order: Order) -> Balance:
+        """From here on, this account's submissions stand in a row: caps and credit are exact. Who is
+        banned after this has the job cancelled by the ban; who was before gets none."""
+        standing, balance = await accounts.locked(session, account.id)
+        limits.check_standing_now(standing)
+        if order.guild_id is not None:
+            held = await bans.current(session, account.id, order.guild_id)
+            limits.check_welcome(any(ban.guild_id == order.guild_id for ban in held))
+        return balance
 
     async def _admit(
         self, session: Session, account: Account, balance: Balance, order: Order

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import SecretStr
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import Uuid, bindparam, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as insert_row
 
 from shared import ledger
@@ -64,12 +64,13 @@ async def by_id(session: Session, account_id: UUID) -> Account | None:
     return _account((await session.execute(_BY_ID, {"of": account_id})).one_or_none())
 
 
-async def standing_now(session: Session, account_id: UUID) -> Standing | None:
-    """Locked until the transaction ends: a ban that comes meanwhile waits, and then finds what was
-    accepted. None: the account was erased. Before the balance is locked, never after."""
-    query = select(accounts.c.discord_id, accounts.c.standing).where(accounts.c.id == account_id)
-    row = (await session.execute(query.with_for_update(read=True))).one()
-    return None if pseudonyms.is_pseudonym(row.discord_id) else Standing(row.standing)
+async def locked(session: Session, account_id: UUID) -> tuple[Standing | None, ledger.Balance]:
+    """How it stands (None: it was erased) and what it has, until the transaction ends: its submissions
+    stand in a row, and a ban that comes meanwhile waits, and then finds what was accepted."""
+    row = (await session.execute(_LOCKED, {"of": account_id})).one()
+    erased = pseudonyms.is_pseudonym(row.discord_id)
+    balance = ledger.Balance(row.available_ms, row.held_ms)
+    return None if erased else Standing(row.standing), balance
 
 
 async def set_default_speed(session: Session, account_id: UUID, speed: Speed | None) -> Account:
@@ -131,5 +132,11 @@ _KNOWN = (
     .join_from(accounts, plans_in_force)
     .where(plans_in_force.c.until.is_(None))
 )
+# The account before its balance, as a ban takes them: so neither waits for the other for ever.
+_LOCKED = text("""
+select accounts.discord_id, accounts.standing, balances.available_ms, balances.held_ms
+from accounts join balances on balances.account_id = accounts.id
+where accounts.id = :of for share of accounts for update of balances
+""").bindparams(bindparam("of", type_=Uuid()))
 _BY_DISCORD = _KNOWN.where(accounts.c.discord_id == bindparam("of"))
 _BY_ID = _KNOWN.where(accounts.c.id == bindparam("of"))

@@ -13,6 +13,7 @@ from shared.acceptance import Acceptance
 from shared.accounts import Account
 from shared.bell import Bell
 from shared.catalog import Catalog
+from shared.config import SafetySettings
 from shared.connections import Database, Session
 from shared.errors import Refusal
 from shared.events import EventKind, Events, JobEvent
@@ -20,6 +21,7 @@ from shared.gate import HouseRules
 from shared.jobs import Job, JobKind, JobState, Route
 from shared.lineage import reroll_spec, upscale_spec, vary_spec
 from shared.moderation.cases import Case
+from shared.moderation.strikes import DEFAULT
 from shared.notices import notices
 from shared.orders import NOWHERE, Ask, Order
 from shared.orders import Info as Info
@@ -52,15 +54,18 @@ class FrontDesk:
         draw_seed: Callable[[], int],
         outlooks: Outlooks | None = None,
         sample_share: float = 0.0,
+        safety: SafetySettings = DEFAULT,
     ) -> None:
         """Without `outlooks` nobody is told how long it may take. `sample_share` of what comes from the
-        grey zone is for moderators to look at."""
+        grey zone is for moderators to look at. `safety` says what follows strikes, and knows banned
+        people again who had themselves erased."""
         self._database = database
         self._bell = bell
         self._events = events
         self._book = book
         self._catalog = catalog
-        self._screening = Screening(database, screen, book)
+        self._screening = Screening(database, screen, book, safety)
+        self._pepper = safety.pepper
         self._draw_seed = draw_seed
         self._outlooks = outlooks
         self._acceptance = Acceptance(book, catalog, sample_share)
@@ -301,7 +306,12 @@ class FrontDesk:
 
     async def _account(self, session: Session, person: Person) -> Account:
         return await accounts.ensure(
-            session, person.discord_id, person.name, plan=person.plan, book=self._book
+            session,
+            person.discord_id,
+            person.name,
+            plan=person.plan,
+            book=self._book,
+            pepper=self._pepper,
         )
 
     async def _announce(self, jobs: tuple[Job, ...]) -> None:

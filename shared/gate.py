@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from shared.connections import Session
 from shared.errors import Refusal
-from shared.limits import check_standing
+from shared.limits import check_standing, check_welcome
 from shared.moderation.pauses import EVERYWHERE, SAFETY, of_guild
 from shared.orders import Person, Venue
 from shared.safety.blocklist import Term
@@ -33,9 +33,7 @@ class HouseRules:
         """Refusal when nothing may be asked for here now."""
         if self.standing is not None:
             check_standing(self.standing)
-        if self.banned_here:
-            sentence = "You are banned from drawing on this server. Ask one of its moderators why."
-            raise Refusal("banned_here", sentence)
+        check_welcome(self.banned_here)
         if self.paused is not None:
             raise _paused(*self.paused)
 

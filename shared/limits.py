@@ -23,6 +23,19 @@ def check_standing(standing: str) -> None:
         raise Refusal(f"account_{standing}", sentence)
 
 
+def check_welcome(banned_here: bool) -> None:
+    if banned_here:
+        sentence = "You are banned from drawing on this server. Ask one of its moderators why."
+        raise Refusal("banned_here", sentence)
+
+
+def check_standing_now(standing: str | None) -> None:
+    """None: its owner had it erased a moment ago."""
+    if standing is None:
+        raise Refusal("account_erased", "Your account was just deleted. Ask again to begin anew.")
+    check_standing(standing)
+
+
 def choose_speed(asked: Speed | None, usual: Speed | None, plan: Plan) -> Speed:
     """The one asked for, else the account's usual one if the plan (still) has it, else the plan's."""
     if asked is not None:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from shared import accounts, gate
 from shared.assets import add_verdict
+from shared.config import SafetySettings
 from shared.connections import Database
 from shared.moderation import cases
 from shared.moderation.cases import Case
@@ -19,8 +20,11 @@ from shared.weights import WeightedText
 
 
 class Screening:
-    def __init__(self, database: Database, screen: PromptScreen, book: PlanBook) -> None:
+    def __init__(
+        self, database: Database, screen: PromptScreen, book: PlanBook, safety: SafetySettings
+    ) -> None:
         self._database = database
+        self._safety = safety
         self._screen = screen
         self._book = book
 
@@ -54,7 +58,12 @@ class Screening:
         person, guild = ask.person, ask.venue.guild_id
         async with self._database.begin() as session:
             account = await accounts.ensure(
-                session, person.discord_id, person.name, plan=person.plan, book=self._book
+                session,
+                person.discord_id,
+                person.name,
+                plan=person.plan,
+                book=self._book,
+                pepper=self._safety.pepper,
             )
             number = await add_verdict(session, None, "prompt", verdict, account_id=account.id)
             if verdict.failed:
@@ -69,7 +78,15 @@ class Screening:
                 prompt=said,
                 submission=ask.told(),
             )
-            await strike(session, account.id, None, verdict, case_id=case_id, guild_id=guild)
+            await strike(
+                session,
+                account.id,
+                None,
+                verdict,
+                case_id=case_id,
+                guild_id=guild,
+                rules=self._safety,
+            )
         return None if verdict.hard else case_id
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from shared.config import SafetySettings
 from shared.connections import Database, Session
-from shared.moderation import cases, staff, strikes
+from shared.moderation import caselists, staff, strikes
 from shared.peopletables import audit_chain
 from shared.tables import audit
 
@@ -90,8 +90,8 @@ class Alerts:
 
 async def count(session: Session, guild_id: str) -> Counters:
     return Counters(
-        await cases.waiting(session, guild_id),
-        await cases.appeals_waiting(session, guild_id),
+        await caselists.waiting(session, guild_id),
+        await caselists.appeals_waiting(session, guild_id),
         await strikes.given(session, guild_id, within=timedelta(days=1)),
     )
 

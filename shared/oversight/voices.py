@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from shared import accounts, assets, deliveries, jobstore
+from shared.config import SafetySettings
 from shared.connections import Database, Session
 from shared.errors import Refusal
 from shared.jobs import Job, JobState
@@ -17,6 +18,7 @@ from shared.plans import PlanBook
 class Voices:
     database: Database
     book: PlanBook
+    safety: SafetySettings
 
     async def appeal(self, person: Person, case_id: UUID, text: str = "") -> Case:
         """Once, by whom the case is about, and only against what can be lifted: a Refusal otherwise."""
@@ -33,7 +35,12 @@ class Voices:
         async with self.database.begin() as session:
             job = await _shown_job(session, job_id, guild_id)
             reporter = await accounts.ensure(
-                session, person.discord_id, person.name, plan=person.plan, book=self.book
+                session,
+                person.discord_id,
+                person.name,
+                plan=person.plan,
+                book=self.book,
+                pepper=self.safety.pepper,
             )
             return await cases.report(
                 session, reporter.id, job, picture=None, reason=reason, text=text
