@@ -1,16 +1,20 @@
 """The application's commands: how they are kept, and whom they are offered to, and where."""
 
+from typing import Any
+
 from bot.emulator import people, permissions
 from bot.emulator.world import DM, Channel, Json, World
 
 IN_GUILD, IN_DIRECT = 0, 1
+GUILD_INSTALL = 0
+LISTS = ("options", "choices")
 
 
 def kept(world: World, wish: Json, *, guild: str, known: dict[tuple[str, int], str]) -> Json:
     """As Discord stores what a bot registers; a name that is known keeps its id."""
     kind = wish.get("type") or 1
     wanted = wish.get("default_member_permissions")
-    stored = wish | {
+    stored = _plain(wish) | {
         "id": known.get((wish["name"], kind)) or world.snowflakes.next(),
         "application_id": people.APPLICATION_ID,
         "version": world.snowflakes.next(),
@@ -18,8 +22,26 @@ def kept(world: World, wish: Json, *, guild: str, known: dict[tuple[str, int], s
         "description": wish.get("description") or "",
         "default_member_permissions": None if wanted is None else str(wanted),
         "nsfw": bool(wish.get("nsfw")),
+        "contexts": _contexts(wish),
+        "integration_types": wish.get("integration_types") or [GUILD_INSTALL],
     }
     return stored | ({"guild_id": guild} if guild else {})
+
+
+def _contexts(wish: Json) -> list[int] | None:
+    # The older way to say "in servers only".
+    only_in_guild = wish.get("contexts") is None and wish.get("dm_permission") is False
+    return [IN_GUILD] if only_in_guild else wish.get("contexts")
+
+
+def _plain(thing: Json) -> Json:
+    """Discord does not repeat what is empty or false, in commands, options and choices alike."""
+    lists = {key: [_plain(each) for each in thing[key] or []] for key in LISTS if key in thing}
+    return {key: each for key, each in (thing | lists).items() if not _is_nothing(each)}
+
+
+def _is_nothing(each: Any) -> bool:
+    return each is None or each is False or each in ([], {})
 
 
 def offered(world: World, person: str, channel: Channel) -> list[Json]:
@@ -37,7 +59,7 @@ def _fits(command: Json, channel: Channel) -> bool:
         return False
     contexts = command.get("contexts")
     if contexts is None:
-        return channel.type != DM or command.get("dm_permission") is not False
+        return True
     return (IN_DIRECT if channel.type == DM else IN_GUILD) in contexts
 
 

@@ -15,6 +15,22 @@ from tests.bot.emulator.conftest import eventually
 from tests.bot.emulator.robot import PIXEL, Robot
 
 
+async def test_commands_are_kept_as_discord_keeps_them(local: LocalDiscord, robot: Robot) -> None:
+    assert local.emulator is not None
+    listed = local.emulator.world.commands[""].values()
+    (mod,) = (command for command in listed if command["name"] == "mod")
+    assert (mod["contexts"], mod["integration_types"]) == ([0], [0])
+    assert mod["default_member_permissions"] == str(permissions.MODERATE_MEMBERS)
+    (user,) = (option for option in mod["options"] if option["name"] == "user")
+    who, days, quiet, proof = user["options"]
+    assert who == {"type": 6, "name": "who", "description": "…", "required": True}
+    assert (days["min_value"], days["max_value"]) == (1, 30)
+    assert "required" not in quiet | proof
+    (whisper,) = (command for command in listed if command["name"] == "whisper")
+    assert "options" not in whisper
+    assert whisper["contexts"] is None
+
+
 async def said(local: LocalDiscord, start: str, *, channel: str = "") -> str:
     found = await local.wait_message(
         lambda m: m["content"].startswith(start), 5, user=MONA, channel=channel
