@@ -19,11 +19,16 @@ import discord
 from pydantic import ValidationError
 from yarl import URL
 
+from bot.bulletins import Bulletins
 from bot.client import PictorBot
 from bot.cogs.account import Accounts
+from bot.cogs.appeals import Appeals
 from bot.cogs.imagine import Imagine
 from bot.cogs.jobs import Jobs
+from bot.cogs.moderation import Moderation
+from bot.cogs.reports import Reports
 from bot.courier import Courier
+from bot.letters import Letters
 from bot.mail import Mail
 from bot.messages import Painter
 from bot.reception import Reception
@@ -35,6 +40,8 @@ from shared.connections import Database, connect_redis
 from shared.errors import Fault
 from shared.events import Events
 from shared.outlooks import Outlooks
+from shared.oversight.desk import open_desk
+from shared.oversight.voices import Voices
 from shared.plans import read_plans
 from shared.safety.screen import open_screen
 from shared.storage import open_store
@@ -71,10 +78,8 @@ async def wired(settings: Settings) -> AsyncIterator[PictorBot]:
         redis = connect_redis(settings.redis)
         stack.push_async_callback(database.close)
         stack.push_async_callback(redis.aclose)
-        bell, events = Bell(settings.redis), Events(redis)
+        bell, events, outlooks = Bell(settings.redis), Events(redis), Outlooks(redis)
         stack.push_async_callback(bell.close)
-        seed = partial(secrets.randbelow, 2**32)
-        outlooks = Outlooks(redis)
         desk = FrontDesk(
             database,
             bell,
@@ -82,13 +87,12 @@ async def wired(settings: Settings) -> AsyncIterator[PictorBot]:
             book,
             catalog,
             screen,
-            draw_seed=seed,
+            draw_seed=partial(secrets.randbelow, 2**32),
             outlooks=outlooks,
             sample_share=settings.safety.sample_share,
             safety=settings.safety,
         )
-        bot = PictorBot()
-        store = open_store(settings.storage)
+        bot, store = PictorBot(), open_store(settings.storage)
         linked = reaches(settings.discord.api_base, store.url("probe"))
         courier = Courier(
             Mail(bot, store),
@@ -98,11 +102,33 @@ async def wired(settings: Settings) -> AsyncIterator[PictorBot]:
             painter=Painter(store.url, partial(_title, catalog), linked),
             interval_s=settings.discord.edit_interval_s,
         )
-        examples = catalog.get(catalog.default).examples
+        oversight = open_desk(
+            database,
+            bell,
+            events,
+            store,
+            front_desk=desk,
+            policy=screen.rules,
+            safety=settings.safety,
+        )
         reception = Reception(book, settings.discord.plan_roles, courier)
-        jobs = Jobs(desk, reception, courier)
-        cogs = [Imagine(desk, reception, examples), jobs, Accounts(desk, reception, book)]
-        bot.install(courier, cogs, presses=jobs.presses())
+        examples = catalog.get(catalog.default).examples
+        jobs, appeals = Jobs(desk, reception, courier), Appeals(Voices(database, book), reception)
+        reports = Reports(Voices(database, book), reception, bot.tree)
+        moderation = Moderation(oversight, Letters(bot), courier, store)
+        bot.install(
+            courier,
+            [
+                Imagine(desk, reception, examples),
+                jobs,
+                Accounts(desk, reception, book),
+                reports,
+                moderation,
+            ],
+            presses=jobs.presses() | appeals.presses() | moderation.presses(),
+            forms=appeals.forms() | reports.forms() | moderation.forms(),
+            watches=[Bulletins(oversight.alerts, bot).run],
+        )
         stack.push_async_callback(bot.close)
         yield bot
 

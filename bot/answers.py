@@ -1,15 +1,16 @@
 """What one person alone reads: refusals, apologies, notices, /info, /queue, /settings. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import accumulate
 from uuid import UUID
 
-from bot.cards import PANEL_LIMIT, Card, Colour, Panel
+from bot.cards import PANEL_LIMIT, Action, Card, Colour, Knob, Panel, custom_id
 from bot.messages import UNCHARGED, News, duration, gpu_time, quote, steps_line
 from shared.errors import Fault, Refusal
 from shared.jobs import Job, JobState
-from shared.orders import Info, Prospects
+from shared.orders import Info, PromptBlocked, Prospects
 from shared.plans import Plan, Speed
 from shared.waits import Told, place_and_time
 
@@ -39,6 +40,23 @@ QUEUE_JOBS = 15
 def refusal_card(refusal: Refusal) -> Card:
     title = _TITLES.get(refusal.code, "That does not work like this")
     return _private(refusal.sentence, Colour.STOPPED, title=title, footer="Nothing was charged.")
+
+
+def blocked_card(blocked: PromptBlocked) -> Card:
+    """Category, rule and words, for whoever typed them; and the way to a person, where there is one."""
+    verdict = blocked.verdict
+    facts = [f"**Category** {verdict.category}", f"**Rule** `{verdict.rule}`"]
+    facts += [f"**Fired on** {quote(verdict.words, 200)}"] if verdict.words else []
+    card = refusal_card(blocked)
+    assert card.panel is not None
+    panel = replace(card.panel, text=f"{card.panel.text}\n\n{' · '.join(facts)}")
+    if blocked.case_id is None:
+        return replace(card, panel=panel)
+    return replace(card, panel=panel, rows=((appeal_knob(blocked.case_id),),))
+
+
+def appeal_knob(case_id: UUID) -> Knob:
+    return Knob("Appeal", custom_id(Action.APPEAL, case_id))
 
 
 def fault_card(error: Exception, incident: str) -> Card:

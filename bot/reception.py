@@ -9,13 +9,13 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from bot.answers import fault_card, notice_card, outdated_card, refusal_card
+from bot.answers import blocked_card, fault_card, notice_card, outdated_card, refusal_card
 from bot.buttons import Press, embed_of, view_of
 from bot.cards import Card
 from bot.courier import Courier
 from shared.errors import Fault, Refusal
 from shared.jobs import Route
-from shared.orders import Person, Receipt
+from shared.orders import Person, PromptBlocked, Receipt, Venue
 from shared.plans import PlanBook
 
 log = logging.getLogger(__name__)
@@ -67,6 +67,16 @@ async def role_names(user: discord.User | discord.Member) -> list[str]:
         sentence = "Discord did not tell us your roles. Please try again in a moment."
         raise Fault("roles_unknown", sentence, retryable=True) from error
     return [role.name for role in roles if user._roles.has(role.id)]
+
+
+def venue_of(interaction: Interaction) -> Venue:
+    """A channel that nobody can tell the mark of has none."""
+    nsfw = getattr(interaction.channel, "is_nsfw", None)
+    return Venue(
+        guild_id=str(interaction.guild_id) if interaction.guild_id else None,
+        channel_id=str(interaction.channel_id) if interaction.channel_id else None,
+        age_restricted=bool(nsfw and nsfw()),
+    )
 
 
 async def open_public(interaction: Interaction) -> Route:
@@ -133,6 +143,8 @@ async def answer_error(interaction: Interaction, error: Exception) -> None:
 
 
 def _card_for(cause: Exception) -> Card:
+    if isinstance(cause, PromptBlocked):
+        return blocked_card(cause)
     if isinstance(cause, Refusal):
         return refusal_card(cause)
     if isinstance(cause, app_commands.CommandNotFound | app_commands.CommandSignatureMismatch):

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 from discord import app_commands
 from discord.ext import commands
 
-from bot.reception import Interaction, Reception, open_public
+from bot.reception import Interaction, Reception, open_public, venue_of
 from shared.admission import FrontDesk, Submission
 
 
@@ -20,8 +20,10 @@ class Imagine(commands.Cog):
     async def imagine(self, interaction: Interaction, prompt: str) -> None:
         route = await open_public(interaction)
         person = await self._reception.person(interaction)
-        key = str(interaction.id)
-        receipt = await self._desk.submit(Submission(prompt, person, route, key))
+        asked = Submission(
+            prompt, person, route, key=str(interaction.id), venue=venue_of(interaction)
+        )
+        receipt = await self._desk.submit(asked)
         await self._reception.accepted(interaction, receipt)
 
     @imagine.autocomplete("prompt")

@@ -10,7 +10,7 @@ from bot.answers import cancelled_card, choice_label, queue_card
 from bot.buttons import Press
 from bot.cards import Action
 from bot.courier import Courier
-from bot.reception import Handler, Interaction, Reception, open_private, open_public, tell
+from bot.reception import Handler, Interaction, Reception, open_private, open_public, tell, venue_of
 from shared.admission import FrontDesk, Person, Receipt
 from shared.errors import Fault, Refusal
 from shared.jobs import Job, Route
@@ -59,17 +59,17 @@ class Jobs(commands.Cog):
     async def _draw_on(self, interaction: Interaction, press: Press) -> None:
         route = await open_public(interaction)
         person = await self._reception.person(interaction)
-        receipt = await self._ask(press, person, key=str(interaction.id), route=route)
+        receipt = await self._ask(press, person, interaction, route)
         await self._reception.accepted(interaction, receipt)
 
-    async def _ask(self, press: Press, person: Person, *, key: str, route: Route) -> Receipt:
-        if press.action is Action.UPSCALE:
-            return await self._desk.upscale(
-                person, press.subject, press.index, key=key, route=route
-            )
-        if press.action is Action.VARY:
-            return await self._desk.vary(person, press.subject, press.index, key=key, route=route)
-        return await self._desk.reroll(person, press.subject, key=key, route=route)
+    async def _ask(
+        self, press: Press, person: Person, interaction: Interaction, route: Route
+    ) -> Receipt:
+        key, venue = str(interaction.id), venue_of(interaction)
+        if press.action is Action.REROLL:
+            return await self._desk.reroll(person, press.subject, key=key, route=route, venue=venue)
+        ask = self._desk.upscale if press.action is Action.UPSCALE else self._desk.vary
+        return await ask(person, press.subject, press.index, key=key, route=route, venue=venue)
 
     async def _cancel_here(self, interaction: Interaction, press: Press) -> None:
         await interaction.response.defer()
