@@ -27,6 +27,16 @@ _TITLES: Mapping[str, str] = {
     "not_yours": "That is somebody else's",
     "already_finished": "Too late for that",
     "prompt_blocked": "This prompt was blocked",
+    "paused": "Paused",
+    "paused_for_safety": "Paused for safety",
+    "banned_here": "You are banned here",
+    "not_allowed": "That is not yours to do",
+    "no_self_approval": "That takes somebody else",
+    "already_decided": "Somebody was first",
+    "appealed_before": "Your appeal is in line",
+    "reported_before": "You reported this already",
+    "never_revealed": "Nobody sees this picture",
+    "no_picture": "There is no picture there",
 }
 _STATES = {
     JobState.WAITING: "waiting",
@@ -37,9 +47,11 @@ UNKNOWN_FAULT = "Please try again. If it happens again, tell an operator the num
 QUEUE_JOBS = 15
 
 
-def refusal_card(refusal: Refusal) -> Card:
+def refusal_card(refusal: Refusal, *, priced: bool = True) -> Card:
+    """`priced`: it was about something that costs."""
     title = _TITLES.get(refusal.code, "That does not work like this")
-    return _private(refusal.sentence, Colour.STOPPED, title=title, footer="Nothing was charged.")
+    footer = "Nothing was charged." if priced else ""
+    return _private(refusal.sentence, Colour.STOPPED, title=title, footer=footer)
 
 
 def blocked_card(blocked: PromptBlocked) -> Card:

@@ -46,6 +46,9 @@ class Action(StrEnum):
     FORGET = "forget"  # an account: its own
 
 
+DRAWING = frozenset({Action.UPSCALE, Action.VARY, Action.REROLL, Action.CANCEL})
+
+
 def custom_id(action: Action, subject: UUID, index: int = 0) -> str:
     return f"pictor:1:{action}:{subject.hex}:{index}"
 

@@ -10,8 +10,8 @@ import discord
 from discord import app_commands
 
 from bot.answers import blocked_card, fault_card, notice_card, outdated_card, refusal_card
-from bot.buttons import Press, embed_of, view_of
-from bot.cards import Card
+from bot.buttons import Press, embed_of, read_press, view_of
+from bot.cards import DRAWING, Card
 from bot.courier import Courier
 from shared.errors import Fault, Refusal
 from shared.jobs import Route
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 TOKEN_LIFE = timedelta(minutes=14)  # Discord's 15, less a minute for clocks that disagree
 # Discord's codes: the interaction ran out, or another process of ours was first.
 PAST_ANSWERING = frozenset({10062, 40060})
+FREE_COMMANDS = frozenset({"mod", "report", "Report", "privacy", "verify"})
 Interaction = discord.Interaction[Any]
 Handler = Callable[[Interaction, Press], Awaitable[None]]  # of a button, or of a form sent in
 
@@ -101,6 +102,15 @@ async def open_private(interaction: Interaction) -> None:
     await interaction.response.defer(ephemeral=True, thinking=True)
 
 
+async def open_here(interaction: Interaction) -> None:
+    """The private message whose button was pressed will show the answer; of a public one it stays apart."""
+    message = interaction.message
+    if message is not None and message.flags.ephemeral:
+        await interaction.response.defer()
+    else:
+        await open_private(interaction)
+
+
 async def tell(interaction: Interaction, card: Card, *enclosed: discord.File) -> None:
     """Shows a card to this person alone, whatever was answered before."""
     if interaction.extras.get("private"):
@@ -134,7 +144,7 @@ async def answer_error(interaction: Interaction, error: Exception) -> None:
     if isinstance(cause, discord.HTTPException) and cause.code in PAST_ANSWERING:
         log.warning("interaction %s was answered elsewhere or too late: %s", interaction.id, cause)
         return
-    card = _card_for(cause)
+    card = _card_for(cause, priced=_is_priced(interaction))
     try:
         await _take_back(interaction)
         await tell(interaction, card)
@@ -142,11 +152,18 @@ async def answer_error(interaction: Interaction, error: Exception) -> None:
         log.warning("interaction %s could not be answered: %s", interaction.id, failure)
 
 
-def _card_for(cause: Exception) -> Card:
+def _is_priced(interaction: Interaction) -> bool:
+    """Whether it was about drawing: of what costs nothing, nobody need hear that it cost nothing."""
+    data: Mapping[str, Any] = interaction.data or {}
+    press = read_press(str(data.get("custom_id", "")))
+    return press.action in DRAWING if press else data.get("name") not in FREE_COMMANDS
+
+
+def _card_for(cause: Exception, *, priced: bool) -> Card:
     if isinstance(cause, PromptBlocked):
         return blocked_card(cause)
     if isinstance(cause, Refusal):
-        return refusal_card(cause)
+        return refusal_card(cause, priced=priced)
     if isinstance(cause, app_commands.CommandNotFound | app_commands.CommandSignatureMismatch):
         return outdated_card("This command has changed. Reload Discord (Ctrl+R) and try again.")
     incident = secrets.token_hex(4)

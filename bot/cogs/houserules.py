@@ -164,12 +164,12 @@ class HouseRules(commands.Cog):
         await tell(interaction, peoplecards.pauses_card(pauses, changed=changed))
 
     @app_commands.command(description="Where this server's moderators hear of alerts")
-    @app_commands.describe(channel="One that only moderators read")
-    async def channel(self, interaction: Interaction, channel: discord.TextChannel) -> None:
+    @app_commands.describe(where="A channel that only moderators read")
+    async def channel(self, interaction: Interaction, where: discord.TextChannel) -> None:
         await open_private(interaction)
         mod = await seat(self.oversight.house, interaction)
-        await self.oversight.house.set_channel(mod, str(channel.id))
-        await tell(interaction, done_card(f"Alerts go to <#{channel.id}> from now on."))
+        await self.oversight.house.set_channel(mod, str(where.id))
+        await tell(interaction, done_card(f"Alerts go to <#{where.id}> from now on."))
 
     @app_commands.command(description="What a role may do at the moderators' desk")
     @app_commands.describe(role="Which role", rank="None takes away what it was given")

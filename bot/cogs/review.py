@@ -12,7 +12,7 @@ from bot.cards import Action, Card
 from bot.courier import Courier
 from bot.letters import Letters
 from bot.modals import filled_in, open_form
-from bot.reception import Handler, Interaction, open_private, tell, turn_into
+from bot.reception import Handler, Interaction, open_here, open_private, tell, turn_into
 from bot.seats import seat
 from bot.showing import Showing
 from shared.errors import Fault, Refusal
@@ -78,12 +78,12 @@ class Review(commands.Cog):
         return {Action.NOTE: self._lift}
 
     async def _open(self, interaction: Interaction, press: Press) -> None:
-        await interaction.response.defer()
+        await open_here(interaction)
         mod = await seat(self.oversight.house, interaction)
         await self._show(interaction, mod, press.subject)
 
     async def _go_on(self, interaction: Interaction, press: Press) -> None:
-        await interaction.response.defer()
+        await open_here(interaction)
         mod = await seat(self.oversight.house, interaction)
         await self._show(interaction, mod, await self._following(mod, press.subject))
 
@@ -113,7 +113,7 @@ class Review(commands.Cog):
         await open_form(interaction, modcards.note_form(press.subject))
 
     async def _lift(self, interaction: Interaction, press: Press) -> None:
-        await interaction.response.defer()
+        await open_here(interaction)
         mod = await seat(self.oversight.house, interaction)
         case = (await self.oversight.review.case(mod, press.subject)).case
         pictured = case.kind in (cases.REPORT, cases.SAMPLE)
@@ -122,7 +122,7 @@ class Review(commands.Cog):
         await self._close(interaction, mod, decision)
 
     async def _uphold(self, interaction: Interaction, press: Press) -> None:
-        await interaction.response.defer()
+        await open_here(interaction)
         mod = await seat(self.oversight.house, interaction)
         decision = await self.oversight.review.uphold(mod, press.subject)
         await self._close(interaction, mod, decision)

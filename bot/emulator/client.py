@@ -58,7 +58,7 @@ class LocalDiscord:
             local.emulator, local.token = emulator, token
             yield local
 
-    async def slash(self, user: Who, command: str, channel: str = "", **options: Any) -> str:
+    async def slash(self, user: Who, command: str, /, channel: str = "", **options: Any) -> str:
         """The interaction's id. `command` may be a path, such as "settings speed"."""
         wish = {"user": _id(user), "command": command, "options": options, "channel": channel}
         return str((await self._post("slash", wish))["interaction_id"])

@@ -74,7 +74,9 @@ class House:
         await self.farm.succeed(await self.farm.start(job.id))
         return await self.see(job, "seed", pictured=True)
 
-    async def told(self, interaction_id: str, who: people.Person = people.FINN) -> Json:
+    async def told(
+        self, interaction_id: str, who: people.Person = people.FINN, channel: str = ""
+    ) -> Json:
         """The private answer to an interaction, once it is there."""
 
         def private(message: Json) -> bool:
@@ -82,7 +84,12 @@ class House:
             loading = message["flags"] & 128
             return meta.get("id") == interaction_id and message["flags"] & 64 and not loading
 
-        return await self.local.wait_message(private, timeout=15, user=who)
+        return await self.local.wait_message(private, timeout=15, user=who, channel=channel)
+
+    async def fill(self, who: people.Person, interaction_id: str, **values: str) -> str:
+        """Fills in the form that this interaction is answered with, and sends it."""
+        await self.local.wait_interaction(interaction_id)
+        return await self.local.submit(who, interaction_id, **values)
 
 
 def text_of(message: Json) -> str:
