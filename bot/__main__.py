@@ -113,8 +113,9 @@ async def wired(settings: Settings) -> AsyncIterator[PictorBot]:
         )
         reception = Reception(book, settings.discord.plan_roles, courier)
         examples = catalog.get(catalog.default).examples
-        jobs, appeals = Jobs(desk, reception, courier), Appeals(Voices(database, book), reception)
-        reports = Reports(Voices(database, book), reception, bot.tree)
+        voices = Voices(database, book, settings.safety)
+        jobs, appeals = Jobs(desk, reception, courier), Appeals(voices, reception)
+        reports = Reports(voices, reception, bot.tree)
         moderation = Moderation(oversight, Letters(bot), courier, store)
         bot.install(
             courier,

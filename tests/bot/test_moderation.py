@@ -13,7 +13,7 @@ from bot.emulator import people
 from bot.emulator.client import Refused
 from shared.connections import Database
 from shared.jobs import Job, JobState
-from shared.moderation import cases
+from shared.moderation import caselists, cases
 from shared.moderation.cases import Case
 from shared.storage import open_store
 from tests.bot.house import BOAT, House, Json, buttons_of, text_of
@@ -44,7 +44,7 @@ async def appealed(
 
 async def only_case(database: Database) -> Case:
     async with database.read() as session:
-        (case,) = await cases.queue(session, None, limit=5)
+        (case,) = await caselists.queue(session, None, limit=5)
     return case
 
 
