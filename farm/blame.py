@@ -8,7 +8,15 @@ from shared.errors import Fault
 OUTAGES = frozenset({"storage_down", "database_down", "database_busy"})
 # Another try may well succeed: each is one more crash, and after five the job fails.
 TRANSIENT = frozenset(
-    {"engine_gone", "no_room_yet", "out_of_memory", "render_failed", "too_large_for_device"}
+    {
+        "engine_gone",
+        "no_room_yet",
+        "not_marked",
+        "not_signed",
+        "out_of_memory",
+        "render_failed",
+        "too_large_for_device",
+    }
 )
 # A store that answers but takes nothing looks like an outage for ever: somewhere it must end.
 MOST_OUTAGES = 10

@@ -16,6 +16,7 @@ import msgspec
 from farm.child import OwnershipLost
 from farm.delivery import Parcel, digest
 from farm.engine.messages import Finding, Picture
+from farm.packing import Packed, Packer
 from farm.rulings import code_for, is_innocent, sentence_for, worst_of
 from farm.safety.watchlist import Watchlist
 from shared import jobstore, ledger
@@ -25,6 +26,7 @@ from shared.connections import Database, Session
 from shared.cost import charge_ms
 from shared.errors import Fault
 from shared.events import EventKind, Events, JobEvent
+from shared.fingerprints import add_fingerprints
 from shared.jobs import Job, JobState
 from shared.moderation import cases
 from shared.moderation.audit import audit
@@ -48,6 +50,7 @@ class Bench:
     events: Events
     book: PlanBook
     settings: WorkerSettings
+    packer: Packer
     watch: Watchlist = field(default_factory=Watchlist)
     safety: SafetySettings = DEFAULT
 
@@ -62,7 +65,7 @@ class Drawn:
     timings: Mapping[str, int]
 
 
-async def succeeded(bench: Bench, job: Job, drawn: Drawn, parcels: Sequence[Parcel]) -> None:
+async def succeeded(bench: Bench, job: Job, drawn: Drawn, packed: Packed) -> None:
     async def change(session: Session) -> Job | None:
         surest = max(drawn.findings, key=lambda finding: finding.score)
         *each, whole = await _add_verdicts(session, job, drawn, surest)
@@ -78,9 +81,10 @@ async def succeeded(bench: Bench, job: Job, drawn: Drawn, parcels: Sequence[Parc
             timings=drawn.timings,
         )
         if ended is not None:
-            passed = [each[one.index] if one.kind == "image" else whole for one in parcels]
-            files = [_asset(job, parcel) for parcel in parcels]
+            passed = [each[one.index] if one.kind == "image" else whole for one in packed.parcels]
+            files = [_asset(job, parcel) for parcel in packed.parcels]
             await add_assets(session, list(zip(files, passed, strict=True)))
+            await add_fingerprints(session, job.id, packed.fingerprints)
             await ledger.settle(session, ended, charged)
         return ended
 

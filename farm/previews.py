@@ -51,7 +51,7 @@ class Previews:
         findings = await self._bench.watch.screen(preview.pictures, preview.findings)
         if not delivery.all_allowed(preview.pictures, findings):
             return
-        parcel = await delivery.pack_preview(self._job, preview.pictures)
+        parcel = await self._bench.packer.pack_preview(self._job, preview.pictures)
         self._keys.append(parcel.key)
         await delivery.publish(self._bench.store, [parcel], passed=findings, drawn=preview.pictures)
         if not self._over:

@@ -233,15 +233,16 @@ class Walk:
         """Objects first, the row second: a row never names a file that is not there."""
         await self._check_ownership()
         began = time.monotonic()
-        parcels = await delivery.pack(self.job, drawn.pictures)
+        packed = await self._bench.packer.pack(self.job, drawn.pictures)
         try:
-            await self._stored(lambda: self._publish(parcels, drawn))
+            await self._stored(lambda: self._publish(packed.parcels, drawn))
             await self._check_ownership()
             timings = {**drawn.timings, "deliver": round((time.monotonic() - began) * 1e3)}
             drawn = replace(drawn, timings=timings)
-            await endings.succeeded(self._bench, self.job, drawn, parcels)
+            await endings.succeeded(self._bench, self.job, drawn, packed)
         except Exception:
-            await delivery.withdraw(self._bench.store, [parcel.key for parcel in parcels])
+            keys = [parcel.key for parcel in packed.parcels]
+            await delivery.withdraw(self._bench.store, keys)
             raise
 
     async def _publish(self, parcels: Sequence[delivery.Parcel], drawn: Drawn) -> None:

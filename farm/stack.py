@@ -5,15 +5,18 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from farm.embedded import EmbeddedServers
+from shared.config import Settings
 from shared.errors import Fault
 
 STOP_S = 25  # what a worker may take to snapshot and give its jobs back
 HEALTHY_EVERY_S = 0.1
 # A core for everybody else: torch's threads wait for each other, so one busy neighbour slows them all.
 THREADS = max(1, (os.cpu_count() or 1) - 1)
+KEYS, PROVEN = "PICTOR_PROVENANCE__KEYS", "PICTOR_PROVENANCE__ENABLED"
 _GUARDIAN = Path(__file__).with_name("guardian.py")
 
 
@@ -60,6 +63,20 @@ class Stack:
             "PICTOR_REDIS__URL": self.servers.redis_url,
             "PICTOR_WORKER__THREADS": str(THREADS),
         }
+        await asyncio.to_thread(self._have_keys)
+
+    def _have_keys(self) -> None:
+        """The keys of the farm's provenance, made on first use where the settings say they lie: `pictor
+        verify` then finds them without a word. The parts are told where that is."""
+        from farm.safety.keys import make_keys, present
+
+        told = os.environ | self.environment
+        settings = Settings().provenance
+        folder = Path(told.get(KEYS, settings.keys)).resolve()
+        wanted = told.get(PROVEN, str(settings.enabled)).lower() not in ("0", "false", "off", "no")
+        if wanted and not present(folder):
+            make_keys(folder, now=datetime.now(UTC), name=settings.claim_generator)
+        self.environment[KEYS] = str(folder)
 
     async def start(
         self, name: str, *command: str, environment: Mapping[str, str] | None = None

@@ -18,6 +18,7 @@ from farm.ear import Ear, Said, jobs_in
 from farm.endings import Bench
 from farm.engine.client import EngineClient, EngineOptions
 from farm.ownership import Ownership, owning
+from farm.packing import open_packer
 from farm.safety.watchlist import REFRESH_EVERY_S, Watchlist
 from farm.tenure import Tenure
 from shared.bell import EXPECT, RENDER, arq_pool, gpu_queue
@@ -174,6 +175,7 @@ async def _listen(tenure: Tenure, child: Child, settings: Settings) -> None:
 
 @contextlib.asynccontextmanager
 async def _opened(settings: Settings) -> AsyncIterator[Bench]:
+    packer = open_packer(settings)
     watch = Watchlist(settings.worker.hashes)
     watch.open()  # a list that cannot be read would block every picture
     database, redis = Database.connect(settings.database), connect_redis(settings.redis)
@@ -184,6 +186,7 @@ async def _opened(settings: Settings) -> AsyncIterator[Bench]:
             events=Events(redis),
             book=read_plans(settings.plans_file),
             settings=settings.worker,
+            packer=packer,
             watch=watch,
             safety=settings.safety,
         )

@@ -101,6 +101,19 @@ class ApiSettings(Part):
     port: int = 8701
 
 
+class ProvenanceSettings(Part):
+    enabled: bool = (
+        True  # off: no mark, no manifest, and nobody can prove where a picture came from
+    )
+    keys: Path = Path("var/keys")  # of `pictor keys init`
+    # Reads bytes from stdin and prints their signature, for a key that lives in a safe; no shell.
+    sign_command: str = ""
+    claim_generator: str = Field(default="Pictor", min_length=1, max_length=80)
+    tell_prompt: bool = False  # whether the manifest of a picture says what was typed
+    # Origins that /verify may fetch a link from although they are private or plain http.
+    link_origins: frozenset[str] = frozenset()
+
+
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="PICTOR_",
@@ -118,6 +131,7 @@ class Settings(BaseSettings):
     farm: FarmSettings = FarmSettings()
     api: ApiSettings = ApiSettings()
     safety: SafetySettings = SafetySettings()
+    provenance: ProvenanceSettings = ProvenanceSettings()
     plans_file: Path = SHARED / "plans.toml"
     catalog_file: Path = SHARED / "catalog.toml"
     blocklist_file: Path = SHARED / "safety" / "blocklist.toml"

@@ -284,6 +284,7 @@ assets = Table(
         "withdrawn_at",
         postgresql_where=text("withdrawn_at is not null and removed_at is null"),
     ),
+    Index("ix_assets_sha256", "sha256"),
 )
 
 deliveries = Table(

@@ -18,7 +18,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from farm.embedded import EmbeddedServers
 from migrations.run import upgrade
-from shared.config import DatabaseSettings, RedisSettings, Settings, StorageSettings, WorkerSettings
+from shared.config import (
+    DatabaseSettings,
+    ProvenanceSettings,
+    RedisSettings,
+    Settings,
+    StorageSettings,
+    WorkerSettings,
+)
 from shared.connections import Database
 
 # torch's threads wait for each other: on a machine with a busy neighbour two are far slower than one.
@@ -121,7 +128,8 @@ def redis_url(servers: TestServers) -> str:
 def settings(
     database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Settings:
-    """What a process of ours would run with, whatever the machine's own environment says."""
+    """What a process of ours would run with, whatever the machine's own environment says. Pictures are
+    neither marked nor signed, so that their pixels can be compared: tests/farm/safety has those that are."""
     for name in [name for name in os.environ if name.startswith("PICTOR_")]:
         monkeypatch.delenv(name)
     options: dict[str, Any] = {"_env_file": None}
@@ -131,6 +139,7 @@ def settings(
         redis=RedisSettings(url=SecretStr(redis_url)),
         storage=StorageSettings(folder=tmp_path / "assets"),
         worker=WorkerSettings(snapshots=tmp_path / "snapshots"),
+        provenance=ProvenanceSettings(enabled=False, keys=tmp_path / "keys"),
     )
 
 

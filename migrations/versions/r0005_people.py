@@ -237,6 +237,7 @@ INDEXES = (
     "create index ix_fingerprints_code on fingerprints (code)",
     "create index ix_jobs_guild on jobs (guild_id, submitted_at)",
     "create index ix_verdicts_at on verdicts (at)",
+    "create index ix_assets_sha256 on assets (sha256)",
     """create index ix_assets_to_remove on assets (withdrawn_at)
         where withdrawn_at is not null and removed_at is null""",
 )
@@ -424,6 +425,7 @@ def downgrade() -> None:
     for statement in (
         "drop index ix_jobs_guild",
         "drop index ix_verdicts_at",
+        "drop index ix_assets_sha256",
         *PIXELS_GONE,
         *BACK,
         *PIXELS_BACK,

@@ -30,8 +30,12 @@ from farm.engine.messages import (
     ToChild,
     ToParent,
 )
+from farm.packing import Packer
+from farm.recipes import Weights
+from farm.safety.provenance import Unproven
 from farm.worker import run_worker
-from shared.config import Settings
+from shared.catalog import read_catalog
+from shared.config import SHARED, Settings
 from shared.jobs import Job, JobKind, JobState
 from shared.plans import Speed
 from shared.spec import RenderSpec
@@ -50,6 +54,9 @@ def _picture(index: int) -> Picture:
 
 PICTURES = [_picture(index) for index in range(IMAGES)]
 FINDINGS = [Finding(picture.sha256, "allow", "none", 0.1, "", "noop") for picture in PICTURES]
+
+
+PACKER = Packer(Unproven(), Weights(read_catalog(SHARED / "catalog.toml")))
 
 
 class NoopEngine:
@@ -118,8 +125,8 @@ async def _arq() -> None:
 
 
 async def _deliver(store: ObjectStore, prompt: str) -> None:
-    parcels = await delivery.pack(_job(prompt), PICTURES)
-    await delivery.publish(store, parcels, passed=FINDINGS, drawn=PICTURES)
+    packed = await PACKER.pack(_job(prompt), PICTURES)
+    await delivery.publish(store, packed.parcels, passed=FINDINGS, drawn=PICTURES)
 
 
 def _job(prompt: str) -> Job:

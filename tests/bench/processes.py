@@ -54,6 +54,7 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
         "PICTOR_REDIS__URL": settings.redis.url.get_secret_value(),
         "PICTOR_STORAGE__FOLDER": str(settings.storage.folder),
         "PICTOR_WORKER__SNAPSHOTS": str(settings.storage.folder.with_name("snapshots")),
+        "PICTOR_PROVENANCE__ENABLED": "false",  # plain arq marks and signs nothing
         "PICTOR_LOG_LEVEL": "WARNING",
         **more,
     }

@@ -133,11 +133,14 @@ class Ruins:
             values (1, $1, 'job', 'allow', '', 'stub', 1)""",
             SHOWN,
         )
-        for kind, mime in (("grid", "WEBP"), ("image", "PNG")):
+        for kind, mime in (("grid", "WEBP"), ("image", "PNG"), ("recipe", "")):
             key = f"{SHOWN}/1/{kind}"
             path = self.evidence.assets / key
             path.parent.mkdir(parents=True, exist_ok=True)
-            _drawn().save(path, mime, lossless=True)
+            if mime:
+                _drawn().save(path, mime, lossless=True)
+            else:
+                path.write_text("{}")
             data = path.read_bytes()
             digest = hashlib.sha256(data).hexdigest()
             await self.execute(

@@ -36,6 +36,10 @@ def openapi() -> dict[str, str]:
     return {}
 
 
+def keys_in(folder: Path) -> dict[str, str]:
+    return {"PICTOR_PROVENANCE__KEYS": str(folder / "keys")}
+
+
 @dataclass(frozen=True, slots=True)
 class Town:
     """The running stack and a hand in its Discord."""
@@ -89,7 +93,7 @@ def image_of(message: Json) -> str:
 
 @pytest.fixture
 async def town(tmp_path: Path) -> AsyncIterator[Town]:
-    stack = Stack(tmp_path, environment=dict(QUICK | openapi()))
+    stack = Stack(tmp_path, environment=dict(QUICK | openapi() | keys_in(tmp_path)))
     try:
         url = await start_all(stack, port=0)
         async with LocalDiscord.connect(url) as discord:

@@ -20,14 +20,18 @@ PROMPT = "a red sailboat on the sea at sunset --seed 7"
 pytestmark = pytest.mark.timeout(300)
 
 
-def pictor(*arguments: str, folder: Path) -> "subprocess.Popen[str]":
+# The mark in the pixels names the job: without it, and only then, are two jobs' pixels the same.
+UNMARKED = {"PICTOR_PROVENANCE__ENABLED": "false"}
+
+
+def pictor(*arguments: str, folder: Path, **environment: str) -> "subprocess.Popen[str]":
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PICTOR_")}
     return subprocess.Popen(
         [sys.executable, "-m", "farm", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=clean | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        env=clean | {"PYTHONPATH": str(Path(__file__).parents[2])} | environment,
         cwd=folder,
     )
 
@@ -43,7 +47,8 @@ def ended(processes: list[psutil.Process]) -> bool:
 
 def imagine(output: Path, *extra: str) -> tuple[int, str, str, list[psutil.Process]]:
     """Exit code, stdout, stderr, and the processes that it had started."""
-    process = pictor("imagine", PROMPT, "--output", str(output), *extra, folder=output.parent)
+    arguments = ("imagine", PROMPT, "--output", str(output), *extra)
+    process = pictor(*arguments, folder=output.parent, **UNMARKED)
     seen: dict[int, psutil.Process] = {}
     while True:
         try:

@@ -116,6 +116,7 @@ class Farm:
             "PICTOR_WORKER__HEARTBEAT_S": "0.4",
             "PICTOR_WORKER__THREADS": "1",
             "PICTOR_WORKER__PREVIEW_EVERY": "0",
+            "PICTOR_PROVENANCE__ENABLED": "false",  # the pixels are compared with an unkilled run's
             "PICTOR_FARM__WORKER_SILENT_S": str(LEASE_S),
         }
 

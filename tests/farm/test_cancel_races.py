@@ -11,6 +11,7 @@ from farm import endings
 from farm.child import OwnershipLost
 from farm.delivery import Parcel
 from farm.endings import Bench, Drawn
+from farm.packing import Packed
 from shared.admission import FrontDesk
 from shared.assets import assets
 from shared.bell import Bell
@@ -23,7 +24,7 @@ from shared.jobs import Job, JobState
 from shared.orders import Person
 from shared.safety.screen import open_screen
 from shared.storage import LocalStore
-from tests.farm.workshop import BOOK, Workshop, finding, picture
+from tests.farm.workshop import BOOK, PACKER, Workshop, finding, picture
 
 RACES, AT_ONCE, SEED = 200, 4, 7
 GPU_MS = 25
@@ -53,7 +54,10 @@ class Course:
         await asyncio.sleep(self.random.uniform(0, 0.01))
         try:
             await endings.succeeded(
-                self.bench, job, Drawn([drawn], [finding(drawn)], GPU_MS, {}), parcels
+                self.bench,
+                job,
+                Drawn([drawn], [finding(drawn)], GPU_MS, {}),
+                Packed(parcels, []),
             )
         except OwnershipLost:
             return False
@@ -74,7 +78,12 @@ async def course(database: Database, settings: Settings, tmp_path: Path) -> Asyn
     redis, bell = connect_redis(settings.redis), Bell(settings.redis)
     store = LocalStore(tmp_path / "assets", "http://images.example")
     bench = Bench(
-        database=database, store=store, events=Events(redis), book=BOOK, settings=settings.worker
+        database=database,
+        store=store,
+        events=Events(redis),
+        book=BOOK,
+        settings=settings.worker,
+        packer=PACKER,
     )
     screen = open_screen(SHARED / "safety" / "blocklist.toml", SHARED / "safety" / "policy.toml")
     catalog = read_catalog(SHARED / "catalog.toml")

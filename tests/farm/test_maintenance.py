@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy import select
 
-from farm import delivery, litter
+from farm import litter
 from farm.maintenance import Maintenance
 from shared import deliveries, history, jobstore, ledger, tables, workers
 from shared.assets import add_asset, add_verdict
@@ -33,7 +33,7 @@ from tests.farm.rows import (
     see,
     the_catalog,
 )
-from tests.farm.workshop import finding, picture
+from tests.farm.workshop import PACKER, finding, picture
 
 ROUTE = Route(channel_id="1", message_id="2", user_id="3", application_id="4", token="secret")
 
@@ -248,9 +248,10 @@ async def test_only_the_long_silent_are_forgotten(
 
 
 async def put(store: LocalStore, job: Job) -> list[str]:
-    """The files of this attempt as its worker would store them: grid, images and a preview."""
+    """The files of this attempt as its worker would store them: grid, images, recipe and a preview."""
     drawn = [picture(index, width=8, height=8) for index in range(4)]
-    parcels = [*await delivery.pack(job, drawn), await delivery.pack_preview(job, drawn)]
+    packed = await PACKER.pack(job, drawn)
+    parcels = [*packed.parcels, await PACKER.pack_preview(job, drawn)]
     for parcel in parcels:
         await store.put(parcel.key, parcel.data, mime=parcel.mime)
         assert litter.origin(parcel.key) == litter.Origin(job.id, job.attempt)
@@ -380,7 +381,7 @@ async def test_commits_and_purges_at_the_same_time_never_part_a_row_from_its_fil
     await maintenance.purge_assets()
     async with database.read() as session:
         named = set((await session.execute(select(tables.assets.c.key))).scalars())
-    assert len(named) == 16 * 6
+    assert len(named) == 16 * 7
     assert named == {one.key async for page in store.list() for one in page}
 
 

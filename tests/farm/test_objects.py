@@ -26,7 +26,7 @@ from shared.jobs import Job
 from shared.storage import open_store
 from tests.farm.rows import the_catalog
 from tests.farm.sickstore import sick_store
-from tests.farm.workshop import BOOK, ScriptedEngine, Workshop, rendered
+from tests.farm.workshop import BOOK, PACKER, ScriptedEngine, Workshop, rendered
 from tests.shared.books import wrongs
 
 AT_ONCE, CANCELLED = 8, 0.15
@@ -67,7 +67,9 @@ async def a_bench(settings: Settings, database: Database) -> AsyncIterator[tuple
     """A worker's inside, with an engine that draws at once."""
     redis = connect_redis(settings.redis)
     store, events = open_store(settings.storage), Events(redis)
-    bench = Bench(database, store=store, events=events, book=BOOK, settings=settings.worker)
+    bench = Bench(
+        database, store=store, events=events, book=BOOK, settings=settings.worker, packer=PACKER
+    )
 
     async def start() -> ScriptedEngine:
         return ScriptedEngine(drawing)

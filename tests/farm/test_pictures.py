@@ -76,8 +76,8 @@ def test_the_grid_keeps_its_pictures_apart(count: int, size: tuple[int, int]) ->
 
 def test_webp_of_pixel_art_loses_nothing() -> None:
     tile = pictures.enlarged(drawn(), scale=8, pixel_art=True)
-    assert opened(pictures.webp(tile, pixel_art=True)).convert("RGB").tobytes() == tile.tobytes()
-    assert opened(pictures.webp(tile, pixel_art=False)).size == tile.size
+    assert opened(pictures.webp(tile, exact=True)).convert("RGB").tobytes() == tile.tobytes()
+    assert opened(pictures.webp(tile, exact=False)).size == tile.size
 
 
 def test_a_png_carries_its_recipe() -> None:
@@ -102,7 +102,7 @@ def test_a_png_carries_a_recipe_in_any_script() -> None:
 
 def test_the_same_picture_is_the_same_file() -> None:
     tile = pictures.enlarged(drawn(), scale=8, pixel_art=True)
-    assert pictures.webp(tile, pixel_art=True) == pictures.webp(tile, pixel_art=True)
+    assert pictures.webp(tile, exact=True) == pictures.webp(tile, exact=True)
 
 
 def bomb() -> bytes:
@@ -113,7 +113,7 @@ def bomb() -> bytes:
 
 
 def webp_of_one_pixel() -> bytes:
-    return pictures.webp(Image.new("RGB", (1, 1)), pixel_art=True)
+    return pictures.webp(Image.new("RGB", (1, 1)), exact=True)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import math
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field, replace
@@ -39,10 +40,11 @@ from shared.connections import Database
 from shared.errors import Fault
 from shared.events import EventKind, JobEvent
 from shared.jobs import Job, JobState
-from shared.spec import ControlUse, RenderKind, Source
+from shared.spec import ControlUse, RenderKind, RenderSpec, Source
 from shared.storage import LocalStore
 from tests.farm.workshop import (
     BOOK,
+    PACKER,
     ScriptedEngine,
     Workshop,
     finding,
@@ -136,6 +138,7 @@ async def stage(database: Database, settings: Settings, tmp_path: Path) -> Async
         events=heard,  # type: ignore[arg-type]
         book=BOOK,
         settings=settings.worker,
+        packer=PACKER,
     )
 
     async def start() -> ScriptedEngine:
@@ -177,9 +180,12 @@ async def test_every_asset_is_a_file_with_the_hash_of_its_row(stage: Stage) -> N
     async with stage.workshop.database.read() as session:
         rows = await assets.assets(session, job.id)
     assert [(row.kind, row.index) for row in rows] == [
-        ("grid", 0), ("image", 0), ("image", 1), ("image", 2), ("image", 3),
+        ("grid", 0), ("image", 0), ("image", 1), ("image", 2), ("image", 3), ("recipe", 0),
     ]  # fmt: skip
-    for row in rows:
+    *shown, written = rows
+    told = json.loads(await stage.bench.store.get(written.key))
+    assert RenderSpec.from_dict(told["spec"]) == job.spec
+    for row in shown:
         data = await stage.bench.store.get(row.key)
         assert (hashlib.sha256(data).hexdigest(), len(data)) == (row.sha256, row.size)
         assert Image.open(BytesIO(data)).size == (row.width, row.height)
@@ -203,7 +209,7 @@ async def test_a_row_never_names_a_file_that_is_not_there_yet(stage: Stage) -> N
 
     stage.bench = replace(stage.bench, store=WatchingStore(stage.bench.store))
     assert (await stage.run(job)).state is JobState.SUCCEEDED
-    assert seen == [(JobState.RUNNING, 0)] * 5
+    assert seen == [(JobState.RUNNING, 0)] * 6
 
 
 async def test_a_tile_carries_its_own_seed_and_its_pixels(stage: Stage) -> None:
@@ -403,7 +409,7 @@ async def test_no_picture_at_all_is_not_a_success(stage: Stage) -> None:
 
 async def test_publishing_without_a_passed_check_is_impossible(stage: Stage) -> None:
     job = await stage.workshop.claimed()
-    parcels = await delivery.pack(job, FOUR)
+    parcels = (await PACKER.pack(job, FOUR)).parcels
     with pytest.raises(Fault, match="without a passed check"):
         await delivery.publish(stage.bench.store, parcels, passed=GOOD[:3], drawn=FOUR)
     assert stage.files() == []
@@ -480,7 +486,7 @@ async def test_a_store_that_comes_back_in_time_costs_only_time(stage: Stage, qui
     stage.bench = replace(stage.bench, store=KeepingStore(stage.bench.store, failures=3))
     job = await stage.run(await stage.workshop.claimed())
     assert job.state is JobState.SUCCEEDED
-    assert len(stage.files()) == 5
+    assert len(stage.files()) == 6
 
 
 async def test_a_store_that_said_no_and_stored_it_all_the_same(stage: Stage, quick: None) -> None:
@@ -494,7 +500,7 @@ async def test_a_store_that_said_no_and_stored_it_all_the_same(stage: Stage, qui
     stage.bench = replace(stage.bench, store=Liar(stage.bench.store, failures=3))
     job = await stage.run(await stage.workshop.claimed())
     assert job.state is JobState.SUCCEEDED
-    assert len(stage.files()) == 5
+    assert len(stage.files()) == 6
 
 
 async def test_a_store_that_kept_a_part_is_told_again(stage: Stage, quick: None) -> None:
@@ -517,7 +523,7 @@ async def test_a_store_that_kept_a_part_is_told_again(stage: Stage, quick: None)
 
 async def test_what_lies_under_our_key_must_be_ours(stage: Stage) -> None:
     job = await stage.workshop.claimed()
-    parcels = await delivery.pack(job, FOUR)
+    parcels = (await PACKER.pack(job, FOUR)).parcels
     await stage.bench.store.put(parcels[0].key, b"something else", mime="image/webp")
     with pytest.raises(Fault, match="already"):
         await delivery.publish(stage.bench.store, parcels, passed=GOOD, drawn=FOUR)
@@ -646,7 +652,7 @@ async def test_a_zombie_commits_nothing_and_its_files_are_gone(
     class LosingStore(KeepingStore):
         async def put(self, key: str, data: bytes, *, mime: str) -> None:
             await super().put(key, data, mime=mime)
-            if len(self.put_keys) == 5:
+            if len(self.put_keys) == 6:
                 await lose(stage, job)
 
     monkeypatch.setattr("farm.endings.owned", blind)
@@ -655,7 +661,7 @@ async def test_a_zombie_commits_nothing_and_its_files_are_gone(
     job = await stage.workshop.claimed()
     row = await stage.run(job)
     assert (row.state, row.worker, row.attempt) == (JobState.DISPATCHED, "somebody-else", 2)
-    assert len(store.put_keys) == 5
+    assert len(store.put_keys) == 6
     assert stage.files() == []
     assert await stage.verdicts(job) == []
     assert stage.heard.states == []
@@ -733,7 +739,7 @@ async def test_a_commit_whose_answer_was_lost_keeps_its_files(stage: Stage) -> N
     stage.bench = replace(stage.bench, database=database)
     job = await stage.run(await stage.workshop.claimed())
     assert job.state is JobState.SUCCEEDED
-    assert len(stage.files()) == 5
+    assert len(stage.files()) == 6
     assert stage.heard.states == ["succeeded"]
     assert await stage.workshop.books_balance()
 
@@ -782,7 +788,7 @@ async def test_an_upscale_doubles_the_tile_pixel_by_pixel(stage: Stage) -> None:
     job = await stage.run(await stage.workshop.claimed(**enlarging(source)))
     assert (job.state, job.gpu_ms) == (JobState.SUCCEEDED, 25)
     async with stage.workshop.database.read() as session:
-        grid, image = await assets.assets(session, job.id)
+        grid, image, _ = await assets.assets(session, job.id)
     assert [(grid.kind, grid.width), (image.kind, image.width)] == [("grid", 1024), ("image", 1024)]
     small = Image.open(BytesIO(await stage.bench.store.get(source.key))).convert("RGB")
     large = Image.open(BytesIO(await stage.bench.store.get(image.key))).convert("RGB")

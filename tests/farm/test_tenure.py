@@ -22,7 +22,7 @@ from shared.errors import Fault
 from shared.events import EventKind, JobEvent
 from shared.jobs import Job, JobState
 from shared.storage import LocalStore
-from tests.farm.workshop import BOOK, WORKER, ScriptedEngine, Workshop, rendered
+from tests.farm.workshop import BOOK, PACKER, WORKER, ScriptedEngine, Workshop, rendered
 
 
 class Silence:
@@ -71,6 +71,7 @@ async def stage(database: Database, settings: Settings, tmp_path: Path) -> Async
         events=Silence(),  # type: ignore[arg-type]
         book=BOOK,
         settings=settings.worker,
+        packer=PACKER,
     )
 
     async def start() -> ScriptedEngine:

@@ -20,6 +20,9 @@ from farm.engine.messages import (
     ToChild,
     ToParent,
 )
+from farm.packing import Packer
+from farm.recipes import Weights
+from farm.safety.provenance import Unproven
 from shared import accounts, jobstore, ledger
 from shared.accounts import Account
 from shared.catalog import read_catalog
@@ -48,6 +51,10 @@ SPEC = RenderSpec(
     scale=8,
     pixel_art=True,
 )
+
+
+# Of workers whose subject is not where a picture comes from: no mark, no manifest, exact pixels.
+PACKER = Packer(Unproven(), Weights(read_catalog(SHARED / "catalog.toml")))
 
 
 class Workshop:

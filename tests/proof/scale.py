@@ -32,6 +32,7 @@ def told(settings: Settings, folder: Path, lease_s: float) -> dict[str, str]:
         "PICTOR_WORKER__SNAPSHOTS": str(settings.worker.snapshots),
         "PICTOR_WORKER__SNAPSHOT_EVERY": "4",
         "PICTOR_WORKER__PREVIEW_EVERY": "0",
+        "PICTOR_PROVENANCE__ENABLED": "false",
         "PICTOR_WORKER__LEASE_S": str(lease_s),
         "PICTOR_WORKER__HEARTBEAT_S": str(lease_s / 5),
         "PICTOR_FARM__WORKER_SILENT_S": str(lease_s),
