@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from farm import keyring
 from farm import auditcommands as audits
 from farm.exits import read_settings, run, told
 from farm.safety import commands as safety
@@ -161,6 +162,7 @@ def record(
 app.add_typer(audits.app, name="audit")
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(safety.app, name="safety")
+app.add_typer(keyring.app, name="keys")
 
 
 def main() -> None:

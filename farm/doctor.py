@@ -195,6 +195,19 @@ async def _detectors(settings: Settings) -> Check:
     return Check("detectors", ok=True, words=f"{names}: every category is looked for")
 
 
+async def _provenance(settings: Settings) -> Check:
+    if importlib.util.find_spec("c2pa") is None:
+        return Check("provenance", ok=True, words="this host neither signs nor checks pictures")
+    from farm.safety.provenance import open_provenance
+
+    if not settings.provenance.enabled:
+        return Check(
+            "provenance", ok=True, words="switched off: pictures are not marked, not signed"
+        )
+    await asyncio.to_thread(open_provenance, settings.provenance)
+    return Check("provenance", ok=True, words="a picture was marked, signed, and known again")
+
+
 async def _clock(settings: Settings) -> Check:
     database_url(settings)
     database = Database.connect(settings.database)
@@ -234,6 +247,7 @@ CHECKS: dict[str, Callable[[Settings], Awaitable[Check]]] = {
     "gpu": _gpu,
     "models": _models,
     "detectors": _detectors,
+    "provenance": _provenance,
     "clock": _clock,
     "secrets": _secrets,
 }
@@ -249,6 +263,8 @@ FIXES = {
     "models": "A model file is missing or changed. Restore the folder named above, or correct the catalog.",
     "detectors": "Declare detectors for these in PICTOR_WORKER__DETECTORS and name them in the checkpoint"
     " (docs/catalog.md, image detectors).",
+    "provenance": "Run `pictor keys init` on this host or copy its folder here (PICTOR_PROVENANCE__KEYS), or"
+    " switch it off in so many words: PICTOR_PROVENANCE__ENABLED=false.",
     "secrets": "Choose a password of your own for each, in the servers and in .env.",
     "clock": "Let this host keep time (chrony or systemd-timesyncd): signatures and Discord's rules need it.",
 }

@@ -107,11 +107,11 @@ class ProvenanceSettings(Part):
     )
     keys: Path = Path("var/keys")  # of `pictor keys init`
     # Reads bytes from stdin and prints their signature, for a key that lives in a safe; no shell.
-    sign_command: str = ""
+    sign_command: str | None = None
     claim_generator: str = Field(default="Pictor", min_length=1, max_length=80)
     tell_prompt: bool = False  # whether the manifest of a picture says what was typed
     # Origins that /verify may fetch a link from although they are private or plain http.
-    link_origins: frozenset[str] = frozenset()
+    link_origins: tuple[str, ...] = ()
 
 
 class Settings(BaseSettings):

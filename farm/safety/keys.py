@@ -41,6 +41,7 @@ class Keys:
 def make_keys(folder: Path, *, now: datetime, name: str) -> None:
     """Refusal when one of the files is there: an overwritten root disowns every picture it vouched for."""
     _check_free(folder, (ROOT_KEY, ROOT, LEAF, LEAF_KEY, MARK))
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     root_key = ec.generate_private_key(ec.SECP256R1())
     root = _root(root_key, name=name, now=now)
     _write(folder / ROOT_KEY, _pem_of_key(root_key))
@@ -109,6 +110,11 @@ def fingerprint(pem: str) -> str:
     """SHA-256 of the first certificate, as other tools print it."""
     digest = x509.load_pem_x509_certificate(pem.encode()).fingerprint(hashes.SHA256())
     return digest.hex(":").upper()
+
+
+def end_of(pem: str) -> datetime:
+    """Until when the first certificate holds."""
+    return x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc
 
 
 def _make_leaf(

@@ -33,9 +33,13 @@ from farm.engine.messages import (
     ToChild,
     ToParent,
 )
+from farm.packing import Packer
+from farm.recipes import Weights
 from farm.render import Walk
+from farm.safety.provenance import Unproven
 from shared import assets, history, jobstore, ledger, peopletables, tables
-from shared.config import Settings
+from shared.catalog import read_catalog
+from shared.config import SHARED, Settings
 from shared.connections import Database
 from shared.errors import Fault
 from shared.events import EventKind, JobEvent
@@ -413,6 +417,31 @@ async def test_publishing_without_a_passed_check_is_impossible(stage: Stage) -> 
     with pytest.raises(Fault, match="without a passed check"):
         await delivery.publish(stage.bench.store, parcels, passed=GOOD[:3], drawn=FOUR)
     assert stage.files() == []
+
+
+class Unsigned(Unproven):
+    """Marks or signs nothing: the key's safe is away, say."""
+
+    def sign(self, data: bytes, *, mime: str, claim: Any) -> bytes:
+        raise Fault("not_signed", "The picture could not be signed.", retryable=True)
+
+
+async def test_a_picture_that_cannot_be_signed_is_tried_again_and_then_refunded(
+    stage: Stage,
+) -> None:
+    """Drawn, passed, and still not shown to anybody: not once, however often it is tried."""
+    packer = Packer(Unsigned(), Weights(read_catalog(SHARED / "catalog.toml")))
+    stage.bench = replace(stage.bench, packer=packer)
+    job = await stage.workshop.claimed()
+    for crashes in range(1, 4):
+        await stage.run(job)
+        await stage.workshop.rescue(max_crashes=3)
+        row = await stage.workshop.row(job.id)
+        assert (row.crashes, stage.files()) == (crashes, [])
+        job = row if row.state.terminal else await stage.workshop.claim(job.id)
+    assert (job.state, job.charged_ms) == (JobState.FAILED, 0)
+    async with stage.bench.database.read() as session:
+        assert await assets.assets(session, job.id) == []
 
 
 # --- previews ----------------------------------------------------------------------------------
