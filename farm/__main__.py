@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from farm import keyring
 from farm import auditcommands as audits
+from farm import keyring
 from farm.exits import read_settings, run, told
 from farm.safety import commands as safety
 from farm.simulate import commands as simulate
