@@ -16,6 +16,7 @@ import msgspec
 from farm.child import OwnershipLost
 from farm.delivery import Parcel, digest
 from farm.engine.messages import Finding, Picture
+from farm.fuse import Fuse
 from farm.packing import Packed, Packer
 from farm.rulings import code_for, is_innocent, sentence_for, worst_of
 from farm.safety.watchlist import Watchlist
@@ -53,6 +54,7 @@ class Bench:
     packer: Packer
     watch: Watchlist = field(default_factory=Watchlist)
     safety: SafetySettings = DEFAULT
+    fuse: Fuse = field(default_factory=Fuse)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ are told is what will be done. Further back the order is read from the places in
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 from uuid import UUID
 
@@ -25,6 +25,7 @@ MOST_EXPECTED = 2
 LATE = 2.0  # newcomers of a faster lane make it later, nobody makes it sooner
 LEAST_SPREAD, MOST_SPREAD = 0.1, 0.9
 NO_GPU = "no GPU is up"
+PAUSED = "paused for safety"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,15 @@ def foresee(
     rest = [waiting for waiting in scheduler.waiting.values() if waiting.job_id not in told]
     outlooks += [_unknown(waiting, reasons.without_place(waiting)) for waiting in rest]
     return Foresight(outlooks, _expected(turns))
+
+
+def halted(foresight: Foresight) -> Foresight:
+    """While nothing is dispatched: places stay, times are nobody's to know, and nothing is read ahead."""
+    outlooks = [
+        replace(one, reason=PAUSED, start_s=None, eta_s=None, eta_low_s=None, eta_high_s=None)
+        for one in foresight.outlooks
+    ]
+    return Foresight(outlooks, {})
 
 
 def forecast(

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from farm.fleet import Fleet, Pace, read_fleet
-from farm.forecast import foresee
+from farm.forecast import foresee, halted
 from farm.herald import Herald
 from farm.scheduler import Pick, Rules, Running, Scheduler, Waiting
 from farm.usage import HALF_LIFE_S
@@ -20,6 +20,7 @@ from shared.config import FarmSettings
 from shared.connections import Database, Session
 from shared.cost import vram_bytes
 from shared.jobs import Job, JobState
+from shared.moderation import pauses
 from shared.openjobs import Brief
 from shared.plans import ALONE_FROM, PlanBook
 
@@ -55,6 +56,7 @@ class Leader:
         self._ringing_again = ringing_again  # told at each scan how many were not heard
         self._fleet = Fleet()
         self._pace = Pace()
+        self._halted = False
         self._wake = asyncio.Event()
         self._rung: set[UUID] = set()
         self._unclaimed: list[Brief] = []
@@ -121,6 +123,7 @@ class Leader:
             for brief in await openjobs.look(session, ids) if ids else ():
                 self._apply(brief)
         self._fleet = await read_fleet(session, silent_s=self._farm.worker_silent_s)
+        self._halted = await pauses.halted(session)
 
     async def _scan(self, session: Session) -> None:
         began = time.monotonic()
@@ -210,7 +213,9 @@ class Leader:
     # --- pick and dispatch -------------------------------------------------------------------
 
     def _pick(self) -> list[Pick]:
-        """As many jobs as find room."""
+        """As many jobs as find room; none while a filter cannot answer: what waits stays in line."""
+        if self._halted:
+            return []
         picks: list[Pick] = []
         while (pick := self.scheduler.pop(self._fleet.workers, self._now)) is not None:
             self._fleet.take(pick)
@@ -248,7 +253,7 @@ class Leader:
             spread=self._pace.spread,
             due=self._due,
         )
-        self._beside(self._herald.news(foresight))
+        self._beside(self._herald.news(halted(foresight) if self._halted else foresight))
         self._tell_at = min(_rested(began, TELL_EVERY_S), time.monotonic() + TELL_AT_LEAST_EVERY_S)
 
     @property

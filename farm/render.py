@@ -85,7 +85,7 @@ class Walk:
         except OwnershipLost:
             await self._let_go()
         except SourceBlocked as source:
-            await self._try(endings.blocked(self._bench, self.job, _nothing_but(source.finding)))
+            await self._try(self._source_blocked(source.finding))
         except Deployed:
             await self._try(endings.given_back(self._bench, self.job))
         except LeaseRunOut:
@@ -105,10 +105,16 @@ class Walk:
         drawn = await self._draw()
         self.talk.leave()
         self._previews.stop()
+        self._bench.fuse.heard(self.job.spec.checkpoint, drawn.pictures, drawn.findings)
         if delivery.all_allowed(drawn.pictures, drawn.findings):
             await self._deliver(drawn)
         else:
             await endings.blocked(self._bench, self.job, drawn)
+
+    async def _source_blocked(self, finding: Finding) -> None:
+        """Nothing was drawn."""
+        self._bench.fuse.heard(self.job.spec.checkpoint, [], [finding])
+        await endings.blocked(self._bench, self.job, Drawn([], [finding], 0, {}))
 
     async def _draw(self) -> Drawn:
         if self.job.spec.steps == 0 and self.job.spec.sources:
@@ -284,6 +290,7 @@ class Walk:
 
     async def _faulted(self, fault: Fault) -> None:
         log.warning("Job %s: %s (%s)", self.job.id, fault.sentence, fault.code)
+        self._bench.fuse.faulted(fault)
         then = blame.verdict(fault, attempt=self.job.attempt, crashes=self.job.crashes)
         await self.talk.drop(forget=then is Then.FAIL)
         if then is Then.GIVE_BACK:
@@ -335,8 +342,3 @@ STORE_SENTENCES = {
 def _worded(fault: Fault) -> Fault:
     sentence = STORE_SENTENCES.get(fault.code, fault.sentence)
     return Fault(fault.code, sentence, retryable=fault.retryable)
-
-
-def _nothing_but(finding: Finding) -> Drawn:
-    """What was found in a source: nothing was drawn."""
-    return Drawn([], [finding], 0, {})

@@ -6,6 +6,8 @@ from farm.engine.messages import Finding
 from farm.safety.detectors.contract import KNOWN, OUT_OF_WORLD
 from shared.safety.verdict import MINOR, Decision
 
+FORGIVEN = frozenset({"filter_failed:blank", "filter_failed:hashes:picture"})
+
 
 def known(findings: Sequence[Finding]) -> Sequence[Finding]:
     """A decision that nobody knows is a no."""
@@ -32,6 +34,12 @@ def is_hard(finding: Finding) -> bool:
 
 def is_ours(finding: Finding) -> bool:
     return finding.rule.startswith("filter_failed")
+
+
+def breaks_trust(finding: Finding) -> bool:
+    """A failure of the filter itself. Blank pictures are the model's, and unreadable files their
+    owner's: nobody may stop the farm by asking for those."""
+    return is_ours(finding) and finding.rule not in FORGIVEN
 
 
 def is_innocent(finding: Finding) -> bool:

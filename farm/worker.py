@@ -17,12 +17,14 @@ from farm.child import Child, Engine
 from farm.ear import Ear, Said, jobs_in
 from farm.endings import Bench
 from farm.engine.client import EngineClient, EngineOptions
+from farm.fuse import Fuse
 from farm.ownership import Ownership, owning
 from farm.packing import open_packer
+from farm.safety.breaker import Limits
 from farm.safety.watchlist import REFRESH_EVERY_S, Watchlist
 from farm.tenure import Tenure
 from shared.bell import EXPECT, RENDER, arq_pool, gpu_queue
-from shared.config import Settings
+from shared.config import SafetySettings, Settings
 from shared.connections import Database, connect_redis
 from shared.errors import Fault
 from shared.events import Events
@@ -70,6 +72,7 @@ async def _win_all(owned: Sequence[Ownership]) -> None:
 def _loops(
     tenure: Tenure, child: Child, owned: Sequence[Ownership], settings: Settings
 ) -> list[asyncio.Task[None]]:
+    bench = tenure.bench
     loops = (
         child.run(),
         *(one.keep() for one in owned),
@@ -79,8 +82,9 @@ def _loops(
         _repeat(tenure.look, lambda: asyncio.sleep(LOOK_EVERY_S)),
         _repeat(lambda: _forget(tenure, child, settings), lambda: asyncio.sleep(leftovers.EVERY_S)),
         _hear(tenure),
+        _repeat(lambda: bench.fuse.tend(bench.database, child, bench.watch), bench.fuse.awake),
         _repeat(
-            lambda: tenure.bench.watch.refresh(tenure.bench.database),
+            lambda: bench.watch.refresh(bench.database),
             lambda: asyncio.sleep(REFRESH_EVERY_S),
         ),
         _supervised(lambda: _listen(tenure, child, settings)),
@@ -189,10 +193,20 @@ async def _opened(settings: Settings) -> AsyncIterator[Bench]:
             packer=packer,
             watch=watch,
             safety=settings.safety,
+            fuse=Fuse(settings.worker.name, _limits(settings.safety)),
         )
     finally:
         await redis.aclose()
         await database.close()
+
+
+def _limits(safety: SafetySettings) -> Limits:
+    return Limits(
+        in_a_row=safety.filter_failures_in_a_row,
+        failures=safety.filter_failures,
+        of=safety.filter_failures_of,
+        heal_s=safety.filter_heal_s,
+    )
 
 
 def _options(settings: Settings) -> EngineOptions:

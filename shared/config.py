@@ -84,6 +84,12 @@ class FarmSettings(Part):
 class SafetySettings(Part):
     """Weights of strikes add up; at each threshold something follows (shared.moderation.strikes)."""
 
+    # A worker that cannot check this many pictures in a row, or so many of its last jobs, pauses the farm
+    # until its filter has passed its tests for `filter_heal_s` seconds.
+    filter_failures_in_a_row: int = Field(default=5, ge=1)
+    filter_failures: int = Field(default=10, ge=1)
+    filter_failures_of: int = Field(default=20, ge=1)
+    filter_heal_s: float = Field(default=60.0, gt=0)
     strike_days: float = Field(default=90, gt=0)
     warn_at: int = Field(default=3, ge=1)
     suspend_day_at: int = Field(default=6, ge=1)

@@ -46,6 +46,12 @@ async def resume(session: Session, scope: str, actor: str) -> bool:
     return True
 
 
+async def halted(session: Session) -> bool:
+    """Whether a filter cannot answer, so that nothing may be drawn."""
+    query = select(pauses.c.scope).where(pauses.c.scope == SAFETY)
+    return (await session.execute(query)).one_or_none() is not None
+
+
 async def current(session: Session, guild_id: str | None = None) -> list[Pause]:
     """What stops this server's submissions now, the oldest first."""
     scopes = [EVERYWHERE, SAFETY, *([of_guild(guild_id)] if guild_id else [])]

@@ -17,6 +17,7 @@ from shared.connections import Database, connect_redis
 from shared.errors import Fault
 from shared.events import EventKind, Events, JobEvent
 from shared.jobs import Job, JobState
+from shared.moderation import pauses
 from shared.outlooks import Outlooks
 from shared.plans import ALONE_FROM, Speed
 from tests.farm.rows import (
@@ -108,6 +109,36 @@ async def test_a_rung_job_is_dispatched_and_its_worker_rung(
     found = await see(database, job.id)
     assert (found.state, found.worker, found.attempt) == (JobState.DISPATCHED, "gpu", 1)
     assert await bell.depth(gpu_queue("gpu")) == 1
+
+
+async def test_while_the_farm_is_paused_for_safety_what_waits_stays_in_line(
+    database: Database, leader: Leader, bell: Bell
+) -> None:
+    await a_worker(database)
+    job = await a_job(database, await an_account(database))
+    async with database.begin() as session:
+        await pauses.pause(session, pauses.SAFETY, "The filter cannot answer.", "filter:gpu")
+    leader.rescan()
+    await leader.step()
+    assert (await see(database, job.id)).state is JobState.WAITING
+    await leader.close()
+    async with database.begin() as session:
+        await pauses.resume(session, pauses.SAFETY, "person:1")
+    leader.rescan()
+    await leader.step()
+    assert (await see(database, job.id)).state is JobState.DISPATCHED
+
+
+async def test_a_pause_of_the_desk_alone_lets_the_line_go_on(
+    database: Database, leader: Leader
+) -> None:
+    await a_worker(database)
+    job = await a_job(database, await an_account(database))
+    async with database.begin() as session:
+        await pauses.pause(session, pauses.EVERYWHERE, "Maintenance.", "person:1")
+    leader.rescan()
+    await leader.step()
+    assert (await see(database, job.id)).state is JobState.DISPATCHED
 
 
 async def test_what_waits_or_was_sent_is_known_until_it_ends(
