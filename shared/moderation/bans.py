@@ -79,6 +79,24 @@ async def lift(session: Session, account_id: UUID, *, guild_id: str | None, acto
     return lifted
 
 
+async def lift_suspensions(session: Session, account_id: UUID, *, set_by: str, actor: str) -> int:
+    """Those of everywhere that this actor has set; how many that was."""
+    await lock(session, account_id)
+    wanted = and_(
+        bans.c.account_id == account_id,
+        bans.c.lifted_at.is_(None),
+        bans.c.guild_id.is_(None),
+        bans.c.kind == SUSPENSION,
+        bans.c.actor == set_by,
+    )
+    values = {"lifted_at": func.clock_timestamp(), "lifted_by": actor}
+    statement = update(bans).where(wanted).values(values).returning(bans.c.id)
+    lifted = len((await session.execute(statement)).all())
+    if lifted:
+        await settle_standing(session, [account_id])
+    return lifted
+
+
 async def current(session: Session, account_id: UUID, guild_id: str | None) -> list[Ban]:
     """In force on this server now, those of everywhere among them; None: those of everywhere."""
     scope: ColumnElement[bool] = bans.c.guild_id.is_(None)

@@ -147,8 +147,11 @@ async def given(session: Session, guild_id: str, *, within: timedelta) -> int:
     return int((await session.execute(query)).scalar_one())
 
 
-async def lift_of_case(session: Session, case_id: UUID, actor: str) -> int:
-    """The case was lifted, so its strikes never were; how many that is."""
+async def lift_of_case(
+    session: Session, case_id: UUID, actor: str, *, rules: SafetySettings = DEFAULT
+) -> int:
+    """The case was lifted, so its strikes never were; how many that is. A suspension that they alone
+    had led to ends with them."""
     statement = (
         update(strikes)
         .where(strikes.c.case_id == case_id, strikes.c.lifted_at.is_(None))
@@ -160,6 +163,8 @@ async def lift_of_case(session: Session, case_id: UUID, actor: str) -> int:
         await audit(
             session, actor, "strike_lifted", f"account:{account_id}", {"case": str(case_id)}
         )
+        if await active_weight(session, account_id, None) < rules.suspend_day_at:
+            await bans.lift_suspensions(session, account_id, set_by=FILTER, actor=actor)
     return len(lifted)
 
 

@@ -118,7 +118,7 @@ class Review:
             check_liftable(found)
             if not _to_submit_again(found):
                 found = await _decided(session, mod, found, cases.LIFTED, note)
-                await strikes.lift_of_case(session, case_id, mod.actor)
+                await strikes.lift_of_case(session, case_id, mod.actor, rules=self.safety)
         return await self._resubmit(found)
 
     async def _resubmit(self, case: Case) -> Decision:

@@ -10,9 +10,10 @@ import pytest
 from shared.admission import FrontDesk
 from shared.bell import Bell
 from shared.catalog import read_catalog
-from shared.config import RedisSettings, Settings
+from shared.config import RedisSettings, SafetySettings, Settings
 from shared.connections import Database, connect_redis
 from shared.events import Events
+from shared.moderation.strikes import DEFAULT
 from shared.outlooks import Outlooks
 from shared.safety.screen import PromptScreen, open_screen
 from tests.shared.rows import BOOK
@@ -31,6 +32,7 @@ async def build(settings: Settings, database: Database) -> AsyncIterator[Build]:
         vram_gb: float = 0,
         screen: PromptScreen | None = None,
         sample_share: float = 0.0,
+        safety: SafetySettings = DEFAULT,
         **plan_changes: Any,
     ) -> FrontDesk:
         client, bell, seeds = connect_redis(redis), Bell(redis), count(100)
@@ -48,6 +50,7 @@ async def build(settings: Settings, database: Database) -> AsyncIterator[Build]:
             draw_seed=lambda: next(seeds),
             outlooks=Outlooks(client),
             sample_share=sample_share,
+            safety=safety,
         )
 
     yield make
