@@ -44,6 +44,7 @@ def test_help_lists_every_command_and_the_exit_codes() -> None:
         "queue",
         "migrate",
         "doctor",
+        "audit",
     ):
         assert f" {command} " in answer.stdout
     assert "Exit codes" in answer.stdout

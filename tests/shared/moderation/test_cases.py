@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from shared.accounts import Account
 from shared.connections import Database, Session
@@ -103,3 +104,10 @@ async def test_what_was_typed_goes_when_its_time_is_over(session: Session) -> No
     )
     assert left == 0
     assert await cases.erase_old(session, kept=timedelta(0)) == 0
+
+
+async def test_the_row_itself_refuses_to_lift_what_is_hard(session: Session) -> None:
+    """Whatever the code above does."""
+    hard = await a_prompt(session, await make_account(session), MINOR)
+    with pytest.raises(IntegrityError, match="hard_is_never_lifted"):
+        await cases.decide(session, hard, cases.LIFTED, actor="discord:9")
