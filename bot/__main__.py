@@ -26,6 +26,7 @@ from bot.cogs.appeals import Appeals
 from bot.cogs.imagine import Imagine
 from bot.cogs.jobs import Jobs
 from bot.cogs.moderation import Moderation
+from bot.cogs.privacy import Privacy
 from bot.cogs.reports import Reports
 from bot.courier import Courier
 from bot.letters import Letters
@@ -93,9 +94,10 @@ async def wired(settings: Settings) -> AsyncIterator[PictorBot]:
             safety=settings.safety,
         )
         bot, store = PictorBot(), open_store(settings.storage)
+        mail = Mail(bot, store)
         linked = reaches(settings.discord.api_base, store.url("probe"))
         courier = Courier(
-            Mail(bot, store),
+            mail,
             database=database,
             events=events,
             outlooks=outlooks,
@@ -116,6 +118,7 @@ async def wired(settings: Settings) -> AsyncIterator[PictorBot]:
         voices = Voices(database, book, settings.safety)
         jobs, appeals = Jobs(desk, reception, courier), Appeals(voices, reception)
         reports = Reports(voices, reception, bot.tree)
+        privacy = Privacy(oversight.privacy, mail)
         moderation = Moderation(oversight, Letters(bot), courier, store)
         bot.install(
             courier,
@@ -125,9 +128,10 @@ async def wired(settings: Settings) -> AsyncIterator[PictorBot]:
                 Accounts(desk, reception, book),
                 reports,
                 moderation,
+                privacy,
             ],
             presses=jobs.presses() | appeals.presses() | moderation.presses(),
-            forms=appeals.forms() | reports.forms() | moderation.forms(),
+            forms=appeals.forms() | reports.forms() | moderation.forms() | privacy.forms(),
             watches=[Bulletins(oversight.alerts, bot).run],
         )
         stack.push_async_callback(bot.close)

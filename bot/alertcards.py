@@ -5,7 +5,8 @@ from uuid import UUID
 
 from bot.cards import PANEL_LIMIT, Action, Card, Colour, Knob, Panel, custom_id
 from bot.messages import quote
-from bot.modcards import KINDS, ago, category, short
+from bot.modcards import KINDS, ago, short
+from bot.naming import category_name
 from shared.oversight.alerts import Alert, Counters
 
 CASES = ("case_opened", "hard_case")
@@ -45,7 +46,7 @@ def _counted(counters: Counters) -> str:
 
 def _case(alert: Alert) -> str:
     kind = KINDS.get(str(alert.detail.get("kind")), "Case")
-    about = category(str(alert.detail.get("category")))
+    about = category_name(str(alert.detail.get("category")))
     if alert.action == "hard_case":
         return f"🔴 **{kind}**, {about}: no setting and no moderator lifts it."
     return f"**{_why(alert, kind)}**, {about}, waits."

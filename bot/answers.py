@@ -6,8 +6,17 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 from uuid import UUID
 
-from bot.cards import PANEL_LIMIT, Action, Card, Colour, Knob, Panel, custom_id
-from bot.messages import UNCHARGED, News, duration, gpu_time, quote, steps_line
+from bot.cards import PANEL_LIMIT, Card, Colour, Panel
+from bot.messages import (
+    UNCHARGED,
+    News,
+    appeal_knob,
+    category_and_rule,
+    duration,
+    gpu_time,
+    quote,
+    steps_line,
+)
 from shared.errors import Fault, Refusal
 from shared.jobs import Job, JobState
 from shared.orders import Info, PromptBlocked, Prospects
@@ -57,7 +66,7 @@ def refusal_card(refusal: Refusal, *, priced: bool = True) -> Card:
 def blocked_card(blocked: PromptBlocked) -> Card:
     """Category, rule and words, for whoever typed them; and the way to a person, where there is one."""
     verdict = blocked.verdict
-    facts = [f"**Category** {verdict.category}", f"**Rule** `{verdict.rule}`"]
+    facts = [category_and_rule(verdict.category, verdict.rule)]
     facts += [f"**Fired on** {quote(verdict.words, 200)}"] if verdict.words else []
     card = refusal_card(blocked)
     assert card.panel is not None
@@ -65,10 +74,6 @@ def blocked_card(blocked: PromptBlocked) -> Card:
     if blocked.case_id is None:
         return replace(card, panel=panel)
     return replace(card, panel=panel, rows=((appeal_knob(blocked.case_id),),))
-
-
-def appeal_knob(case_id: UUID) -> Knob:
-    return Knob("Appeal", custom_id(Action.APPEAL, case_id))
 
 
 def fault_card(error: Exception, incident: str) -> Card:

@@ -24,6 +24,7 @@ from shared.connections import Database
 from shared.errors import Fault
 from shared.events import EventKind, Events, JobEvent
 from shared.jobs import Job, JobState, Route
+from shared.moderation.caselists import of_job
 from shared.outlooks import Outlooks, waiting_event
 from shared.waits import Outlook
 
@@ -274,7 +275,9 @@ class Courier:
         job, now = delivery.job, self._now()
         async with self._database.read() as session:
             pictures = await jobstore.assets(session, job.id)
-        card = self._painter.paint(job, delivery.route.user_id, pictures=pictures)
+            blocked = job.state is JobState.BLOCKED
+            case = await of_job(session, job.account_id, job.id) if blocked else None
+        card = self._painter.paint(job, delivery.route.user_id, pictures=pictures, case=case)
         try:
             if card.erases:
                 await self._take_back(delivery, card, now)

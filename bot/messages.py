@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Protocol
+from uuid import UUID
 
 from bot.cards import (
     CONTENT_LIMIT,
@@ -18,8 +19,10 @@ from bot.cards import (
     Rows,
     custom_id,
 )
+from bot.naming import category_name
 from shared.events import EventKind, JobEvent
 from shared.jobs import Job, JobKind, JobState
+from shared.moderation.cases import Case
 from shared.plans import Speed
 from shared.waits import place_and_time
 
@@ -79,13 +82,20 @@ class Painter:
     linked: bool = True
 
     def paint(
-        self, job: Job, owner: str, *, news: News | None = None, pictures: Sequence[Picture] = ()
+        self,
+        job: Job,
+        owner: str,
+        *,
+        news: News | None = None,
+        pictures: Sequence[Picture] = (),
+        case: Case | None = None,
     ) -> Card:
+        """`case` is where the filter's decision on a blocked job can be appealed."""
         news = news or News()
         if job.state is JobState.SUCCEEDED:
             return self._succeeded(job, owner, pictures)
         if job.state.terminal:
-            return _ended(job, owner)
+            return _ended(job, owner, case)
         if job.state is JobState.RUNNING:
             return self._running(job, owner, news)
         return _waiting(job, owner, news)
@@ -163,11 +173,23 @@ _ENDINGS = {
 }
 
 
-def _ended(job: Job, owner: str) -> Card:
+def _ended(job: Job, owner: str, case: Case | None) -> Card:
     status, plain, colour = _ENDINGS[job.state]
     sentence = job.error_sentence or plain
     text = sentence if "charged" in sentence else f"{sentence} {UNCHARGED}"
-    return Card(headline(job, owner, f"({status})"), Panel(text, colour), final=True)
+    rows: Rows = ()
+    if case is not None and not case.veiled:
+        text += f"\n\n{category_and_rule(case.category, case.rule)}"
+        rows = ((appeal_knob(case.id),),)
+    return Card(headline(job, owner, f"({status})"), Panel(text, colour), rows, final=True)
+
+
+def category_and_rule(category: str, rule: str) -> str:
+    return f"**Category** {category_name(category)} · **Rule** `{rule}`"
+
+
+def appeal_knob(case_id: UUID) -> Knob:
+    return Knob("Appeal", custom_id(Action.APPEAL, case_id))
 
 
 def _cancel(job: Job) -> Knob:

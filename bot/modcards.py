@@ -6,9 +6,9 @@ from uuid import UUID
 
 from bot.cards import PANEL_LIMIT, Action, Blank, Card, Colour, Form, Knob, Look, Panel, custom_id
 from bot.messages import quote
+from bot.naming import category_name, counted
 from shared.errors import Refusal
 from shared.moderation.cases import Case
-from shared.safety.screen import NAMES
 
 QUEUE_CASES = 10
 KINDS: Mapping[str, str] = {
@@ -35,21 +35,16 @@ REASONS = (
     ("public_figure", "A real person, without consent"),
     ("other", "Something else"),
 )
-MORE_NAMES = {"minor": "minors", "known": "a known picture", "none": "no category"}
 NO_PICTURE = "None: nothing was drawn."
 NOT_KEPT = "Not kept: what the filter withholds is not stored."
 GONE = "Withdrawn, or not there any more."
 UNREADABLE = "Its file cannot be read at the moment."
 VEILED = "Shown to nobody: that holds for minors and for known pictures, moderators included."
-BLURRED = "Blurred below. **Reveal** shows it to you alone, and your name is written down."
+BLURRED = "Blurred. **Reveal** shows it to you alone, and your name is written down."
 
 
 def short(case_id: UUID) -> str:
     return case_id.hex[:8]
-
-
-def category(name: str) -> str:
-    return NAMES.get(name) or MORE_NAMES.get(name) or name.replace("_", " ")
 
 
 def ago(moment: datetime | None) -> str:
@@ -68,8 +63,8 @@ def queue_card(cases: Sequence[Case], waiting: Mapping[str, int]) -> Card:
         for number, case in enumerate(shown, start=1)
     ]
     rows = tuple(tuple(knobs[start : start + 5]) for start in range(0, len(knobs), 5))
-    counts = ", ".join(f"{count} {kind}" for kind, count in sorted(waiting.items()) if count)
-    footer = f"{sum(waiting.values())} waiting: {counts}. A number opens its case."
+    counts = [counted(count, kind) for kind, count in sorted(waiting.items()) if count]
+    footer = f"Waiting: {', '.join(counts)}. A number opens its case."
     return _panel("\n".join(lines), Colour.RUNNING, title="Review queue", footer=footer, rows=rows)
 
 
@@ -77,24 +72,27 @@ def _queued(number: int, case: Case) -> str:
     marks = " · **appealed**" if case.appeal is not None and case.kind != "report" else ""
     urgent = "🔴 " if case.veiled else ""
     return (
-        f"`{number}` {urgent}**{KINDS[case.kind]}** · {category(case.category)}{marks}"
+        f"`{number}` {urgent}**{KINDS[case.kind]}** · {category_name(case.category)}{marks}"
         f" · {ago(case.opened_at or case.at)} · `{short(case.id)}`"
     )
 
 
 def case_label(case: Case) -> str:
     """For the picker of /mod review: at most 100 characters, and never what was typed."""
-    return f"{short(case.id)} · {KINDS[case.kind]} · {category(case.category)} · {case.state}"[:100]
+    return f"{short(case.id)} · {KINDS[case.kind]} · {category_name(case.category)} · {case.state}"[
+        :100
+    ]
 
 
-def review_card(case: Case, name: str, *, picture: str = NO_PICTURE, strikes: int = 0) -> Card:
-    """`picture` says what became of it, `strikes` is the weight that counts now."""
+def review_card(
+    case: Case, name: str, *, prompt: str = "", picture: str = NO_PICTURE, strikes: int = 0
+) -> Card:
+    """`prompt` is the job's, `picture` says what became of it, `strikes` is the weight that counts now."""
     lines = [
-        ("Category", category(case.category)),
-        ("Rule", f"`{case.rule or 'none'}`{_score(case)}"),
-        ("By", f"{quote(name, 40)} · strikes that count: {strikes}"),
+        *_accusation(case),
+        ("Asked for by", f"{quote(name, 40)} · strikes that count: {strikes}"),
         ("When", ago(case.at)),
-        ("Prompt", _veiled_text(case.prompt)),
+        ("Prompt", _veiled_text(case.prompt or prompt)),
         *([("Fired on", _veiled_text(case.words))] if case.words else []),
         *([(_voice(case), f"“{quote(case.appeal, 600)}”")] if case.appeal else []),
         ("Picture", picture),
@@ -107,8 +105,12 @@ def review_card(case: Case, name: str, *, picture: str = NO_PICTURE, strikes: in
     return _panel(text, colour, title=title, footer=footer, rows=_review_rows(case, picture))
 
 
-def _score(case: Case) -> str:
-    return f" with a score of {case.score:.2f}" if case.score else ""
+def _accusation(case: Case) -> list[tuple[str, str]]:
+    name = category_name(case.category)
+    if case.kind == "report":
+        return [("Reported for", name)]
+    score = f" with a score of {case.score:.2f}" if case.score else ""
+    return [("Category", name), ("Rule", f"`{case.rule or 'none'}`{score}")]
 
 
 def _veiled_text(text: str | None) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from bot.cards import Card, Colour, Panel
 from bot.messages import quote
-from bot.modcards import category
+from bot.naming import category_name
 from shared.errors import Refusal
 from shared.moderation.cases import Case
 from shared.moderation.strikes import Consequence
@@ -29,7 +29,7 @@ def lifted_card(case: Case, *, channel_id: str = "", refusal: Refusal | None = N
 
 def upheld_card(case: Case) -> Card:
     said = (
-        f"A moderator looked at your appeal and upheld the rule on {category(case.category)}."
+        f"A moderator looked at your appeal and upheld the rule on {category_name(case.category)}."
         f"{_note(case)}"
     )
     return _letter("The block stays", said, Colour.STOPPED)
@@ -38,7 +38,7 @@ def upheld_card(case: Case) -> Card:
 def withdrawn_card(case: Case) -> Card:
     said = (
         "A moderator took down one of your pictures under the rule on "
-        f"{category(case.category)}.{_note(case)}"
+        f"{category_name(case.category)}.{_note(case)}"
     )
     return _letter("A picture was withdrawn", said, Colour.STOPPED)
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from bot.cards import PANEL_LIMIT, Card, Colour, Panel
 from bot.messages import gpu_time, quote
-from bot.modcards import KINDS, STATES, ago, category, short
+from bot.modcards import KINDS, STATES, ago, short
+from bot.naming import category_name
 from shared.accounts import Standing
 from shared.ledger import Balance
 from shared.moderation.bans import Ban
@@ -66,7 +67,7 @@ def _strike(strike: Strike) -> str:
 
 
 def _case(case: Case) -> str:
-    told = f"{KINDS[case.kind]}, {category(case.category)}, {STATES[case.state]}"
+    told = f"{KINDS[case.kind]}, {category_name(case.category)}, {STATES[case.state]}"
     return f"`{short(case.id)}` {told}, {ago(case.at)}"
 
 
@@ -125,7 +126,7 @@ def policy_card(view: PolicyView, waiting: Sequence[Proposal]) -> Card:
 
 
 def _band(name: str, band: Band, *, own: bool) -> str:
-    told = f"{category(name)}: review {band.review:g}, block {_number(band.block)}"
+    told = f"{category_name(name)}: review {band.review:g}, block {_number(band.block)}"
     return f"- **{told}**" if own else f"- {told}"
 
 
@@ -135,7 +136,7 @@ def _number(block: float) -> str:
 
 def terms_card(terms: Sequence[BlockedTerm]) -> Card:
     lines = [
-        f"- ||{quote(term.term, 80)}|| {category(term.category)}, {term.strength}"
+        f"- ||{quote(term.term, 80)}|| {category_name(term.category)}, {term.strength}"
         f"{'' if term.guild_id else ' (the operator’s)'}"
         for term in terms
     ]

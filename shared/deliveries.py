@@ -54,6 +54,14 @@ async def of_message(session: Session, message_id: str) -> UUID | None:
     return (await session.execute(query)).scalar_one_or_none()
 
 
+async def of_account(session: Session, account_id: UUID) -> list[Route]:
+    """The messages that tell of this account's jobs, the oldest first."""
+    query = select(deliveries.c.route).join_from(deliveries, jobs)
+    query = query.where(jobs.c.account_id == account_id).order_by(deliveries.c.at)
+    routes = [msgspec.convert(found, Route) for found in (await session.execute(query)).scalars()]
+    return [route for route in routes if route.message_id]
+
+
 async def reopen(session: Session, keys: Collection[str]) -> None:
     """Messages that show any of these files have something new to tell: that it was withdrawn."""
     shown = select(assets.c.job_id).where(assets.c.key.in_(keys))

@@ -11,6 +11,7 @@ from bot.cogs.jobs import read_job_id
 from bot.courier import Courier
 from bot.letters import Letters
 from bot.modals import filled_in, open_form
+from bot.naming import counted
 from bot.reception import Handler, Interaction, open_private, tell
 from bot.seats import seat
 from shared.errors import Refusal
@@ -151,8 +152,8 @@ class Discipline(commands.Cog):
         self.courier.wake()
         reached = await self.letters.write(discord_id, outcomes.banned_card(reason, days))
         text = (
-            f"<@{discord_id}> is banned. {banned.jobs} jobs were cancelled and refunded,"
-            f" {banned.files} files withdrawn."
+            f"<@{discord_id}> is banned. Cancelled and refunded: {counted(banned.jobs, 'job')};"
+            f" withdrawn: {counted(banned.files, 'file')}."
         )
         await tell(interaction, _done(text, reached=reached))
 

@@ -5,8 +5,8 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot import peoplecards
-from bot.modcards import category as named
 from bot.modcards import done_card
+from bot.naming import category_name as named
 from bot.reception import Interaction, open_private, tell
 from bot.seats import seat
 from shared.errors import Fault, Refusal

@@ -94,7 +94,13 @@ class Review(commands.Cog):
         dossier = await self.oversight.review.case(mod, case_id)
         picture, files = await self.showing.veiled(mod, dossier.case)
         name = dossier.author.name if dossier.author else "somebody who is gone"
-        card = modcards.review_card(dossier.case, name, picture=picture, strikes=dossier.weight)
+        card = modcards.review_card(
+            dossier.case,
+            name,
+            prompt=dossier.job.prompt if dossier.job else "",
+            picture=picture,
+            strikes=dossier.weight,
+        )
         await turn_into(interaction, card, *files)
 
     async def _following(self, mod: Moderator, after: UUID | None) -> UUID | None:

@@ -47,6 +47,16 @@ async def appeals_waiting(session: Session, guild_id: str) -> int:
     return int((await session.execute(query)).scalar_one())
 
 
+async def of_job(session: Session, account_id: UUID, job_id: UUID) -> Case | None:
+    """The one that a withheld picture of this job led to."""
+    wanted = and_(
+        cases.c.account_id == account_id, cases.c.job_id == job_id, cases.c.kind == PICTURE
+    )
+    query = select(*ROW).where(wanted).order_by(cases.c.at).limit(1)
+    row = (await session.execute(query)).one_or_none()
+    return None if row is None else Case(*row)
+
+
 async def of_account(
     session: Session, account_id: UUID, guild_id: str | None, *, limit: int
 ) -> list[Case]:

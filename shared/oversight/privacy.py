@@ -12,12 +12,13 @@ from pathlib import PurePosixPath
 from typing import Any
 from uuid import UUID
 
-from shared import assets
+from shared import assets, deliveries
 from shared.accounts import Account
 from shared.assets import Asset
 from shared.config import SafetySettings
 from shared.connections import Database, Session
 from shared.errors import Fault
+from shared.jobs import Route
 from shared.moderation import bans, pseudonyms
 from shared.moderation.audit import audit
 from shared.oversight import access, traces
@@ -39,9 +40,12 @@ class Export:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
+    """`messages` told of their pictures; whoever can reach them deletes them."""
+
     account_id: UUID
     jobs: int
     files: int
+    messages: tuple[Route, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +83,13 @@ class Privacy:
             await bans.lock(session, account.id)
             await self._keep_bans(session, account)
             taken = await self.withdrawals.take(session, account.id, None)
+            messages = await deliveries.of_account(session, account.id)
             others = await traces.erase(session, account.id)
             counts = {"jobs": len(taken.jobs), "files": len(taken.keys)}
             await audit(session, "themselves", "erased", f"account:{account.id}", counts)
         await self.withdrawals.finish(taken)
         await self._remove(others)
-        return Erased(account.id, len(taken.jobs), len(taken.keys))
+        return Erased(account.id, len(taken.jobs), len(taken.keys), tuple(messages))
 
     async def _keep_bans(self, session: Session, account: Account) -> None:
         """Deletion is no way out of a ban."""

@@ -8,6 +8,7 @@ from shared import accounts, jobstore, ledger
 from shared.connections import Database, Session
 from shared.events import EventKind, Events, JobEvent
 from shared.jobs import Job, JobKind, JobState, Route
+from shared.moderation import cases
 from shared.plans import PlanBook, Speed
 from tests.bot.making import make_spec
 
@@ -108,6 +109,23 @@ class Farmhand:
             )
             assert done
             await ledger.release(session, job)
+        await self._say(done)
+        return done
+
+    async def block(self, job: Job, *, category: str = "gore") -> Job:
+        """The image filter says no: the job, and the case that its owner may appeal with."""
+        verdict = Passed(decision="block", category=category, score=0.97, rule="vit:gore")
+        async with self._database.begin() as session:
+            done = await jobstore.blocked(
+                session, job.id, attempt=job.attempt, worker=WORKER, code="image_blocked",
+                sentence="The image filter withheld this picture.", gpu_ms=900,
+            )  # fmt: skip
+            assert done
+            await ledger.release(session, done)
+            await cases.note(
+                session, kind=cases.PICTURE, account_id=job.account_id, guild_id=job.guild_id,
+                verdict=verdict, job_id=job.id, picture=0, prompt=job.prompt,
+            )  # fmt: skip
         await self._say(done)
         return done
 

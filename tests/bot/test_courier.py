@@ -15,7 +15,7 @@ from bot.courier import EARLY_NEWS, EDITS_PER_TICK, Courier
 from bot.emulator import people
 from bot.emulator.client import LocalDiscord
 from bot.mail import Mail
-from shared import jobstore
+from shared import assets, deliveries, jobstore
 from shared.config import Settings
 from shared.connections import Database, Session, connect_redis
 from shared.events import EventKind, Events, JobEvent
@@ -559,3 +559,38 @@ async def test_news_that_outruns_the_row_is_kept_but_not_for_ever(
     for _ in range(EARLY_NEWS + 10):
         desk.courier.hear(JobEvent(uuid4(), EventKind.PROGRESS, step=1, steps=2))
     assert len(desk.courier._early) == EARLY_NEWS
+
+
+async def withdraw(database: Database, job: Job) -> None:
+    async with database.begin() as session:
+        keys = await assets.withdraw_job(session, job.id)
+        await deliveries.reopen(session, keys)
+
+
+async def test_a_withdrawn_picture_leaves_its_message(
+    desk: Desk, database: Database, local: LocalDiscord, route: Route
+) -> None:
+    job = await desk.farm.start((await desk.farm.accept(route)).id)
+    await desk.farm.succeed(job)
+    await desk.turn()
+    await withdraw(database, job)
+    await desk.turn()
+    message = await local.message(route.message_id)
+    assert "(Withdrawn)" in message["content"]
+    assert job.prompt not in message["content"]
+    assert "image" not in message["embeds"][0]
+    assert message["components"] == []
+    assert await desk.farm.open_ids() == []
+
+
+async def test_what_cannot_be_edited_any_more_is_deleted_and_nothing_new_is_posted(
+    desk: Desk, database: Database, local: LocalDiscord, route: Route
+) -> None:
+    job = await desk.farm.start((await desk.farm.accept(route)).id)
+    await desk.farm.succeed(job)
+    await desk.turn()
+    await withdraw(database, job)
+    await local.add_fault("status", "/messages/", status=403, method="PATCH")
+    await desk.turn()
+    assert await local.messages(people.FINN) == []
+    assert await desk.farm.open_ids() == []

@@ -142,3 +142,12 @@ async def test_trouble_on_the_line_is_for_later(
 def test_a_nonce_fits_discord() -> None:
     assert len(nonce_of(make_job(id=JOB_ID))) <= 25
     assert len(nonce_of(make_job(id=type(JOB_ID)(int=2**128 - 1)))) == 25
+
+
+async def test_a_message_is_erased_and_one_that_is_gone_is_as_good(
+    clerk: Clerk, local: LocalDiscord, route: Route
+) -> None:
+    mail = Mail(clerk, NOWHERE)
+    await mail.erase(route)
+    assert await local.messages(people.FINN) == []
+    await mail.erase(route)

@@ -76,7 +76,7 @@ def test_the_queue_opens_each_case_and_shows_no_words_of_anybody() -> None:
     press = read_press(knobs[0].target)
     assert press
     assert (press.action, press.subject) == (Action.REVIEW, CASE_ID)
-    assert "13 waiting: 1 prompt, 12 report" in text_of(card)
+    assert "Waiting: 1 prompt, 12 reports" in text_of(card)
     for words in ("lettuce", "frightens", "severed"):
         assert words not in text_of(card)
 

@@ -1,5 +1,7 @@
 """Moderators at work: the real bot, desks, Postgres and Redis, in the local Discord."""
 
+import asyncio
+import zipfile
 from io import BytesIO
 from typing import Any
 
@@ -145,6 +147,31 @@ async def test_a_lifted_prompt_is_drawn_and_its_author_is_told(
     await becomes(house, shown, "Nothing waits for you")
 
 
+async def test_a_withheld_picture_says_why_and_can_be_appealed_by_its_owner(
+    house: House, database: Database
+) -> None:
+    job = await house.imagine()
+    await house.farm.block(await house.farm.start(job.id))
+    message = await house.see(job, "(Blocked)", "gore", "vit:gore", "not charged")
+    assert list(buttons_of(message)) == ["Appeal"]
+    foreign = await house.fill(PAULA, await press(house, message, "Appeal", PAULA), text="Me too")
+    assert "no such case of yours" in text_of(await house.told(foreign, PAULA))
+    own = await house.fill(FINN, await press(house, message, "Appeal", FINN), text="A kind boat")
+    assert "A moderator will look" in text_of(await house.told(own))
+    shown = await review(house, await only_case(database))
+    assert "Not kept" in text_of(shown)
+    assert "Reveal" not in buttons_of(shown)
+    assert f"||{BOAT}||" in text_of(shown)
+    await press(house, shown, "Lift")
+    await becomes(house, shown, "strike is taken back")
+
+
+async def test_a_known_picture_has_no_way_back(house: House) -> None:
+    job = await house.imagine()
+    await house.farm.block(await house.farm.start(job.id), category="known")
+    assert (await house.see(job, "(Blocked)"))["components"] == []
+
+
 async def test_a_note_goes_with_the_decision(house: House, database: Database) -> None:
     await appealed(house)
     shown = await review(house, await only_case(database))
@@ -280,7 +307,7 @@ async def test_a_ban_cancels_withdraws_and_is_lifted_by_two(house: House) -> Non
     waiting = await house.imagine("a blue boat", PAULA)
     opened = await house.local.slash(MONA, "mod ban", user=PAULA.id, reason="Spam")
     told = text_of(await house.told(opened, MONA))
-    assert "1 jobs were cancelled and refunded" in told
+    assert "refunded: 1 job;" in told
     await house.see(waiting, "(Cancelled)", "Cancelled by a moderator", "not charged")
     await house.see(finished, "(Withdrawn)")
     assert (await house.farm.load(waiting.id)).state is JobState.CANCELLED
@@ -376,3 +403,34 @@ async def test_the_staffs_channel_hears_of_it_and_of_no_words(house: House) -> N
     shown = await house.told(pressed, MONA, people.MOD_LOG_CHANNEL_ID)
     assert "Refused prompt" in text_of(shown)
     assert shown["flags"] & 64
+
+
+async def test_what_is_kept_can_be_taken_along(house: House) -> None:
+    await drawn(house)
+    told = await house.told(await house.local.slash(PAULA, "privacy export"), PAULA)
+    assert "1 job with prompts" in text_of(told)
+    (file,) = told["attachments"]
+    archive = zipfile.ZipFile(BytesIO(await house.local.fetch(file["url"])))
+    assert BOAT in archive.read("jobs.json").decode()
+    told = await house.told(await house.local.slash(PRIYA, "privacy export"), PRIYA)
+    assert "never used Pictor" in text_of(told)
+
+
+async def test_deletion_is_typed_and_reaches_the_messages(house: House) -> None:
+    job = await drawn(house)
+    message = await house.message_of(job)
+
+    async def delete(word: str) -> str:
+        opened = await house.local.slash(PAULA, "privacy delete")
+        return text_of(await house.told(await house.fill(PAULA, opened, word=word), PAULA))
+
+    assert "nothing was deleted" in await delete("delete?")
+    assert await house.local.message(message)
+    told = await delete("DELETE")
+    assert "1 message will be deleted" in told
+    assert "What stays" in told
+    async with asyncio.timeout(10):
+        while message in {seen["id"] for seen in await house.local.messages(FINN)}:
+            await asyncio.sleep(0.05)
+    assert (await house.farm.load(job.id)).prompt == ""
+    assert "never used Pictor" in await delete("DELETE")

@@ -98,7 +98,7 @@ async def a_ban_cancels_what_waits_and_withdraws_what_was_drawn(town: Town) -> N
     done = await town.finished(await town.imagine(PLAIN))
     waiting = [await town.imagine(LONG) for _ in range(6)]
     await town.discord.slash(MAX, "mod ban", user=PRIYA.id, reason="Enough of castles")
-    await seen(town, MAX, "is banned", "cancelled and refunded")
+    await seen(town, MAX, "is banned", "refunded: 6 jobs")
     for message in waiting:
         assert "by a moderator" in told(await town.until(message, "(Cancelled)", within_s=20))
     await town.until(done, "(Withdrawn)", within_s=20)
