@@ -92,6 +92,19 @@ def imagine(
 
 
 @app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(help="A PNG, JPEG, WebP or AVIF.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Say whether a picture was made here, by which sign, and what was done to it since.
+
+    Exit code 1: nothing says that it was made here."""
+    from farm.attest import verify_file
+
+    run(verify_file(read_settings(), file, as_json=as_json))
+
+
+@app.command()
 def queue(
     watch: Annotated[bool, typer.Option(help="Look again every second, until Ctrl-C.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,

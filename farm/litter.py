@@ -18,6 +18,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+from shared.attestation import INBOX
 from shared.jobs import JobState
 
 _KEY = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/([0-9]{1,9})/[^/]+")
@@ -41,6 +42,11 @@ def origin(key: str) -> Origin | None:
     """None for what no job of ours has made."""
     match = _KEY.fullmatch(key)
     return None if match is None else Origin(UUID(match[1]), int(match[2]))
+
+
+def forgotten(keys: Collection[str]) -> list[str]:
+    """Of files older than the grace: those of inquiries, which are answered or given up in a minute."""
+    return [key for key in keys if key.startswith(INBOX)]
 
 
 def dead(

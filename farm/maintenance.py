@@ -109,14 +109,15 @@ class Maintenance:
     async def _dead(self, page: Sequence[Stored]) -> list[str]:
         """The rows are read after the store was: `farm.litter` says why that order is safe."""
         old = [file.key for file in page if file.age_s > self._farm.purge_grace_s]
+        left = litter.forgotten(old)
         files = {key: origin for key in old if (origin := litter.origin(key)) is not None}
         if not files:
-            return []
+            return left
         async with self._database.read() as session:
             named = await assets.named(session, files)
             jobs = await sweeps.standings(session, {file.job_id for file in files.values()})
         standings = {job_id: litter.Standing(*standing) for job_id, standing in jobs.items()}
-        return litter.dead(files, standings=standings, named=named)
+        return left + litter.dead(files, standings=standings, named=named)
 
     async def forget_silent_workers(self) -> int:
         silent = timedelta(seconds=self._farm.worker_silent_s * SILENT_FOR_GOOD)

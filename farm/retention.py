@@ -3,11 +3,14 @@
 from datetime import timedelta
 
 from farm.chores import Chore
+from shared import inquiries
 from shared.config import SafetySettings
 from shared.connections import Database
 from shared.moderation import bans, cases, proposals
 from shared.oversight import withdrawals
 from shared.storage import ObjectStore
+
+ASKED_LIFE = timedelta(hours=1)  # an answer is read within a minute
 
 
 class Retention:
@@ -20,6 +23,7 @@ class Retention:
             Chore("expire_proposals", 600.0, self.expire_proposals),
             Chore("erase_cases", 600.0, self.erase_cases),
             Chore("remove_withdrawn", 30.0, self.remove_withdrawn),
+            Chore("forget_inquiries", 600.0, self.forget_inquiries),
         )
 
     async def end_bans(self) -> int:
@@ -34,6 +38,10 @@ class Retention:
         kept = timedelta(days=self._safety.prompt_retention_days)
         async with self._database.begin() as session:
             return await cases.erase_old(session, kept=kept)
+
+    async def forget_inquiries(self) -> int:
+        async with self._database.begin() as session:
+            return await inquiries.forget(session, older_than=ASKED_LIFE)
 
     async def remove_withdrawn(self) -> int:
         """What a ban or a deletion could not delete at once."""

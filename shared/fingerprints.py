@@ -41,6 +41,7 @@ class Made:
     sha256: str
     width: int
     height: int
+    mime: str
 
 
 async def add_fingerprints(session: Session, job_id: UUID, found: Sequence[Fingerprint]) -> None:
@@ -101,6 +102,7 @@ _MADE: Select[tuple[object, ...]] = (
         assets.c.sha256,
         assets.c.width,
         assets.c.height,
+        assets.c.mime,
     )
     .join_from(assets, jobs, jobs.c.id == assets.c.job_id)
     .join(accounts, accounts.c.id == jobs.c.account_id)

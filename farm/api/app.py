@@ -10,6 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from redis.asyncio import Redis
 
 from farm.api.metrics import farm_metrics
+from shared.attestation import INBOX
 from shared.connections import Database
 from shared.errors import Fault
 from shared.storage import LocalStore, ObjectStore
@@ -21,7 +22,7 @@ ASSET_HEADERS = {
     "Content-Security-Policy": "default-src 'none'",
     "Cross-Origin-Resource-Policy": "cross-origin",
 }
-MIME = {".png": "image/png", ".webp": "image/webp"}
+MIME = {".png": "image/png", ".webp": "image/webp", ".json": "application/json"}
 
 
 def create_app(
@@ -62,6 +63,8 @@ def _existing(store: LocalStore, key: str) -> Path | None:
         path = store.path(key)
     except (Fault, ValueError):
         return None
+    if key.startswith(INBOX):
+        return None  # what people ask about is nobody else's
     return path if path.is_file() else None
 
 

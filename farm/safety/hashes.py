@@ -84,6 +84,16 @@ class KnownHashes:
             return Finding(digest, Decision.BLOCK.value, DAMAGED, 1.0, rule, self.version)
         return self._told(digest, rule)
 
+    def screen_file(self, data: bytes, picture: Picture) -> Finding:
+        """As `screen_upload`, of a file whose pixels somebody else has decoded."""
+        digest = hashlib.sha256(data).hexdigest()
+        plain = Finding(digest, Decision.ALLOW.value, "none", 0.0, "", self.version)
+        rule = self._known_bytes(data)
+        if rule:
+            return self._told(digest, rule)
+        (finding,) = self.screen([picture], [plain])
+        return finding
+
     def _finding(self, picture: Picture, finding: Finding) -> Finding:
         rule = self._known_bytes(picture.rgb) or _unless_broken(lambda: self._near(_image(picture)))
         if rule == UNREADABLE_RULE:

@@ -64,6 +64,13 @@ class Watchlist:
             return _unread(Finding("", "block", DAMAGED, 1.0, UNREADABLE, "none"))
         return await asyncio.to_thread(known.screen_upload, data)
 
+    async def screen_file(self, data: bytes, picture: Picture) -> Finding:
+        """A file from outside together with its pixels, as decoded by somebody who may."""
+        known = self._known
+        if known is None:
+            return _unread(Finding("", "block", DAMAGED, 1.0, UNREADABLE, "none"))
+        return await asyncio.to_thread(known.screen_file, data, picture)
+
     def _listed(self) -> list[KnownHash]:
         return [] if self._file is None else read_list(self._file)
 
