@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S = 0.5
 VERIFY = "verify"  # the actor of what no person did
 WITHHELD = "This picture is on a list of pictures that may not be shown. It was not kept."
+UNCHECKED = Refusal("unchecked", "Pictures from outside cannot be checked at the moment.")
 GONE = Refusal("picture_gone", "The picture is no longer there. Please ask again.")
 
 
@@ -105,6 +106,8 @@ def screening(watch: Watchlist) -> Screen:
     async def screen(data: bytes, seen: Examination) -> None:
         picture = Picture(0, seen.width, seen.height, seen.rgb, sha256=seen.sha256, seed=0)
         finding = await watch.screen_file(data, picture)
+        if finding.rule.startswith("filter_failed"):
+            raise UNCHECKED
         if finding.decision != Decision.ALLOW:
             raise KnownPicture(finding.rule, seen.sha256)
 

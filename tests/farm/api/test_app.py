@@ -10,6 +10,7 @@ import pytest
 from farm.api.app import create_app
 from shared.config import Settings, StorageSettings
 from shared.connections import Database, connect_redis
+from shared.inquiries import new_key
 from shared.storage import LocalStore, ObjectStore, open_store
 from shared.workers import heartbeat
 
@@ -41,6 +42,12 @@ async def test_a_picture_may_be_kept_for_ever_and_is_nothing_but_a_picture(origi
     assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["etag"]
+
+
+async def test_a_picture_that_somebody_asks_about_is_served_to_nobody(origin: Origin) -> None:
+    key = new_key()
+    await origin.store.put(key, b"a picture", mime="image/png")
+    assert (await origin.client.get(f"/assets/{key}")).status_code == 404
 
 
 @pytest.mark.parametrize(
