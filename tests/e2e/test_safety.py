@@ -40,8 +40,8 @@ async def the_server_sets_its_rules(town: Town) -> None:
 
 
 async def a_prompt_is_refused_with_its_reason(town: Town) -> Json:
-    await town.discord.slash(FINN, "imagine", prompt=WISH)
-    refused = await seen(town, FINN, "This prompt was blocked", "gore", "sailboat")
+    asked = await town.discord.slash(FINN, "imagine", prompt=WISH)
+    refused = await seen(town, FINN, "This prompt was blocked", "gore", "sailboat", to=asked)
     assert refused["flags"] & 64
     assert labels(refused) == {"Appeal"}
     await look(town, FINN, "refused")
@@ -51,8 +51,8 @@ async def a_prompt_is_refused_with_its_reason(town: Town) -> Json:
 async def its_author_appeals(town: Town, refused: Json) -> None:
     pressed = await town.discord.click(FINN, refused["id"], buttons(refused)["Appeal"])
     await town.discord.wait_interaction(pressed)
-    await town.discord.submit(FINN, pressed, text="It is only a boat.")
-    await seen(town, FINN, "A moderator will look")
+    sent = await town.discord.submit(FINN, pressed, text="It is only a boat.")
+    await seen(town, FINN, "A moderator will look", to=sent)
     alert = await seen(town, MONA, "Appeal", "waits", channel=MOD_LOG_CHANNEL_ID)
     assert "sailboat" not in told(alert)
 
@@ -82,10 +82,13 @@ async def a_report_takes_the_picture_down(town: Town, shown: Json) -> None:
     await town.discord.wait_interaction(opened)
     await town.discord.submit(PAULA, opened, reason="gore", text="I cannot bear boats.")
     await seen(town, PAULA, "Thank you")
+    await its_author_appeals(town, await a_prompt_is_refused_with_its_reason(town))
+    await town.discord.slash(MONA, "mod queue")
+    await seen(town, MONA, "Review queue", "Report", "appealed")
     await town.discord.slash(MONA, "mod review")
-    case = await seen(town, MONA, "The reporter says", "cannot bear")
+    case = await seen(town, MONA, "The reporter says", "cannot bear", WISH)
     assert [file["filename"] for file in case["attachments"]] == ["SPOILER_blurred.webp"]
-    await look(town, MONA, "review")
+    await look(town, MONA, "review", height=1_080)
     await town.press(case, "Uphold", user=MONA)
     withdrawn = await town.until(shown, "(Withdrawn)", within_s=20)
     assert "Withdrawn by a moderator" in told(withdrawn)
@@ -108,14 +111,14 @@ async def a_ban_cancels_what_waits_and_withdraws_what_was_drawn(town: Town) -> N
     assert (await seen(town, PRIYA, "You are banned"))["flags"] & 64
 
 
-async def seen(town: Town, who: Person, *words: str, channel: str = "") -> Json:
-    """The first message of the channel, as this person sees it, that says all of this."""
-    return await town.discord.wait_message(
-        lambda message: all(word in told_plainly(message) for word in words),
-        30,
-        user=who,
-        channel=channel,
-    )
+async def seen(town: Town, who: Person, *words: str, channel: str = "", to: str = "") -> Json:
+    """The first message that this person sees say all of this; `to` is what it must answer."""
+
+    def says(message: Json) -> bool:
+        answered = (message.get("interaction_metadata") or {}).get("id")
+        return to in ("", answered) and all(word in told_plainly(message) for word in words)
+
+    return await town.discord.wait_message(says, 30, user=who, channel=channel)
 
 
 def told_plainly(message: Json) -> str:
