@@ -8,7 +8,7 @@ import discord
 
 from bot.alertcards import alert_card
 from bot.letters import fields_of
-from shared.errors import Fault
+from bot.turns import forever
 from shared.oversight.alerts import Alerts, Pending
 
 log = logging.getLogger(__name__)
@@ -28,14 +28,11 @@ class Bulletins:
 
     async def run(self) -> None:
         await self._client.wait_until_ready()
-        while True:
-            try:
-                await self.step()
-            except (Fault, OSError) as error:
-                log.warning("alerts: %s", error)
-            except Exception:
-                log.exception("alerts")
-            await asyncio.sleep(self._every_s)
+        await forever(self._turn)
+
+    async def _turn(self) -> None:
+        await self.step()
+        await asyncio.sleep(self._every_s)
 
     async def step(self) -> None:
         """One message a channel at most; one that shuts us out is tried less and less often."""

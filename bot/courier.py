@@ -7,18 +7,16 @@ Each message has one editor: coalesced, one edit at a time, and nothing after th
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from redis.exceptions import RedisError
-
-from bot.cards import Card
 from bot.delivery import Delivery
-from bot.mail import Later, Mail, Shut, Way, first_way, too_old
+from bot.mail import REPAINTING, Later, Mail, Shut, Way, first_way, too_old
 from bot.messages import News, Painter
+from bot.turns import forever
 from shared import jobstore
 from shared.connections import Database
 from shared.errors import Fault
@@ -37,7 +35,6 @@ EDITS_PER_TICK = 4  # 40 a second: under Discord's 50, with room for answers
 MAX_WAIT_S = 60.0
 FIRST_EDIT_S = 10.0
 EARLY_NEWS = 256
-REPAINTING = frozenset({Way.TOKEN, Way.EDIT})  # progress never opens a new message
 ANY_WAY = frozenset(Way)
 
 
@@ -75,7 +72,7 @@ class Courier:
     async def run(self) -> None:
         try:
             # gather passes every cancellation on, where a TaskGroup would pass on the first alone.
-            await asyncio.gather(*map(_forever, (self._listen, self._look, self._tick)))
+            await asyncio.gather(*map(forever, (self._listen, self._look, self._tick)))
         finally:
             edits = list(self._editing.values())
             for edit in edits:
@@ -280,7 +277,7 @@ class Courier:
         card = self._painter.paint(job, delivery.route.user_id, pictures=pictures, case=case)
         try:
             if card.erases:
-                await self._take_back(delivery, card, now)
+                await self._mail.take_back(card, job, delivery.route, now=now)
             elif card != delivery.shown:
                 delivery.route = await self._mail.deliver(
                     card, job, delivery.route, now=now, allowed=ANY_WAY
@@ -290,18 +287,6 @@ class Courier:
             await self._close(delivery, undeliverable=str(shut))
             return
         await self._close(delivery)
-
-    async def _take_back(self, delivery: Delivery, card: Card, now: datetime) -> None:
-        """A withdrawn picture leaves its message; nothing new is ever posted for that."""
-        route = delivery.route
-        if not route.message_id:
-            return
-        try:
-            delivery.route = await self._mail.deliver(
-                card, delivery.job, route, now=now, allowed=REPAINTING
-            )
-        except Shut:
-            await self._mail.erase(route)
 
     async def _close(self, delivery: Delivery, *, undeliverable: str = "") -> None:
         """The job keeps its end and its pictures, whether or not anybody could be shown."""
@@ -316,20 +301,3 @@ class Courier:
             log.error("job %s cannot be shown: %s", job_id, undeliverable)
         self._closed.add(job_id)
         self._open.pop(job_id, None)
-
-
-async def _forever(turn: Callable[[], Awaitable[None]]) -> None:
-    """One turn after the other; a lost server slows the loop down and never ends it."""
-    failures = 0
-    while True:
-        try:
-            await turn()
-            failures = 0
-        except (RedisError, OSError, Fault) as error:
-            failures += 1
-            log.warning("courier: %s", error)
-        except Exception:
-            failures += 1
-            log.exception("courier")
-        if failures:
-            await asyncio.sleep(min(0.5 * 2 ** min(failures, 5), 10.0))

@@ -34,6 +34,9 @@ class Way(StrEnum):
     DIRECT = "direct"  # a direct message
 
 
+REPAINTING = frozenset({Way.TOKEN, Way.EDIT})  # neither opens a new message
+
+
 class Later(Exception):
     """Discord or the line failed, not the route: the same edit is tried again after `after_s`."""
 
@@ -121,6 +124,15 @@ class Mail:
                 reason = f"{way}: {error.status} {error.code}"
                 way = next_way(way, error)
         raise Shut(reason)
+
+    async def take_back(self, card: Card, job: Job, route: Route, *, now: datetime) -> None:
+        """A withdrawn picture leaves its message; nothing new is ever posted for that."""
+        if not route.message_id:
+            return
+        try:
+            await self.deliver(card, job, route, now=now, allowed=REPAINTING)
+        except Shut:
+            await self.erase(route)
 
     async def erase(self, route: Route) -> None:
         """Deletes the message. Later: try again. Shut: it stands where the bot is let in no more."""

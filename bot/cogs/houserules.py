@@ -1,10 +1,13 @@
 """/mod policy, blocklist, hashlist, pause, resume, channel, role."""
 
+import asyncio
+
 import discord
 from discord import app_commands
 from discord.ext import commands
 
 from bot import peoplecards
+from bot.cogs.jobs import PICKER_S
 from bot.modcards import done_card
 from bot.naming import category_name as named
 from bot.reception import Interaction, open_private, tell
@@ -91,9 +94,10 @@ class HouseRules(commands.Cog):
         self, interaction: Interaction, current: int | str
     ) -> list[app_commands.Choice[int]]:
         try:
-            mod = await seat(self.oversight.house, interaction)
-            found = await self.oversight.pairs.open(mod)
-        except (Refusal, Fault):
+            async with asyncio.timeout(PICKER_S):
+                mod = await seat(self.oversight.house, interaction)
+                found = await self.oversight.pairs.open(mod)
+        except (Refusal, Fault, TimeoutError):
             return []
         return [
             app_commands.Choice(name=peoplecards.proposal_label(one), value=one.id)

@@ -1,5 +1,6 @@
 """/mod queue, /mod review and the buttons under a case."""
 
+import asyncio
 from typing import cast
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from discord.ext import commands
 from bot import modcards, outcomes
 from bot.buttons import Press
 from bot.cards import Action, Card
+from bot.cogs.jobs import PICKER_S
 from bot.courier import Courier
 from bot.letters import Letters
 from bot.modals import filled_in, open_form
@@ -35,9 +37,7 @@ class Review(commands.Cog):
     async def queue(self, interaction: Interaction) -> None:
         await open_private(interaction)
         mod = await seat(self.oversight.house, interaction)
-        waiting = await self.oversight.review.waiting(mod)
-        found = await self.oversight.review.queue(mod, limit=modcards.QUEUE_CASES)
-        await tell(interaction, modcards.queue_card(found, waiting))
+        await tell(interaction, await self._queue(mod))
 
     @app_commands.command(description="Look at one case")
     @app_commands.describe(case="Which one; left out, the most urgent")
@@ -52,9 +52,10 @@ class Review(commands.Cog):
         self, interaction: Interaction, current: str
     ) -> list[app_commands.Choice[str]]:
         try:
-            mod = await seat(self.oversight.house, interaction)
-            found = await self.oversight.review.queue(mod, limit=25)
-        except (Refusal, Fault):
+            async with asyncio.timeout(PICKER_S):
+                mod = await seat(self.oversight.house, interaction)
+                found = await self.oversight.review.queue(mod, limit=25)
+        except (Refusal, Fault, TimeoutError):
             return []
         labels = [(modcards.case_label(case), case.id.hex) for case in found]
         typed = current.casefold()
@@ -63,6 +64,11 @@ class Review(commands.Cog):
             for label, id in labels
             if typed in label.casefold()
         ]
+
+    async def _queue(self, mod: Moderator) -> Card:
+        waiting = await self.oversight.review.waiting(mod)
+        found = await self.oversight.review.queue(mod, limit=modcards.QUEUE_CASES)
+        return modcards.queue_card(found, waiting)
 
     def review_presses(self) -> dict[Action, Handler]:
         return {
@@ -89,7 +95,7 @@ class Review(commands.Cog):
 
     async def _show(self, interaction: Interaction, mod: Moderator, case_id: UUID | None) -> None:
         if case_id is None:
-            await turn_into(interaction, modcards.queue_card((), {}))
+            await turn_into(interaction, await self._queue(mod))
             return
         dossier = await self.oversight.review.case(mod, case_id)
         picture, files = await self.showing.veiled(mod, dossier.case)

@@ -11,12 +11,15 @@ import pytest
 from PIL import Image
 
 from bot.cards import Action, custom_id
+from bot.cogs.imagine import Imagine
 from bot.emulator import people
 from bot.emulator.client import Refused
 from shared.connections import Database
+from shared.errors import Refusal
 from shared.jobs import Job, JobState
 from shared.moderation import caselists, cases
 from shared.moderation.cases import Case
+from shared.orders import Submission, Venue
 from shared.storage import open_store
 from tests.bot.house import BOAT, House, Json, buttons_of, text_of
 
@@ -96,6 +99,26 @@ async def test_a_refusal_says_category_rule_and_words_and_offers_an_appeal(house
         assert part in text_of(message)
     assert list(buttons_of(message)) == ["Appeal"]
     assert await house.local.messages(PAULA) == []
+
+
+async def test_the_channels_mark_is_told_to_the_desk(house: House) -> None:
+    seen: list[Venue] = []
+    (imagine,) = (cog for cog in house.bot.cogs.values() if isinstance(cog, Imagine))
+    desk: Any = imagine._desk
+
+    async def submit(submission: Submission) -> None:
+        seen.append(submission.venue)
+        raise Refusal("enough", "That was all.")
+
+    desk.submit = submit
+    for channel in (people.IMAGINE_CHANNEL_ID, people.AFTER_DARK_CHANNEL_ID):
+        opened = await house.local.slash(FINN, "imagine", channel, prompt=BOAT)
+        await house.told(opened, FINN, channel)
+    assert [(venue.channel_id, venue.age_restricted) for venue in seen] == [
+        (people.IMAGINE_CHANNEL_ID, False),
+        (people.AFTER_DARK_CHANNEL_ID, True),
+    ]
+    assert {venue.guild_id for venue in seen} == {people.GUILD_ID}
 
 
 async def test_what_no_moderator_may_lift_offers_no_appeal(house: House) -> None:
