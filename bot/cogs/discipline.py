@@ -47,7 +47,10 @@ class Discipline(commands.Cog):
 
     @app_commands.command(description="Cancels what they have in line and withdraws their links")
     @app_commands.describe(
-        user="Whom", reason="They will read this", days="Left out: until two people lift it"
+        user="Whom",
+        reason="They will read this",
+        days="Left out: until two people lift it",
+        everywhere="On every server; for the operator's own admins",
     )
     async def ban(
         self,
@@ -55,18 +58,31 @@ class Discipline(commands.Cog):
         user: discord.User,
         reason: Reason,
         days: app_commands.Range[int, 1, 3650] | None = None,
+        everywhere: bool = False,
     ) -> None:
         await open_private(interaction)
-        await self._ban(interaction, str(user.id), reason, days)
+        await self._ban(interaction, str(user.id), reason, days, everywhere=everywhere)
 
     @app_commands.command(description="Proposes to lift a ban, or agrees with who proposed it")
-    @app_commands.describe(user="Whom", reason="Why; only the moderators read this")
-    async def unban(self, interaction: Interaction, user: discord.User, reason: Reason) -> None:
+    @app_commands.describe(
+        user="Whom",
+        reason="Why; only the moderators read this",
+        everywhere="A ban of every server; for the operator's own admins",
+    )
+    async def unban(
+        self,
+        interaction: Interaction,
+        user: discord.User,
+        reason: Reason,
+        everywhere: bool = False,
+    ) -> None:
         await open_private(interaction)
         mod = await seat(self.oversight.house, interaction)
         proposed = await self._proposed(mod, str(user.id))
         if proposed is None:
-            made = await self.oversight.pairs.propose_unban(mod, str(user.id), reason)
+            made = await self.oversight.pairs.propose_unban(
+                mod, str(user.id), reason, everywhere=everywhere
+            )
             card = peoplecards.proposed_card(made)
         else:
             await self.oversight.pairs.approve(mod, proposed)
@@ -145,10 +161,18 @@ class Discipline(commands.Cog):
         await tell(interaction, _done(text, reached=reached))
 
     async def _ban(
-        self, interaction: Interaction, discord_id: str, reason: str, days: int | None
+        self,
+        interaction: Interaction,
+        discord_id: str,
+        reason: str,
+        days: int | None,
+        *,
+        everywhere: bool = False,
     ) -> None:
         mod = await seat(self.oversight.house, interaction)
-        banned = await self.oversight.discipline.ban(mod, discord_id, reason, days=days)
+        banned = await self.oversight.discipline.ban(
+            mod, discord_id, reason, days=days, everywhere=everywhere
+        )
         self.courier.wake()
         reached = await self.letters.write(discord_id, outcomes.banned_card(reason, days))
         text = (

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import and_, case, func, select
+from sqlalchemy import ColumnElement, and_, case, false, func, or_, select, true
 
 from shared.connections import Session
 from shared.moderation.cases import (
@@ -18,20 +18,21 @@ from shared.moderation.cases import (
 from shared.peopletables import cases
 
 
-async def queue(session: Session, guild_id: str | None, *, limit: int) -> list[Case]:
-    """What waits for a moderator of this server (None: of any): hard, reports, appeals, samples."""
-    wanted = cases.c.state == OPEN
-    if guild_id is not None:
-        wanted = and_(wanted, cases.c.guild_id == guild_id)
+async def queue(
+    session: Session, guild_id: str | None, *, limit: int, homeless: bool = False
+) -> list[Case]:
+    """What waits for a moderator of this server (None: of any): hard, reports, appeals, samples.
+    `homeless` ones, of no server, too."""
+    wanted = and_(cases.c.state == OPEN, _of(guild_id, homeless))
     query = select(*ROW).where(wanted).order_by(_URGENCY, cases.c.opened_at, cases.c.id)
     return [Case(*row) for row in await session.execute(query.limit(limit))]
 
 
-async def waiting(session: Session, guild_id: str | None) -> dict[str, int]:
+async def waiting(
+    session: Session, guild_id: str | None, *, homeless: bool = False
+) -> dict[str, int]:
     """How many wait, by kind."""
-    wanted = cases.c.state == OPEN
-    if guild_id is not None:
-        wanted = and_(wanted, cases.c.guild_id == guild_id)
+    wanted = and_(cases.c.state == OPEN, _of(guild_id, homeless))
     query = select(cases.c.kind, func.count()).where(wanted).group_by(cases.c.kind)
     return {row[0]: row[1] for row in await session.execute(query)}
 
@@ -66,6 +67,13 @@ async def of_account(
         wanted = and_(wanted, cases.c.guild_id == guild_id)
     query = select(*ROW).where(wanted).order_by(cases.c.at.desc()).limit(limit)
     return [Case(*row) for row in await session.execute(query)]
+
+
+def _of(guild_id: str | None, homeless: bool) -> ColumnElement[bool]:
+    if guild_id is None:
+        return true()
+    none = cases.c.guild_id.is_(None) if homeless else false()
+    return or_(cases.c.guild_id == guild_id, none)
 
 
 _URGENCY = case(

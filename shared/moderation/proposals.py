@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, func, insert, select, update
+from sqlalchemy import and_, false, func, insert, or_, select, update
 
 from shared.connections import Session
 from shared.errors import Refusal
@@ -54,11 +54,15 @@ async def load(session: Session, number: int) -> Proposal | None:
     return None if row is None else Proposal(*row)
 
 
-async def open_ones(session: Session, guild_id: str | None) -> list[Proposal]:
-    """What waits for a second person on this server (None: on any), the oldest first."""
+async def open_ones(
+    session: Session, guild_id: str | None, *, homeless: bool = False
+) -> list[Proposal]:
+    """What waits for a second person on this server (None: on any), the oldest first; `homeless` ones,
+    of everywhere, too."""
     wanted = and_(proposals.c.state == OPEN, proposals.c.expires_at > func.clock_timestamp())
     if guild_id is not None:
-        wanted = and_(wanted, proposals.c.guild_id == guild_id)
+        none = proposals.c.guild_id.is_(None) if homeless else false()
+        wanted = and_(wanted, or_(proposals.c.guild_id == guild_id, none))
     rows = await session.execute(select(*_ROW).where(wanted).order_by(proposals.c.id))
     return [Proposal(*row) for row in rows]
 

@@ -20,12 +20,14 @@ class Rank(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Moderator:
-    """Somebody at the desk. `guild_id` None with rank admin: the operator, who sees every server."""
+    """Somebody at the desk. `guild_id` None with rank admin: the operator, who sees every server.
+    `house`: staff of the operator's own server, who also see what happened on none."""
 
     discord_id: str
     name: str
     guild_id: str | None
     rank: Rank
+    house: bool = False
 
     @property
     def actor(self) -> str:
@@ -34,6 +36,11 @@ class Moderator:
     @property
     def is_operator(self) -> bool:
         return self.guild_id is None and self.rank is Rank.ADMIN
+
+    @property
+    def speaks_for_all(self) -> bool:
+        """May do what concerns every server."""
+        return self.is_operator or (self.house and self.rank is Rank.ADMIN)
 
 
 def rank_of(roles: Collection[str], permissions: int, staff: Mapping[str, Rank]) -> Rank:

@@ -16,17 +16,30 @@ def require(mod: Moderator, rank: Rank) -> None:
         raise Refusal("not_allowed", f"Only {_NAMES[rank]} of this server may do that.")
 
 
-def require_house(mod: Moderator, home_guild: str | None) -> None:
+def require_house(mod: Moderator) -> None:
     """For what concerns every server: the operator, or an admin of the operator's own one."""
     require(mod, Rank.ADMIN)
-    if not mod.is_operator and (home_guild is None or mod.guild_id != home_guild):
+    if not mod.speaks_for_all:
         sentence = "This concerns every server, so only the operator's own admins may do it."
         raise Refusal("not_allowed", sentence)
 
 
+def scope(mod: Moderator, *, everywhere: bool = False) -> str | None:
+    """The server that this is about; None: every one. Somebody without a server has none to speak for."""
+    if everywhere:
+        require_house(mod)
+        return None
+    if mod.guild_id is None and not mod.is_operator:
+        raise Refusal("not_allowed", "This is done on a server that you moderate.")
+    return mod.guild_id
+
+
 def sees(mod: Moderator, guild_id: str | None) -> bool:
-    """A server's staff sees what happened there; the operator sees all."""
-    return mod.is_operator or (mod.guild_id is not None and mod.guild_id == guild_id)
+    """A server's staff sees what happened there, the house also what happened on no server (a direct
+    message), and the operator and the house's admins all."""
+    if mod.speaks_for_all or (mod.house and guild_id is None):
+        return True
+    return mod.guild_id is not None and mod.guild_id == guild_id
 
 
 async def check_not_self(session: Session, mod: Moderator, *concerned: UUID | None) -> None:

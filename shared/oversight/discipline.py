@@ -58,7 +58,7 @@ class Discipline:
 
     async def user(self, mod: Moderator, discord_id: str) -> Record:
         access.require(mod, Rank.VIEWER)
-        guild = _scope(mod)
+        guild = access.scope(mod)
         async with self.database.read() as session:
             account = await access.person(session, discord_id)
             weight = await strikes.active_weight(session, account.id, guild)
@@ -86,11 +86,18 @@ class Discipline:
         return await self._strike(mod, discord_id, reason, weight=weight)
 
     async def ban(
-        self, mod: Moderator, discord_id: str, reason: str, *, days: float | None = None
+        self,
+        mod: Moderator,
+        discord_id: str,
+        reason: str,
+        *,
+        days: float | None = None,
+        everywhere: bool = False,
     ) -> Banned:
-        """From this server (the operator: from everywhere): one transaction cancels and refunds what is
-        open and withdraws what was delivered. Files and rings go right after it."""
-        guild, lasts = _scope(mod), None if days is None else timedelta(days=days)
+        """From this server, or from everywhere (the operator's admins): one transaction cancels and
+        refunds what is open and withdraws what was delivered. Files and rings go right after it."""
+        guild = access.scope(mod, everywhere=everywhere)
+        lasts = None if days is None else timedelta(days=days)
         async with self.database.begin() as session:
             account = await self._target(session, mod, discord_id)
             if await _is_banned(session, account.id, guild):
@@ -112,8 +119,11 @@ class Discipline:
     async def quota(
         self, mod: Moderator, discord_id: str, minutes: float, reason: str, *, key: str
     ) -> Balance:
-        """Grants GPU minutes, or takes them when below 0. The same key moves them once."""
+        """Grants GPU minutes, or takes them when below 0. The same key moves them once. The GPUs are
+        the operator's: once a home server is set, only its admins give of them."""
         access.require(mod, Rank.ADMIN)
+        if self.safety.home_guild is not None:
+            access.require_house(mod)
         amount_ms = round(abs(minutes) * MINUTE_MS)
         if not 0 < amount_ms <= MOST_MINUTES * MINUTE_MS:
             sentence = f"Between 0 and {MOST_MINUTES} minutes, either way."
@@ -153,7 +163,7 @@ class Discipline:
             follows = await strikes.strike_by_hand(
                 session,
                 account.id,
-                guild_id=_scope(mod),
+                guild_id=access.scope(mod),
                 weight=weight,
                 reason=_reason(reason),
                 actor=mod.actor,
@@ -179,9 +189,3 @@ def _reason(reason: str) -> str:
     if not reason.strip():
         raise Refusal("no_reason", "Say why: it is written down.", field="reason")
     return reason.strip()[:500]
-
-
-def _scope(mod: Moderator) -> str | None:
-    if mod.guild_id is None and not mod.is_operator:
-        raise Refusal("not_allowed", "This is done on a server that you moderate.")
-    return mod.guild_id

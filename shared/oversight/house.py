@@ -47,7 +47,8 @@ class House:
             return Moderator(discord_id, name, None, Rank.NONE)
         async with self.database.single() as session:
             given = await staff.roles(session, guild_id)
-        return Moderator(discord_id, name, guild_id, rank_of(roles, permissions, given))
+        rank, house = rank_of(roles, permissions, given), guild_id == self.safety.home_guild
+        return Moderator(discord_id, name, guild_id, rank, house=house)
 
     async def set_role(self, mod: Moderator, role_id: str, rank: Rank) -> None:
         access.require(mod, Rank.ADMIN)
@@ -71,7 +72,7 @@ class House:
             added = await terms.add(
                 session,
                 phrase,
-                guild_id=_scope(mod),
+                guild_id=access.scope(mod),
                 category=category,
                 strength=strength,
                 actor=mod.actor,
@@ -84,7 +85,7 @@ class House:
         access.require(mod, Rank.ADMIN)
         phrase = _phrase(term)
         async with self.database.begin() as session:
-            if not await terms.remove(session, phrase, guild_id=_scope(mod), actor=mod.actor):
+            if not await terms.remove(session, phrase, guild_id=access.scope(mod), actor=mod.actor):
                 raise Refusal("unknown_term", f"“{phrase}” is not on this list.", field="term")
         return phrase
 
@@ -92,11 +93,11 @@ class House:
         """Those of everywhere among them."""
         access.require(mod, Rank.MODERATOR)
         async with self.database.read() as session:
-            return await terms.current(session, _scope(mod))
+            return await terms.current(session, access.scope(mod))
 
     async def import_hashes(self, mod: Moderator, text: str, *, list_name: str) -> Import:
         """Lines `algorithm,digest`. The list holds for the whole farm."""
-        access.require_house(mod, self.safety.home_guild)
+        access.require_house(mod)
         if len(text) > LONGEST_LIST:
             raise Refusal("list_too_long", "Import such a list in parts.", field="file")
         found: Reading = knownhashes.read(text)
@@ -129,7 +130,7 @@ class House:
         if scope is None and mod.guild_id is not None:
             access.require(mod, Rank.ADMIN)
             return pauses.of_guild(mod.guild_id)
-        access.require_house(mod, self.safety.home_guild)
+        access.require_house(mod)
         if scope not in (EVERYWHERE, SAFETY):
             raise Refusal("unknown_scope", f"Say {EVERYWHERE} or {SAFETY}.", field="scope")
         return scope
@@ -156,7 +157,3 @@ def _guild(mod: Moderator) -> str:
     if mod.guild_id is None:
         raise Refusal("no_server", "This is set on a server.")
     return mod.guild_id
-
-
-def _scope(mod: Moderator) -> str | None:
-    return None if mod.is_operator else _guild(mod)

@@ -35,11 +35,14 @@ class Pairs:
     async def open(self, mod: Moderator) -> list[Proposal]:
         access.require(mod, Rank.VIEWER)
         async with self.database.read() as session:
-            return await proposals.open_ones(session, _scope(mod))
+            return await proposals.open_ones(session, access.scope(mod), homeless=mod.house)
 
-    async def propose_unban(self, mod: Moderator, discord_id: str, reason: str) -> Proposal:
+    async def propose_unban(
+        self, mod: Moderator, discord_id: str, reason: str, *, everywhere: bool = False
+    ) -> Proposal:
+        """Of exactly this scope: a server's bans, or those of everywhere."""
         access.require(mod, Rank.MODERATOR)
-        guild = _scope(mod)
+        guild = access.scope(mod, everywhere=everywhere)
         async with self.database.begin() as session:
             account = await access.person(session, discord_id)
             await access.check_not_self(session, mod, account.id)
@@ -119,7 +122,3 @@ def _guild(mod: Moderator) -> str:
     if mod.guild_id is None:
         raise Refusal("no_server", "A server's thresholds are its own; ask there.")
     return mod.guild_id
-
-
-def _scope(mod: Moderator) -> str | None:
-    return None if mod.is_operator else _guild(mod)

@@ -55,13 +55,15 @@ class Review:
     async def queue(self, mod: Moderator, *, limit: int = 10) -> list[Case]:
         access.require(mod, Rank.VIEWER)
         async with self.database.read() as session:
-            return await caselists.queue(session, _scope(mod), limit=limit)
+            return await caselists.queue(
+                session, access.scope(mod), limit=limit, homeless=mod.house
+            )
 
     async def waiting(self, mod: Moderator) -> dict[str, int]:
         """How many wait, by kind."""
         access.require(mod, Rank.VIEWER)
         async with self.database.read() as session:
-            return await caselists.waiting(session, _scope(mod))
+            return await caselists.waiting(session, access.scope(mod), homeless=mod.house)
 
     async def case(self, mod: Moderator, case_id: UUID) -> Dossier:
         access.require(mod, Rank.VIEWER)
@@ -205,10 +207,3 @@ async def _pictures(session: Session, case: Case) -> list[Asset]:
     if case.picture is None:
         return [one for one in found if one.kind == "grid"]
     return [one for one in found if one.kind == "image" and one.index == case.picture]
-
-
-def _scope(mod: Moderator) -> str | None:
-    """The operator's None stands for every server; somebody without a server sees none."""
-    if mod.guild_id is None and not mod.is_operator:
-        raise Refusal("not_allowed", "Cases are looked at on the server where they came up.")
-    return mod.guild_id

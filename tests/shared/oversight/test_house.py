@@ -2,13 +2,14 @@
 
 import asyncio
 import math
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from shared.errors import Refusal
-from shared.moderation import proposals, staff
+from shared.moderation import cases, proposals, staff
 from shared.moderation.ranks import Moderator, Rank
 from shared.safety.policy import Band
 from tests.shared.oversight.people import (
@@ -26,8 +27,10 @@ from tests.shared.oversight.people import (
     House,
     refused,
 )
+from tests.shared.rows import Ruling
 
-HOME = Moderator("941", "Hal", "7", Rank.ADMIN)
+HOME = Moderator("941", "Hal", "7", Rank.ADMIN, house=True)
+HOME_TWO = Moderator("942", "Hua", "7", Rank.ADMIN, house=True)
 
 
 async def test_an_unban_takes_two_people_of_whom_none_is_concerned(house: House) -> None:
@@ -51,6 +54,42 @@ async def test_an_unban_takes_two_people_of_whom_none_is_concerned(house: House)
     assert [one.code for one in answers if isinstance(one, Refusal)] == ["already_decided"]
     assert (await house.submit("a boat")).created
     assert (await house.actions())[-3:] == ["unban_proposed", "unban_approved", "unban"]
+
+
+async def test_the_operators_admins_ban_and_unban_everywhere(house: House) -> None:
+    discipline, pairs = house.oversight.discipline, house.oversight.pairs
+    await house.account()
+    for who in (ADMIN, MOD):
+        wide = discipline.ban(who, ADA.discord_id, "spam", everywhere=True)
+        assert await refused(wide) == "not_allowed"
+    await discipline.ban(HOME, ADA.discord_id, "spam", everywhere=True)
+    assert await refused(house.submit("a boat")) == "account_banned"
+    assert await refused(pairs.propose_unban(ADMIN, ADA.discord_id, "x")) == "not_banned"
+    first = await pairs.propose_unban(HOME, ADA.discord_id, "sorry", everywhere=True)
+    assert await refused(pairs.approve(ADMIN, first.id)) == "unknown_proposal"
+    assert [one.id for one in await pairs.open(HOME_TWO)] == [first.id]
+    await pairs.approve(HOME_TWO, first.id)
+    assert (await house.submit("a boat")).created
+
+
+async def test_what_happened_on_no_server_is_the_houses(house: House) -> None:
+    ada, review = await house.account(), house.oversight.review
+    async with house.database.begin() as session:
+        verdict = Ruling(decision="block", category="gore")
+        told: dict[str, Any] = {
+            "kind": "prompt",
+            "account_id": ada.id,
+            "verdict": verdict,
+            "state": "open",
+        }
+        alone = await cases.note(session, guild_id=None, **told)
+    helper = Moderator("943", "Hed", "7", Rank.MODERATOR, house=True)
+    for who in (ADMIN, STRANGER):
+        assert await review.queue(who) == []
+        assert await refused(review.uphold(who, alone)) == "unknown_case"
+    assert [one.id for one in await review.queue(helper)] == [alone]
+    assert (await review.waiting(HOME), await review.waiting(ADMIN)) == ({"prompt": 1}, {})
+    assert (await review.uphold(helper, alone)).case.state == "upheld"
 
 
 async def test_the_rows_themselves_refuse_to_be_approved_by_one(house: House) -> None:
@@ -152,6 +191,8 @@ async def test_a_role_of_the_server_sits_at_the_desk(house: House) -> None:
     there = await desk.moderator("5", "Eve", ELSEWHERE, roles=["r1"], permissions=0)
     alone = await desk.moderator("5", "Eve", None, roles=[], permissions=1 << 3)
     assert [one.rank for one in (here, there, alone)] == [Rank.MODERATOR, Rank.NONE, Rank.NONE]
+    at_home = await desk.moderator("5", "Eve", "7", roles=[], permissions=1 << 3)
+    assert [one.speaks_for_all for one in (here, alone, at_home)] == [False, False, True]
     await desk.set_role(ADMIN, "r1", Rank.NONE)
     async with house.database.read() as session:
         assert await staff.roles(session, GUILD) == {}
