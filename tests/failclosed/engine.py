@@ -1,6 +1,7 @@
 """A child in this process: it draws noise, and asks the real inspections about every picture."""
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from random import Random
@@ -99,7 +100,8 @@ class Engine:
         )
 
     def _wake(self) -> None:
-        self._loop.call_soon_threadsafe(self._inspections.collect)
+        with contextlib.suppress(RuntimeError):  # a filter that hung answers when all is over
+            self._loop.call_soon_threadsafe(self._inspections.collect)
 
     async def _collect(self) -> None:
         """What hangs wakes nobody: somebody must look."""
