@@ -57,3 +57,26 @@ def evaluate(
     from farm.safety.training.runs import run_evaluation
 
     told(lambda: run_evaluation(read_settings(), data, as_json=as_json, ids=ids))
+
+
+@app.command()
+def bias(
+    samples: Annotated[Path, typer.Option(help="Folder of pictures; each subfolder is a group.")],
+    table: Annotated[
+        Path | None,
+        typer.Option("--csv", help="file,group[,label]: labels other than safe are harmful."),
+    ] = None,
+    checkpoint: Annotated[
+        str | None, typer.Option(help="Whose filter; default: the catalog's.")
+    ] = None,
+    strict: Annotated[bool, typer.Option(help="As for prompts from the grey zone.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """How often the image filter blocks pictures of one group rather than another. Keeps no picture."""
+    from farm.safety.bias import run_bias
+
+    told(
+        lambda: run_bias(
+            read_settings(), samples, table, checkpoint=checkpoint, strict=strict, as_json=as_json
+        )
+    )

@@ -6,14 +6,18 @@ The judge, and with it torch, is imported only when it is loaded.
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any, Protocol
 
 import numpy as np
 
 from farm.engine.messages import Picture
+from farm.postcards import manifest
 from farm.safety.detectors.contract import OUT_OF_WORLD, POLICY, Sight
 from farm.safety.seal import Seal
 from shared.safety.verdict import Decision
+
+JUDGE = "farm.postcards.judge"  # by name: torch is imported once a world is to be judged
 
 
 class Judge(Protocol):
@@ -38,11 +42,10 @@ class WorldDetector:
     @classmethod
     def load(cls) -> "WorldDetector":
         """Fault when the judge's weights are missing or altered."""
-        from farm.postcards import judge, manifest
-
         folder = manifest.weights_folder("judge")
         seal = Seal.of_folder(folder)
-        return cls(judge.Judge.load(folder), weights=seal.sha256[:12], seal=seal)
+        judge = import_module(JUDGE).Judge.load(folder)
+        return cls(judge, weights=seal.sha256[:12], seal=seal)
 
     def look(self, pictures: Sequence[Picture], *, strict: bool = False) -> list[Sight]:
         """WrongAnswer `weights` when the judge's files are no longer what was loaded."""
