@@ -38,6 +38,12 @@ def decoded(text: str, depth: int = DEPTH) -> list[Decoded]:
     return list(found.values())[:MOST]
 
 
+def without_codes(text: str) -> str:
+    """The text without the words in code that can be read: they are judged by themselves."""
+    plain = _HEX.sub(lambda found: " " if _from_hex(found[0]) else found[0], text)
+    return _BASE64.sub(lambda found: " " if _from_base64(found[0]) else found[0], plain)
+
+
 def _once(text: str) -> Iterator[Decoded]:
     for kind, plain in (("url", _from_percent(text)), ("html", _from_entities(text))):
         if plain != text:
@@ -45,10 +51,9 @@ def _once(text: str) -> Iterator[Decoded]:
     if "\\u" in text:
         yield Decoded(_ESCAPES.sub(_letter, text), "escapes")
     for found in _HEX.finditer(text):
-        yield from _readable(bytes.fromhex("".join(_PAIRS.findall(found[0]))), "hex")
+        yield from _from_hex(found[0])
     for found in _BASE64.finditer(text):
-        if _looks_coded(found[0]):
-            yield from _from_base64(found[0])
+        yield from _from_base64(found[0])
 
 
 def _from_percent(text: str) -> str:
@@ -71,19 +76,25 @@ def _looks_coded(token: str) -> bool:
     return len(inner) < len(token) - 1 or not (inner.islower() or inner.isupper())
 
 
-def _from_base64(token: str) -> Iterator[Decoded]:
+def _from_hex(code: str) -> list[Decoded]:
+    return _readable(bytes.fromhex("".join(_PAIRS.findall(code))), "hex")
+
+
+def _from_base64(token: str) -> list[Decoded]:
+    if not _looks_coded(token):
+        return []
     standard = token.rstrip("=").replace("-", "+").replace("_", "/")
     try:
         raw = base64.b64decode(standard + "=" * (-len(standard) % 4))
     except (binascii.Error, ValueError):
-        return
-    yield from _readable(raw, "base64")
+        return []
+    return _readable(raw, "base64")
 
 
-def _readable(raw: bytes, kind: str) -> Iterator[Decoded]:
+def _readable(raw: bytes, kind: str) -> list[Decoded]:
     try:
         text = raw.decode()
     except UnicodeDecodeError:
-        return
-    if len(text) >= SHORTEST and text.replace("\n", " ").isprintable():
-        yield Decoded(text, kind)
+        return []
+    long_enough = len(text) >= SHORTEST and text.replace("\n", " ").isprintable()
+    return [Decoded(text, kind)] if long_enough else []

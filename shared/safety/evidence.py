@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from shared.safety.decoding import without_codes
 from shared.safety.disguises import Reading
 from shared.safety.entities import DECEPTION, HARMED, NAMED, Figures
+from shared.safety.garbled import Garbled, readable
 from shared.safety.injection import injections
 from shared.safety.lexicon import SLUR, Hit, Lexicon, Seen, find
 from shared.safety.lookalikes import dressed
@@ -51,6 +53,7 @@ class Tools:
     """All that reading takes besides the list of words."""
 
     figures: Figures
+    garbled: Garbled
     heads: Heads | None = None
 
 
@@ -61,7 +64,11 @@ class Evidence:
 
     @property
     def sexual(self) -> bool:
-        hit = any(hit.category == SEXUAL for hit in self.seen.hits)
+        """A listed word of any strength, a term for minors that is sexual by itself, or a head's doubt."""
+        hit = any(
+            hit.category == SEXUAL or (hit.category == MINOR and hit.score)
+            for hit in self.seen.hits
+        )
         return hit or any(
             sign.category == SEXUAL and sign.score >= SUSPECTED for sign in self.signs
         )
@@ -80,6 +87,7 @@ def examine(text: str, lexicon: Lexicon, tools: Tools) -> Evidence:
         *_dressings(text, seen.readings),
         *_injected(seen.readings),
         *_named(seen, tools.figures),
+        *_garbled(seen.readings, tools.garbled),
         *(_felt(seen.readings, tools.heads) if tools.heads is not None else ()),
     ]
     return Evidence(tuple(signs), seen)
@@ -132,6 +140,13 @@ def _named(seen: Seen, figures: Figures) -> Iterator[Sign]:
             return
 
 
+def _garbled(readings: Iterable[Reading], garbled: Garbled) -> Iterator[Sign]:
+    """Of the text and of what its codes hold: a code inside is no excuse for noise."""
+    for reading in readings:
+        if reading.text and (score := garbled.score(readable(without_codes(reading.text)))):
+            yield Sign(ADVERSARIAL, score, "garbled:window")
+
+
 def _felt(readings: Iterable[Reading], heads: Heads) -> Iterator[Sign]:
     asked = [
         window
@@ -151,4 +166,5 @@ def _lines(readings: Iterable[Reading]) -> Iterator[str]:
         yield reading.line
         if not reading.kind:
             yield reading.line[::-1]
+            yield f" {' '.join(word[::-1] for word in reading.words)} "
             yield codecs.encode(reading.line, "rot13")

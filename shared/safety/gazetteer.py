@@ -11,6 +11,7 @@ from shared.safety.vocabulary import NO_WORDS, Vocabulary
 
 SHORTEST_CODED = 4  # letters of a term that is looked for backwards and in rot13
 SHORTEST_INSIDE = 4
+FIRST_UNSPACED = "\u2e80"  # scripts from here on put no spaces between words
 REVERSED, ROT13 = "reversed", "rot13"
 
 
@@ -119,6 +120,8 @@ def _keys(term: Term) -> Iterator[tuple[str, str]]:
     if term.strength == "inside":
         yield term.text, ""
         yield from _coded(term.text)
+    elif any(mark >= FIRST_UNSPACED for mark in term.text):
+        yield term.text, ""
 
 
 def _coded(form: str) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,9 @@
 """Ages and school grades below eighteen, by rule. They weigh nothing alone; see `screen`. Pure."""
 
 import re
+from functools import cache
+
+from shared.safety.lookalikes import normalise
 
 _ONES = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
 _NUMBERS = f"{_ONES} sixteen seventeen".replace(" ", "|")
@@ -16,7 +19,7 @@ _ORDINALS = (
     r"(?:\d{1,2}(?:st|nd|rd|th)|first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth"
     r"|eleventh|twelfth)"
 )
-_YOUNG = re.compile(
+_YOUNG = (
     rf"\b{_N} ?(?:years?|yrs?|yr|y|jr) ?(?:old|olds|o|young)\b|\b{_N} ?yos?\b"
     rf"|\bage[ds]? (?:of |about |around |just |only )?{_N}\b|\b(?:turning|turned|turns) {_N}\b"
     rf"|\b{_N} (?:summers|winters|springs) old\b|\b\w+ (?:months?|weeks?|days?) old\b"
@@ -26,11 +29,18 @@ _YOUNG = re.compile(
     rf"|\b{_ORDINALS} ?grade(?:r|rs)?\b|\bgrade (?:[1-9]|1[0-2]|k)\b|\byear (?:[1-9]|1[0-3]) pupils?\b"
     r"|\b(?:first|second|third|fourth|fifth|sixth|seventh) form(?:er|ers)?\b"
     rf"|\b(?:{_N}|{_OTHERS}) (?:anos|anni|ans|jahren?|jahrige|jaar|ar|lat|let|vuotta|yas|yasinda)\b"
-    r"|\b(?:0?[1-9]|1[0-7]) ?(?:лет|года?|let|roku|roky|歳|才|岁|살|साल)"
-    r"|(?<!\d)(?:0?[1-9]|1[0-7])(?:歳|才|岁|살)"
+    r"|(?<!\d)(?:0?[1-9]|1[0-7]) ?(?:let|roku|roky|{})"
 )
+# Beside a number, in scripts of their own.
+_YEARS = ("лет", "года", "год", "歳", "才", "岁", "살", "साल")
 
 
 def shows_age(line: str) -> bool:
     """An age below eighteen, a school grade, or words for either; `line` is of lower-case words."""
-    return _YOUNG.search(line) is not None
+    return _young().search(line) is not None
+
+
+@cache
+def _young() -> re.Pattern[str]:
+    """Made when it is first asked for: the table of look-alikes is read then."""
+    return re.compile(_YOUNG.replace("{}", "|".join(map(normalise, _YEARS))))

@@ -8,6 +8,7 @@ from shared.safety.blocklist import Blocklist, Term, read_blocklist
 from shared.safety.disguises import spelled
 from shared.safety.entities import read_figures
 from shared.safety.evidence import Tools, examine
+from shared.safety.garbled import open_garbled
 from shared.safety.gazetteer import singulars
 from shared.safety.lexicon import Lexicon
 from shared.safety.lookalikes import look_alikes, normalise
@@ -78,7 +79,7 @@ def open_screen(
         read_blocklist(blocklist),
         read_policy(policy),
         read_vocabulary(weights),
-        Tools(read_figures(figures)),
+        Tools(read_figures(figures), open_garbled(weights)),
     )
 
 

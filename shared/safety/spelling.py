@@ -79,7 +79,7 @@ class Spelling:
             if len(chunk) <= LONGEST and not chunk.isalnum():
                 yield from self._behind(chunk)
         for word in strangers:
-            if len(word) >= FEWEST_CONSONANTS and not _VOWELS.search(word):
+            if len(word) >= FEWEST_CONSONANTS and not _VOWELS.search(word[1:]):
                 yield from filter(None, [self._words.by_consonants.get(word)])
             yield from self._run_together(word)
         yield from self._cut(reading.words, strangers)
@@ -122,18 +122,22 @@ def _forgiven(listed: str) -> int:
 
 def _words(terms: Sequence[Term], vocabulary: Vocabulary) -> Words:
     single = {term.text: term for term in terms if term.text.isalpha() and term.text.isascii()}
-    firm = frozenset(
-        word for word, term in single.items() if term.strength in FIRM and len(word) >= SHORTEST
-    )
+    long = {word: term for word, term in single.items() if len(word) >= SHORTEST}
+    firm = frozenset(word for word, term in long.items() if term.strength in FIRM)
+    # A word for minors weighs nothing alone, so that a guess at it costs nothing either.
+    young = {word for word, term in long.items() if term.strength == "terms"}
     phrased = {word for term in terms for word in term.text.split() if len(word) > ONE_EDIT}
-    likely = {word for word in {*single, *phrased} if len(word) >= SHORTEST and word.isascii()}
     return Words(
-        by_letter=_grouped(likely, lambda word: word[0]),
-        by_length=_grouped(firm, len),
-        by_doubled={_DOUBLED.sub(r"\1", word): word for word in sorted(firm)},
-        by_consonants=dict(_skeletons(firm, vocabulary)),
-        firm=firm,
+        by_letter=_grouped({*long, *filter(str.isascii, phrased)}, lambda word: word[0]),
+        by_length=_grouped({*firm, *young, *filter(_is_long, long)}, len),
+        by_doubled={_DOUBLED.sub(r"\1", word): word for word in sorted(firm | young)},
+        by_consonants=dict(_skeletons({*firm, *young, *filter(_is_long, long)}, vocabulary)),
+        firm=firm | young,
     )
+
+
+def _is_long(word: str) -> bool:
+    return len(word) >= TWO_EDITS - 1
 
 
 Key = TypeVar("Key")
@@ -147,7 +151,11 @@ def _grouped(words: Iterable[str], key: Callable[[str], Key]) -> dict[Key, list[
 
 
 def _skeletons(words: Iterable[str], vocabulary: Vocabulary) -> Iterator[tuple[str, str]]:
+    """The consonants of each word, with and without a vowel in front."""
     for word in sorted(words):
-        consonants = _VOWELS.sub("", word)
-        if FEWEST_CONSONANTS <= len(consonants) < len(word) and not vocabulary.knows(consonants):
-            yield consonants, word
+        bare = _VOWELS.sub("", word)
+        for consonants in {bare, word[0] + _VOWELS.sub("", word[1:])}:
+            if FEWEST_CONSONANTS <= len(consonants) < len(word) and not vocabulary.knows(
+                consonants
+            ):
+                yield consonants, word

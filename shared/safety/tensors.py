@@ -35,3 +35,15 @@ def write_tensors(folder: Path, name: str, tensors: Tensors, about: Mapping[str,
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.safetensors").write_bytes(content)
     (folder / f"{name}.json").write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+
+
+def version_of(folder: Path, name: str) -> str:
+    """The first of the digest in a manifest: a name for these weights. Fault when there is none."""
+    try:
+        told: str = json.loads((folder / f"{name}.json").read_text())["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        sentence = (
+            f"The manifest {folder / name}.json cannot be used: {type(error).__name__}: {error}."
+        )
+        raise Fault("weights_unreadable", sentence) from error
+    return told[:8]
