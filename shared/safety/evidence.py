@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shared.safety.decoding import without_codes
-from shared.safety.disguises import Reading
+from shared.safety.disguises import LEET, Reading
 from shared.safety.entities import DECEPTION, HARMED, NAMED, Figures
 from shared.safety.garbled import Garbled, readable
 from shared.safety.injection import injections
 from shared.safety.lexicon import SLUR, Hit, Lexicon, Seen, find
 from shared.safety.lookalikes import dressed
 from shared.safety.minors import shows_age
-from shared.safety.spelling import MASKED, TYPO
+from shared.safety.spelling import TYPO
 from shared.safety.verdict import (
     ADVERSARIAL,
     CATEGORIES,
@@ -42,8 +42,6 @@ DRESSINGS = {
 
 class Heads(Protocol):
     """The trained heads. `windows` are spelled words; one answer of scores 0..1 a window."""
-
-    version: str
 
     def scores(self, windows: Sequence[str]) -> list[dict[str, float]]: ...
 
@@ -87,8 +85,8 @@ def examine(text: str, lexicon: Lexicon, tools: Tools) -> Evidence:
         *_dressings(text, seen.readings),
         *_injected(seen.readings),
         *_named(seen, tools.figures),
-        *_garbled(seen.readings, tools.garbled),
-        *(_felt(seen.readings, tools.heads) if tools.heads is not None else ()),
+        *_garbled(seen, tools.garbled),
+        *(_felt(seen, tools.heads) if tools.heads is not None else ()),
     ]
     return Evidence(tuple(signs), seen)
 
@@ -140,21 +138,24 @@ def _named(seen: Seen, figures: Figures) -> Iterator[Sign]:
             return
 
 
-def _garbled(readings: Iterable[Reading], garbled: Garbled) -> Iterator[Sign]:
-    """Of the text and of what its codes hold: a code inside is no excuse for noise."""
-    for reading in readings:
-        if reading.text and (score := garbled.score(readable(without_codes(reading.text)))):
+def _garbled(seen: Seen, garbled: Garbled) -> Iterator[Sign]:
+    """Of the text and of what its codes hold; what is ordinary once its leet is undone is no garbage."""
+    for reading in seen.readings:
+        if reading.text:
+            score = garbled.score(readable(without_codes(reading.text)))
+            if score >= DECODED:
+                score = min([score, *(garbled.score(line) for line in _unleeted(seen, reading))])
             yield Sign(ADVERSARIAL, score, "garbled:window")
 
 
-def _felt(readings: Iterable[Reading], heads: Heads) -> Iterator[Sign]:
-    asked = [
-        window
-        for reading in readings
-        if not (reading.joined or reading.kind.endswith(MASKED))
-        for window in windows(reading.words)
-    ]
-    for scores in heads.scores(list(dict.fromkeys(asked))):
+def _unleeted(seen: Seen, reading: Reading) -> Iterator[str]:
+    kind = f"{reading.kind}+{LEET}" if reading.kind else LEET
+    return (" ".join(other.words) for other in seen.readings if other.kind == kind)
+
+
+def _felt(seen: Seen, heads: Heads) -> Iterator[Sign]:
+    asked = dict.fromkeys(window for words in seen.plain for window in windows(words))
+    for scores in heads.scores(list(asked)):
         for category, score in scores.items():
             if not math.isfinite(score):
                 raise ValueError(f"the head for {category} gave no number")

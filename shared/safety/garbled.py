@@ -33,23 +33,28 @@ FIRST[97:123] = np.arange(1, 27)
 FIRST[48:58] = DIGIT
 FUNCTION_WORD, FOREIGN_FUNCTION, STRANGER = 0, 1, 255  # rarities
 # One odd word is a name more often than a trick: it is looked at, and refused only beside a body.
-ODD_WORDS, ODD_SHARE, AT_MOST = 2, 0.25, 0.74
+ODD_WORDS, ODD_SHARE, AT_MOST, REST_AT_MOST = 2, 0.5, 0.74, 0.6
 _BODY = """
 woman women girl girls man men guy lady wife husband couple body skin legs thighs chest bed lying kneeling
 spread bending posing her she his touching kissing shower bathtub
 """
 BODY = frozenset(_BODY.split())
-# What a person may add to any prompt: flags, colours, web addresses, codes with digits, sums.
+# What a person may add to any prompt: flags, colours, web addresses, codes that were read, sums.
 _ADDED = re.compile(
     r"--[a-z]+(?: [^\s,-][^\s,]*)?|#[0-9a-f]{3,8}\b|https?://\S+|\S+@\S+\.\w+|[a-z0-9+/]{8,}=+"
-    r"|(?<!\S)[a-z(]{0,5}[-/.:#]?\d+(?:[a-z./:x-]{0,3}\d+)*[a-z]{0,4}[-)]?[a-z]?[),.:]*(?!\S)"
-    r"|\b[a-z]?[+-]?[a-z]\^\d|\b[a-z]=[a-z0-9]{1,6}"
+    r"|\S*[a-z)]\^\d\S*|(?<!\S)[a-z]{0,2} ?= ?[a-z0-9]{1,6}\b"
 )
+# Numbers of lenses, films, models and goods: where they are more than half of a text, they are the text.
+_NUMBERS = re.compile(
+    r"(?<!\S)[a-z(]{0,5}[-/.:#]?\d+(?:[a-z./:x-]{0,3}\d+)*[a-z]{0,4}[-)]?[a-z]?[),.:]*(?!\S)"
+)
+MOST_NUMBERS = 1 / 2
 _INITIALS = re.compile(r"\b(?:[a-z]\. ?){2,}|\b[a-z]\. (?=[a-z]{3})")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
+_QUOTES = str.maketrans("“”„’‘–—…", '"""\'\'--.')
 _LETTERS = str.maketrans("łŁøØđĐıßæÆœŒ", "lLoOdDisaAoO")
 _STRETCHED = re.compile(r"(.)\1{2,}")
 _ABROAD = re.compile(r"[^\W\d_]*[^\x00-\x7f\W\d_]+[^\W\d_]*")
-MOST_ADDED = 1 / 3  # of the chunks of a text; more of them are the text
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +72,26 @@ class Garbled:
 
     def score(self, text: str) -> float:
         """0 for an ordinary text, 1 for garbage; `text` as `readable` gives it."""
-        features = self.features(text)
-        if not len(features):
-            return 0.0
-        score = float(np.interp(self._logits(features).max(), *self.knots))
-        return min(score, AT_MOST) if score > AT_MOST and self._is_only_odd(text) else score
+        score = self._score(text)
+        if score <= AT_MOST:
+            return score
+        odd = self._odd_words(text)
+        if odd and self._score(_without(text, odd)) <= REST_AT_MOST and not _beside_a_body(text):
+            return AT_MOST
+        return score
 
-    def _is_only_odd(self, text: str) -> bool:
-        words = [text[start:end] for start, end in tokens_of(text)]
+    def _score(self, text: str) -> float:
+        features = self.features(text)
+        return float(np.interp(self._logits(features).max(), *self.knots)) if len(features) else 0.0
+
+    def _odd_words(self, text: str) -> list[tuple[int, int]]:
+        """Where the one or two words stand that no dictionary has; none where there are more."""
+        tokens = tokens_of(text)
+        words = [text[start:end] for start, end in tokens]
         letters = np.array([word.isalpha() and len(word) > 2 for word in words])
-        strangers = int((letters & (self._rarity(words, letters) == STRANGER)).sum())
-        few = strangers <= ODD_WORDS and strangers <= ODD_SHARE * len(words)
-        return strangers > 0 and few and BODY.isdisjoint(words)
+        odd = np.flatnonzero(letters & (self._rarity(words, letters) == STRANGER))
+        few = len(odd) <= ODD_WORDS and len(odd) <= ODD_SHARE * len(words)
+        return [tokens[place] for place in odd] if few else []
 
     def features(self, text: str) -> Floats:
         """float32[windows, features] of every window of the text."""
@@ -182,16 +195,16 @@ def readable(text: str) -> str:
     """The text in lower case, without accents, other scripts and what people add to any prompt."""
     plain = text if text.isascii() else _without_marks(text)
     plain = " ".join(_INITIALS.sub(" ", plain.casefold()).split())
-    added = _ADDED.findall(plain)
-    if len(added) <= MOST_ADDED * (plain.count(" ") + 1):
-        plain = _ADDED.sub("", plain)
+    plain = _ADDED.sub(" ", plain)
+    if len(_NUMBERS.findall(plain)) <= MOST_NUMBERS * len(plain.split()):
+        plain = _NUMBERS.sub(" ", plain)
     return " ".join(_STRETCHED.sub(r"\1", plain).split())
 
 
 def _without_marks(text: str) -> str:
     split = unicodedata.normalize("NFKD", text.translate(_LETTERS))
     kept = "".join(mark for mark in split if unicodedata.category(mark) not in ("Mn", "Me", "Cf"))
-    return _ABROAD.sub(" ", kept)
+    return _NOT_ASCII.sub(" ", _ABROAD.sub(" ", kept.translate(_QUOTES)))
 
 
 def tokens_of(text: str) -> list[tuple[int, int]]:
@@ -212,6 +225,16 @@ def starts_of(count: int, size: int) -> NDArray[np.int64]:
     """Where windows of `size` begin in so many tokens; the last one ends with them."""
     last = max(0, count - size)
     return np.array([*range(0, last, size // 2), last])
+
+
+def _without(text: str, spans: list[tuple[int, int]]) -> str:
+    for start, end in reversed(spans):
+        text = text[:start] + text[end:]
+    return " ".join(text.split())
+
+
+def _beside_a_body(text: str) -> bool:
+    return not BODY.isdisjoint(text.split())
 
 
 def _windowed(told: Floats, size: int) -> Floats:

@@ -34,10 +34,11 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """`contexts`: the categories whose context the line speaks of."""
+    """`contexts`: the categories whose context the line speaks of; `harmless` where its idioms stand."""
 
     matches: tuple[Match, ...]
     contexts: frozenset[str]
+    harmless: tuple[tuple[int, int], ...]
 
 
 class Gazetteer:
@@ -87,7 +88,7 @@ class Gazetteer:
                 else:
                     harmless.append(inner)
         kept = tuple(match for match in matches if not _overlaps(match, harmless))
-        return Findings(kept, frozenset(contexts))
+        return Findings(kept, frozenset(contexts), tuple(harmless))
 
     def inside(self, word: str) -> Iterator[tuple[Term, int, int]]:
         """(term, start, end) of the terms that stand anywhere in a word."""

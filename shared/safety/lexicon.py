@@ -9,7 +9,7 @@ from functools import lru_cache
 from shared.safety.blocklist import SEXUAL, Blocklist, Term
 from shared.safety.disguises import Reading, readings
 from shared.safety.gazetteer import Gazetteer, singulars
-from shared.safety.spelling import TYPO, Spelling
+from shared.safety.spelling import MASKED, TYPO, Spelling
 from shared.safety.vocabulary import Vocabulary, hashed
 
 LOWERED = 0.5
@@ -36,10 +36,14 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One hit a term, and every line that was read: as written, decoded, corrected."""
+    """One hit a term, and every line that was read: as written, decoded, corrected.
+
+    `plain` are the words of each reading without harmless idioms: what the trained heads are asked about.
+    """
 
     hits: tuple[Hit, ...]
     readings: tuple[Reading, ...]
+    plain: tuple[tuple[str, ...], ...]
 
 
 class Lexicon:
@@ -72,12 +76,15 @@ def find(text: str, lexicon: Lexicon) -> Seen:
     """What only a disguise hid weighs more, and no context lowers it."""
     found: dict[str, Hit] = {}
     read: list[Reading] = []
+    plain: list[tuple[str, ...]] = []
     lowered: frozenset[str] = frozenset()
     for reading, strangers in _all_readings(text, lexicon):
         seen = lexicon.gazetteer.find(reading.line)
         if not read:
             lowered = seen.contexts
         read.append(reading)
+        if not (reading.joined or reading.kind.endswith(MASKED)):
+            plain.append(_without(reading, seen.harmless))
         for match in seen.matches:
             kind = match.kind or reading.kind
             found.setdefault(match.term.text, _hit(match.term, kind=kind, lowered=lowered))
@@ -85,7 +92,17 @@ def find(text: str, lexicon: Lexicon) -> Seen:
             found.setdefault(term.text, _hit(term, kind=reading.kind, lowered=lowered))
     if _winks(text):
         found.setdefault(EMOJI.text, _hit(EMOJI, kind="", lowered=lowered))
-    return Seen(tuple(found.values()), tuple(read))
+    return Seen(tuple(found.values()), tuple(read), tuple(dict.fromkeys(plain)))
+
+
+def _without(reading: Reading, spans: Sequence[tuple[int, int]]) -> tuple[str, ...]:
+    """The words outside of the spans. A blood orange is no blood, and a head is not asked about it."""
+    if not spans:
+        return reading.words
+    line = reading.line
+    for start, end in spans:
+        line = line[:start] + " " * (end - start) + line[end:]
+    return tuple(line.split())
 
 
 def _all_readings(text: str, lexicon: Lexicon) -> Iterator[tuple[Reading, frozenset[str]]]:

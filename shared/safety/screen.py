@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from shared.safety.blocklist import Blocklist, Term, read_blocklist
@@ -10,9 +11,11 @@ from shared.safety.entities import read_figures
 from shared.safety.evidence import Tools, examine
 from shared.safety.garbled import open_garbled
 from shared.safety.gazetteer import singulars
+from shared.safety.heads import Heads
 from shared.safety.lexicon import Lexicon
 from shared.safety.lookalikes import look_alikes, normalise
 from shared.safety.policy import OperatorPolicy, Policy, decide, read_policy
+from shared.safety.tensors import version_of
 from shared.safety.verdict import MINOR, MINOR_RULE, Assessment, Sign, Verdict, strongest
 from shared.safety.vocabulary import Vocabulary, read_vocabulary
 
@@ -23,13 +26,26 @@ class PromptScreen:
     """`rules` is the operator's policy; a screen made without asking for another decides by it."""
 
     def __init__(
-        self, blocklist: Blocklist, rules: OperatorPolicy, vocabulary: Vocabulary, tools: Tools
+        self,
+        blocklist: Blocklist,
+        rules: OperatorPolicy,
+        vocabulary: Vocabulary,
+        tools: Tools,
+        *,
+        version: str,
     ) -> None:
+        """`version` names the weights that `vocabulary` and `tools` hold."""
         self._blocklist = blocklist
+        self._vocabulary = vocabulary
         self._lexicon = Lexicon(blocklist, vocabulary)
         self._tools = tools
         self.rules = rules
-        self.version = blocklist.policy
+        self.version = f"{blocklist.policy}+weights-{version}"
+
+    def without_heads(self) -> "PromptScreen":
+        """The same rules without the trained heads: to see what the words alone say."""
+        tools = replace(self._tools, heads=None)
+        return PromptScreen(self._blocklist, self.rules, self._vocabulary, tools, version="words")
 
     def screen(
         self, texts: Sequence[str], *, negative: Sequence[str] = (), policy: Policy | None = None
@@ -79,7 +95,8 @@ def open_screen(
         read_blocklist(blocklist),
         read_policy(policy),
         read_vocabulary(weights),
-        Tools(read_figures(figures), open_garbled(weights)),
+        Tools(read_figures(figures), open_garbled(weights), Heads.load(weights)),
+        version=f"{version_of(weights, 'garbled')}{version_of(weights, 'heads')}",
     )
 
 

@@ -21,7 +21,9 @@ from tests.shared.obfuscations import DISGUISES
 
 BLOCKLIST = read_blocklist(SHARED / "safety" / "blocklist.toml")
 LEXICON = Lexicon(BLOCKLIST, read_vocabulary(WEIGHTS))
-SCREEN = open_screen(SHARED / "safety" / "blocklist.toml", SHARED / "safety" / "policy.toml")
+SCREEN = open_screen(
+    SHARED / "safety" / "blocklist.toml", SHARED / "safety" / "policy.toml"
+).without_heads()
 
 
 NEIGHBOURS = """

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from farm.safety.training.soups import FAMILIES, HELD_OUT, Family, Pantry, Soup, replaced
 from farm.safety.training.counts import pairs_of, rarities_of, surprise_of
+from farm.safety.training.soups import FAMILIES, HELD_OUT, Family, Pantry, Soup, replaced
 from farm.safety.training.trade import ABROAD, TRADE
 from shared.errors import Refusal
 from shared.safety.garbled import (
