@@ -117,7 +117,7 @@ async def test_the_grey_zone_is_drawn_strictly_and_a_sample_is_looked_at(
     [job] = (await desk.submit(asked())).jobs
     assert (job.strict, job.guild_id) == (True, "12")
     verdict = await one(database, "select * from verdicts")
-    assert (verdict.decision, verdict.category, verdict.scores) == ("review", "gore", {"gore": 0.7})
+    assert (verdict.decision, verdict.category, verdict.scores["gore"]) == ("review", "gore", 0.7)
     case = await one(database, "select * from cases")
     assert (case.kind, case.state, case.job_id) == ("sample", "open", job.id)
     plain = build(screen=Seeing(settings, "gore", 0.7), sample_share=0.0)
