@@ -12,14 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from farm.safety.marking.canvas import Plane, canvas_of, heard
-from farm.safety.marking.carriers import HIGHEST, TILE, Carriers, Waves
+from farm.safety.marking.carriers import HIGHEST, REPEATS, TILE, Carriers, Waves
 
 # Picture pixels to a canvas pixel: from 0.42 to 2.4 times the size it was marked at.
 PITCHES = tuple(2 * 2 ** (step / 2) for step in (-2, -1, 0, 1, 2))
 SMALLEST = 96  # canvas pixels; one tile and a bit
 _HALF_STEP = 0.26  # octaves to each side of a pitch, a little over a quarter
 _FINER = 4
-KEPT = 2
+KEPT = 2  # pitches that are looked at closely,
+FINALISTS = 3  # each at so many scales next to each other
+SAME = 0.015  # pitches nearer than this are one
 
 Spectrum = NDArray[np.complex64]
 
@@ -27,7 +29,7 @@ Spectrum = NDArray[np.complex64]
 @dataclass(frozen=True)
 class Trace:
     """Where the pattern may lie: `pitch` picture pixels to a canvas pixel, `fit` in deviations of chance
-    (chance alone reaches 5 somewhere), and the `waves` as found, turned to the tile's beginning."""
+    (chance alone reaches 5 somewhere), and the `waves` as found, tempered, turned to the tile's beginning."""
 
     pitch: float
     fit: float
@@ -51,8 +53,18 @@ def traces(plane: Plane, carriers: Carriers) -> Iterator[Trace]:
             hearing = heard_at(plane, pitch)
             found += [(fit, scale, hearing) for fit, scale in _coarse(hearing, carriers)]
     found.sort(key=lambda each: -each[0])
-    for _, scale, hearing in found[:KEPT]:
-        yield refined(hearing, scale, carriers)
+    for scale, hearing in _apart([(scale, hearing) for _, scale, hearing in found])[:KEPT]:
+        yield from refined(hearing, scale, carriers)
+
+
+def _apart(found: list[tuple[float, Hearing]]) -> list[tuple[float, Hearing]]:
+    """Without those that refining would bring to the same pitch as one before."""
+    kept: list[tuple[float, Hearing]] = []
+    for scale, hearing in found:
+        pitch = hearing.pitch / scale
+        if all(abs(other.pitch / at / pitch - 1) > SAME for at, other in kept):
+            kept.append((scale, hearing))
+    return kept
 
 
 def heard_at(plane: Plane, pitch: float) -> Hearing:
@@ -66,22 +78,36 @@ def _coarse(hearing: Hearing, carriers: Carriers) -> list[tuple[float, float]]:
     reach = _HALF_STEP * np.log(2)
     scales = np.exp(np.arange(-reach, reach, step))
     scales = scales[scales * HIGHEST / TILE < 0.45]  # the canvas ends at 0.5
-    fits = _fits(_sync_waves(hearing, scales, carriers), carriers)
+    fits = _fits(_read_off(hearing, scales, carriers.waves[carriers.sync]), carriers)
     parts = np.array_split(np.arange(len(scales)), 6)
     best = [part[fits[part].argmax()] for part in parts]
     return [(float(fits[i]), float(scales[i])) for i in best]
 
 
-def refined(hearing: Hearing, scale: float, carriers: Carriers) -> Trace:
+def refined(hearing: Hearing, scale: float, carriers: Carriers) -> Iterator[Trace]:
+    """The likeliest scales near by. The finding waves say nearly which; the message's own waves help."""
     near = scale * (1 + np.arange(-12, 13) * 0.25 / max(hearing.plane.shape))
-    strengths, _ = _places(_sync_waves(hearing, near, carriers), carriers, finer=2)
-    scale = float(near[strengths.argmax()])
-    waves = waves_at(hearing.plane, scale, carriers)
-    sync = tempered(waves)[None, carriers.sync]
-    strength, place = _places(sync, carriers, finer=_FINER)
-    begin = np.array(divmod(int(place[0]), _FINER * TILE)) / (_FINER * TILE)
-    turned = waves * np.exp(-2j * np.pi * (carriers.waves @ begin))
-    return Trace(hearing.pitch / scale, float(strength[0] / _chance(sync)[0]), turned)
+    rough, fits = _turned(_read_off(hearing, near, carriers.waves), carriers, finer=2)
+    chances = [_likelihood(row, float(fit), carriers) for row, fit in zip(rough, fits, strict=True)]
+    for at in near[np.argsort(chances)[: -FINALISTS - 1 : -1]]:
+        waves, fits = _turned(waves_at(hearing.plane, at, carriers)[None], carriers, finer=_FINER)
+        yield Trace(hearing.pitch / float(at), float(fits[0]), waves[0])
+
+
+def _turned(waves: Waves, carriers: Carriers, *, finer: int) -> tuple[Waves, NDArray[np.float64]]:
+    """Rows of all waves, each turned to where the tile begins and tempered, and how well that place fits."""
+    tamed = tempered(waves)
+    sync = tamed[:, carriers.sync]
+    strength, place = _places(sync, carriers, finer=finer)
+    begin = np.stack(np.divmod(place, finer * TILE)) / (finer * TILE)
+    return tamed * np.exp(-2j * np.pi * (carriers.waves @ begin).T), strength / _chance(sync)
+
+
+def _likelihood(waves: Waves, fit: float, carriers: Carriers) -> float:
+    """In the log, over chance: the finding waves fit, and the arms that carry the same sign agree. The
+    second counts a quarter, since it is the best of many that hang together."""
+    evidence = carriers.evidence(waves / np.maximum(np.abs(waves), 1e-12))
+    return fit**2 / 2 + float(evidence @ evidence) / (4 * REPEATS)
 
 
 def waves_at(plane: Plane, scale: float, carriers: Carriers) -> Waves:
@@ -140,11 +166,11 @@ def _spectrum(plane: Plane) -> Spectrum:
     return spectrum.astype(np.complex64)
 
 
-def _sync_waves(hearing: Hearing, scales: NDArray[np.float64], carriers: Carriers) -> Waves:
-    """[scales, sync] read from the spectrum, linearly between its bins."""
+def _read_off(hearing: Hearing, scales: NDArray[np.float64], waves: NDArray[np.int64]) -> Waves:
+    """[scales, waves] read from the spectrum, linearly between its bins."""
     spectrum = hearing.spectrum
     side = len(spectrum)
-    bins = scales[:, None, None] * carriers.waves[carriers.sync] * (side / TILE)
+    bins = scales[:, None, None] * waves * (side / TILE)
     whole = np.floor(bins).astype(np.int64)
     part = bins - whole
     (top, left), (down, across) = np.moveaxis(whole, -1, 0), np.moveaxis(part, -1, 0)
