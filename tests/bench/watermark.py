@@ -113,7 +113,7 @@ def _is_poached(seed: tuple[int, int, int]) -> bool:
 def _costs(size: int, seed: int) -> str:
     rng = np.random.default_rng([seed, 3])
     plain = [picture(kind, rng, size) for kind in KINDS]
-    encode = _cost(lambda rgb: webp(image_of(rgb), pixel_art=False), plain)
+    encode = _cost(lambda rgb: webp(image_of(rgb), exact=False), plain)
     embedding = _cost(lambda rgb: embed(rgb, 1, key=KEY), plain)
     marked = [embed(rgb, 1, key=KEY) for rgb in plain]
     reading = _cost(lambda rgb: read(rgb, key=KEY), marked)
