@@ -28,6 +28,7 @@ from bot.cogs.jobs import Jobs
 from bot.cogs.moderation import Moderation
 from bot.cogs.privacy import Privacy
 from bot.cogs.reports import Reports
+from bot.cogs.verify import Verify
 from bot.courier import Courier
 from bot.letters import Letters
 from bot.mail import Mail
@@ -47,6 +48,7 @@ from shared.plans import read_plans
 from shared.safety.screen import open_screen
 from shared.storage import open_store
 from shared.telemetry import configure_logging
+from shared.witness import Witness
 
 log = logging.getLogger("bot")
 
@@ -120,6 +122,10 @@ async def wired(settings: Settings) -> AsyncIterator[PictorBot]:
         reports = Reports(voices, reception, bot.tree)
         privacy = Privacy(oversight.privacy, mail)
         moderation = Moderation(oversight, Letters(bot), courier, store)
+        witness = Witness(database, store, _origins(settings, store.url("probe")))
+        verify = Verify(
+            witness, desk=desk, house=oversight.house, reception=reception, tree=bot.tree
+        )
         bot.install(
             courier,
             [
@@ -129,6 +135,7 @@ async def wired(settings: Settings) -> AsyncIterator[PictorBot]:
                 reports,
                 moderation,
                 privacy,
+                *([verify] if settings.provenance.enabled else []),
             ],
             presses=jobs.presses() | appeals.presses() | moderation.presses(),
             forms=appeals.forms() | reports.forms() | moderation.forms() | privacy.forms(),
@@ -141,6 +148,12 @@ async def wired(settings: Settings) -> AsyncIterator[PictorBot]:
 def reaches(api_base: str, link: str) -> bool:
     """Whether that Discord can fetch our pictures: the real one never reaches into a private net."""
     return not _is_private(URL(link).host) or _is_private(URL(api_base).host)
+
+
+def _origins(settings: Settings, link: str) -> set[str]:
+    """Where /verify may fetch from although it is near: our own pictures, and what the operator names."""
+    own = {str(URL(link).origin())} if link.startswith("http") else set()
+    return own | set(settings.provenance.link_origins)
 
 
 def _is_private(host: str | None) -> bool:

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 TOKEN_LIFE = timedelta(minutes=14)  # Discord's 15, less a minute for clocks that disagree
 # Discord's codes: the interaction ran out, or another process of ours was first.
 PAST_ANSWERING = frozenset({10062, 40060})
-FREE_COMMANDS = frozenset({"mod", "report", "Report", "privacy", "verify"})
+FREE_COMMANDS = frozenset({"mod", "report", "Report", "privacy", "verify", "Verify"})
 Interaction = discord.Interaction[Any]
 Handler = Callable[[Interaction, Press], Awaitable[None]]  # of a button, or of a form sent in
 

@@ -101,6 +101,9 @@ def _environment(folder: Path, *, url: str, api: int, token: str) -> dict[str, s
         "PICTOR_WORKER__SNAPSHOTS": str(folder / "snapshots"),
         "PICTOR_API__HOST": HOST,
         "PICTOR_API__PORT": str(api),
+        "PICTOR_PROVENANCE__LINK_ORIGINS": json.dumps(
+            [url]
+        ),  # /verify may look at what is shown there
     }
 
 
