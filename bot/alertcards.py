@@ -6,18 +6,24 @@ from uuid import UUID
 from bot.cards import PANEL_LIMIT, Action, Card, Colour, Knob, Panel, custom_id
 from bot.messages import quote
 from bot.modcards import KINDS, ago, short
-from bot.naming import category_name
+from bot.naming import category_name, counted
 from shared.oversight.alerts import Alert, Counters
 
 CASES = ("case_opened", "hard_case")
 GRAVE = ("hard_case", "ban", "pause")
 MOST_KNOBS = 5
-_SCOPES = {"everywhere": "Everywhere", "safety": "For safety, everywhere"}
+_SCOPES = {"everywhere": "everywhere", "safety": "for safety, everywhere"}
+_CONSEQUENCES = {
+    "warn": "close to a suspension",
+    "day": "suspended for a day",
+    "week": "suspended for a week",
+    "ban": "whether to ban is for you to decide",
+}
 
 
 def alert_card(alerts: Sequence[Alert], counters: Counters) -> Card:
     """One message for all that came up since the last one."""
-    lines = [f"{line_of(alert)} {ago(alert.at)}" for alert in alerts]
+    lines = [f"- {line_of(alert)} · {ago(alert.at)}" for alert in alerts]
     colour = Colour.FAILED if any(one.action in GRAVE for one in alerts) else Colour.STOPPED
     panel = Panel(
         "\n".join(lines)[:PANEL_LIMIT], colour, title="Moderation", footer=_counted(counters)
@@ -48,50 +54,58 @@ def _case(alert: Alert) -> str:
     kind = KINDS.get(str(alert.detail.get("kind")), "Case")
     about = category_name(str(alert.detail.get("category")))
     if alert.action == "hard_case":
-        return f"🔴 **{kind}**, {about}: no setting and no moderator lifts it."
-    return f"**{_why(alert, kind)}**, {about}, waits."
+        return f"🔴 **{kind}** ({about}): no setting and no moderator lifts it"
+    return f"**{_why(alert, kind)}** ({about}) waits"
 
 
 def _why(alert: Alert, kind: str) -> str:
     appealed = alert.actor.startswith("account:") and alert.detail.get("kind") != "report"
-    return f"Appeal ({kind.lower()})" if appealed else kind
+    return f"Appeal, {kind.lower()}" if appealed else kind
 
 
 def _threshold(alert: Alert) -> str:
     weight, follows = alert.detail.get("weight"), str(alert.detail.get("consequence"))
-    asked = " Whether to ban is for you to decide." if follows == "ban" else ""
-    return f"Strikes of somebody add up to **{weight}**: {follows}.{asked} {_who(alert)}"
+    told = _CONSEQUENCES.get(follows, follows)
+    return f"**Strikes** add up to {weight}: {told}{_who(alert)}"
 
 
 def _punished(alert: Alert) -> str:
     days = alert.detail.get("days")
-    span = f" for {days:g} days" if days else ""
-    word = "banned" if alert.action == "ban" else "suspended"
-    return f"Somebody was **{word}**{span}. {_who(alert)} {_by(alert)}"
+    span = f" for {counted(round(days), 'day')}" if days else ""
+    word = "Banned" if alert.action == "ban" else "Suspended"
+    return f"**{word}**{span}{_who(alert)}{_by(alert)}"
 
 
 def _paused(alert: Alert) -> str:
-    where = _SCOPES.get(alert.subject, "Here")
+    where = _SCOPES.get(alert.subject, "here")
     if alert.action == "resume":
-        return f"▶️ {where} prompts are taken again. {_by(alert)}"
+        return f"▶️ **Resumed** {where}{_by(alert)}"
     reason = quote(str(alert.detail.get("reason", "")), 200)
-    return f"⏸️ {where} no prompts are taken: {reason}. {_by(alert)}"
+    return f"⏸️ **Paused** {where}{_by(alert)}: {reason}"
 
 
 def _proposed(alert: Alert) -> str:
-    what = "new thresholds" if alert.action == "policy_proposed" else "to lift a ban"
+    what = "New thresholds" if alert.action == "policy_proposed" else "To lift a ban"
     how = "/mod policy approve" if alert.action == "policy_proposed" else "/mod unban"
-    return f"{_by(alert)} proposes **{what}**; a second person agrees with `{how}`."
+    return f"**{what}** proposed{_by(alert)}; a second person agrees with `{how}`"
+
+
+def _changed(alert: Alert) -> str:
+    return f"**Thresholds changed**{_by(alert)}"
+
+
+def _unbanned(alert: Alert) -> str:
+    return f"**Ban lifted**{_who(alert)}{_by(alert)}"
 
 
 def _who(alert: Alert) -> str:
-    return f"(account `{_id_of(alert)[:8]}`)"
+    return f", account `{_id_of(alert)[:8]}`"
 
 
 def _by(alert: Alert) -> str:
     """A mention that rings at nobody's."""
     kind, _, id = alert.actor.partition(":")
-    return f"<@{id}>" if kind == "discord" else f"({alert.actor})"
+    return f" by <@{id}>" if kind == "discord" else f" by the {alert.actor}"
 
 
 def _id_of(alert: Alert) -> str:
@@ -108,6 +122,6 @@ _LINES: Mapping[str, Callable[[Alert], str]] = {
     "resume": _paused,
     "unban_proposed": _proposed,
     "policy_proposed": _proposed,
-    "policy_changed": lambda alert: f"Thresholds **changed**. {_by(alert)}",
-    "unban": lambda alert: f"A ban was **lifted**. {_who(alert)} {_by(alert)}",
+    "policy_changed": _changed,
+    "unban": _unbanned,
 }

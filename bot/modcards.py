@@ -234,13 +234,13 @@ def listing_card(title: str, lines: Sequence[str], *, nothing: str, footer: str 
 
 
 def appealed_card() -> Card:
-    text = "A moderator will look at it and you will be told here. Nothing was charged."
+    text = "A moderator will look at it, and a direct message will tell you what came of it."
     return _panel(text, Colour.DONE, title="Your appeal is in line")
 
 
 def reported_card() -> Card:
     text = (
-        "Thank you. A moderator will look at it. Nobody but the moderators knows who reported it."
+        "Thank you. A moderator will look at it. Whose picture it is will not hear who reported it."
     )
     return _panel(text, Colour.DONE, title="Reported")
 

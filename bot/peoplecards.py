@@ -88,10 +88,13 @@ def proposed_card(made: Proposal) -> Card:
 
 def proposal_label(one: Proposal) -> str:
     """For the picker: at most 100 characters."""
-    told = ", ".join(
-        f"{name} {_limits(limits)}" for name, limits in one.detail.get("bands", {}).items()
-    )
-    return f"{one.id}: {one.action} {told}"[:100]
+    return f"{one.id}: {one.action} {_bands(one)}"[:100]
+
+
+def _bands(one: Proposal) -> str:
+    bands = one.detail.get("bands", {})
+    told = ", ".join(f"{name} {_limits(limits)}" for name, limits in bands.items())
+    return told or "all as the operator has them"
 
 
 def _limits(limits: Sequence[float]) -> str:
@@ -116,7 +119,9 @@ def policy_card(view: PolicyView, waiting: Sequence[Proposal]) -> Card:
     text = (
         "From **review** on pictures are judged strictly, from **block** on a prompt is refused.\n"
     )
-    waits = "".join(f"\n`{one.id}` waits for a second person" for one in waiting)
+    waits = "".join(
+        f"\nProposal `{one.id}` waits for a second person: {_bands(one)}" for one in waiting
+    )
     footer = (
         f"Version {view.number} of this server's own."
         if view.number
