@@ -25,14 +25,24 @@ Views = Callable[[Picture], list[Image.Image]]
 class Classifier:
     """`score` gives [image, class] in 0..1, in the order of the grading's classes.
 
-    A picture is as bad as the worst of its `views`.
+    A picture is as bad as the worst of its `views`. `senses` is what must tell black from noise when it
+    is tested: the scores, unless those are none below some confidence.
     """
 
-    def __init__(self, grading: Grading, score: Score, seal: Seal, views: Views = whole) -> None:
+    def __init__(
+        self,
+        grading: Grading,
+        score: Score,
+        seal: Seal,
+        views: Views = whole,
+        *,
+        senses: Score | None = None,
+    ) -> None:
         self.name = grading.name
         self.covers = frozenset(grading.categories)
         self.version = _version(grading, seal)
         self._grading, self._score, self._seal, self._views = grading, score, seal, views
+        self._senses = senses or score
 
     def look(self, pictures: Sequence[Picture], *, strict: bool = False) -> list[Sight]:
         """WrongAnswer for scores that cannot be, and for files that are no longer what was loaded."""
@@ -46,12 +56,14 @@ class Classifier:
     def prove(self) -> None:
         """Fault unless it gives sound scores, and other ones for black than for noise."""
         try:
-            black, noise = self._scores([Image.new("RGB", (SIDE, SIDE)), _static()])
+            tests = [Image.new("RGB", (SIDE, SIDE)), _static()]
+            self._scores(tests)
+            black, noise = np.asarray(self._senses(tests), dtype=np.float64)
         except WrongAnswer as wrong:
             raise self._unfit(f"its scores are of a wrong {wrong}") from wrong
         except Exception as error:
             raise self._unfit(f"{type(error).__name__}: {error}") from error
-        if np.abs(black - noise).max() < SAME:
+        if not np.abs(black - noise).max() >= SAME:  # nor is NaN
             raise self._unfit("it does not tell black from noise")
 
     def _scores(self, images: Sequence[Image.Image]) -> Scores:

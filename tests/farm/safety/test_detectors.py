@@ -391,13 +391,23 @@ BLUE_TALL = tiny.coloured(0, 0, 200, width=64, height=96)
 
 
 @pytest.fixture
-def parts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
+def parts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
+) -> list[Any]:
     """What the double finds in a picture that is not black."""
-    found: list[Any] = [{"class": "FACE_MALE", "score": 0.8, "box": [0, 0, 1, 1]}]
+    found: list[Any] = []
+    sharp = 0.0 if "blind" in request.node.name else 1.0
 
     class NudeDetector:
         def __init__(self, model_path: str) -> None:
             assert Path(model_path).read_bytes() == b"weights"
+            self.input_name, self.input_width = "images", 32
+            self.onnx_session = self
+
+        def run(self, _: None, batch: dict[str, np.ndarray]) -> list[np.ndarray]:
+            (pixels,) = batch.values()
+            assert pixels.shape == (1, 3, 32, 32)
+            return [pixels.mean(keepdims=True) * sharp]
 
         def detect(self, pixels: np.ndarray) -> list[Any]:
             return found if pixels.any() else []
@@ -422,6 +432,12 @@ def test_body_parts_are_blocked_by_their_surest_sight(parts: list[Any]) -> None:
     parts += [{"class": "BUTTOCKS_EXPOSED", "score": score, "box": []} for score in (0.4, 0.6)]
     (sight,) = detector.look([RED])
     assert (sight.decision, sight.category, sight.score) == ("block", "sexual", 0.6)
+
+
+@pytest.mark.usefixtures("parts")
+def test_a_finder_that_is_blind_is_not_taken_for_one_that_finds_nothing() -> None:
+    with pytest.raises(Fault, match="black from noise"):
+        loaded(nude())
 
 
 def test_a_body_part_that_nobody_declared_is_no_answer(parts: list[Any]) -> None:
