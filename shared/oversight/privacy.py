@@ -81,6 +81,7 @@ class Privacy:
         async with self.database.begin() as session:
             account = await access.person(session, discord_id)
             await bans.lock(session, account.id)
+            await traces.hold_jobs(session, account.id)
             await self._keep_bans(session, account)
             taken = await self.withdrawals.take(session, account.id, None)
             messages = await deliveries.of_account(session, account.id)

@@ -53,6 +53,14 @@ async def read(session: Session, account_id: UUID) -> dict[str, list[dict[str, A
     return {name: [_bare(name, row) for row in rows] for name, rows in found.items()}
 
 
+async def hold_jobs(session: Session, account_id: UUID) -> None:
+    """Before anything else of a deletion but the account's own lock: a worker in the middle of an end
+    comes through first, and whoever comes later waits with nothing of ours in hand. (An emptied job has
+    another key, and who refers to a job holds its key.)"""
+    mine = select(jobs.c.id).where(jobs.c.account_id == account_id)
+    await session.execute(mine.order_by(jobs.c.id).with_for_update())
+
+
 async def erase(session: Session, account_id: UUID) -> list[str]:
     """Everything but the bare books, after open jobs were ended and files withdrawn. The keys of what
     else lies in the store for this person."""

@@ -55,3 +55,25 @@ def test_the_book_is_verified_and_exported(
     assert code == 1
     assert "Row 2" in told
     assert run("verify", "--head", "0" * 64)[0] == 1
+
+
+def test_somebody_without_discord_is_exported_and_erased(
+    database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(*arguments: str) -> tuple[int, str]:
+        answer = CliRunner().invoke(app, ["privacy", *arguments], input="n\n")
+        return answer.exit_code, answer.output
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PICTOR_DATABASE__URL", database_url)
+    monkeypatch.setenv("PICTOR_REDIS__URL", redis_url)
+    execute(
+        database_url,
+        "insert into accounts (discord_id, name) values ('774411', 'Zoe')",
+        "insert into plans_in_force (account_id, plan) select id, 'free' from accounts",
+    )
+    assert run("export", "774411") == (0, "0 jobs and 0 files in pictor-export.zip.\n")
+    assert (tmp_path / "pictor-export.zip").read_bytes()[:2] == b"PK"
+    assert run("delete", "774411")[0] == 1  # asked, and answered no
+    assert run("delete", "774411", "--yes")[0] == 0
+    assert run("delete", "774411", "--yes") == (2, "This person has never used Pictor.\n")

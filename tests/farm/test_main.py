@@ -45,6 +45,7 @@ def test_help_lists_every_command_and_the_exit_codes() -> None:
         "migrate",
         "doctor",
         "audit",
+        "privacy",
     ):
         assert f" {command} " in answer.stdout
     assert "Exit codes" in answer.stdout

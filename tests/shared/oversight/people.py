@@ -67,7 +67,7 @@ class House:
         async with self.database.begin() as session:
             job = await make_job(session, account, guild_id=guild, kind="imagine")
             job = await bring_to(session, job, JobState.SUCCEEDED)
-            keys = await _assets(session, job)
+            keys = await assets_of(session, job)
         for key in keys:
             await self.store.put(key, b"picture", mime="image/webp")
         return job
@@ -94,7 +94,7 @@ async def refused(work: Awaitable[object]) -> str:
     return caught.value.code
 
 
-async def _assets(session: Session, job: Job) -> list[str]:
+async def assets_of(session: Session, job: Job) -> list[str]:
     verdict = await jobstore.add_verdict(session, job.id, "image", Ruling(), attempt=1)
     keys = []
     for kind, index in (("grid", 0), ("image", 0), ("image", 1), ("image", 2), ("image", 3)):

@@ -8,13 +8,14 @@ import pytest
 from shared import assets, jobstore, ledger
 from shared.bell import QUEUES
 from shared.errors import Fault, Refusal
-from shared.jobs import JobState
+from shared.jobs import Job, JobState
 from shared.moderation import bans
 from shared.moderation.ranks import Moderator, Rank
 from shared.moderation.strikes import Consequence
 from shared.oversight import withdrawals
 from shared.plans import Speed
 from shared.storage import LocalStore
+from tests.shared.deeds import succeed
 from tests.shared.oversight.people import (
     ADA,
     ADMIN,
@@ -27,6 +28,7 @@ from tests.shared.oversight.people import (
     STRANGER,
     VIEWER,
     House,
+    assets_of,
     refused,
 )
 from tests.shared.oversight.test_house import HOME
@@ -145,6 +147,34 @@ async def test_a_ban_in_the_middle_of_submissions_leaves_nothing_open(house: Hou
         one for one in answers if isinstance(one, Exception) and not isinstance(one, Refusal)
     ]
     assert await house.scalar(OPEN) == 0
+    await house.check_books()
+
+
+async def test_a_ban_while_workers_end_its_jobs_loses_nothing(house: House) -> None:
+    """Each job is either done and paid for, with its files withdrawn, or cancelled and refunded."""
+    ada = await house.account()
+    async with house.database.begin() as session:
+        jobs = [await make_job(session, ada, guild_id=GUILD, speed="relax") for _ in range(16)]
+        for job in jobs:
+            await bring_to(session, job, JobState.RUNNING)
+
+    async def end(job: Job) -> None:
+        async with house.database.begin() as session:
+            deed = succeed(session, job, 500, attempt=1, worker="w1")
+            if await deed:
+                await assets_of(session, job)
+
+    banning = asyncio.create_task(house.oversight.discipline.ban(MOD, ADA.discord_id, "spam"))
+    await asyncio.gather(*map(end, jobs))
+    banned = await banning
+    assert (await house.scalar(OPEN), await house.scalar(SHOWN), await house.scalar(LEFT)) == (
+        0,
+        0,
+        0,
+    )
+    done = await house.scalar("select count(*) from jobs where state = 'succeeded'")
+    assert banned.jobs + done == len(jobs)
+    assert banned.files == 5 * done
     await house.check_books()
 
 

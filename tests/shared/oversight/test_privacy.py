@@ -1,9 +1,11 @@
 """Privacy: an export is complete; after a deletion the person is in no row and no file, and a ban holds."""
 
+import asyncio
 import io
 import json
 import logging
 import zipfile
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,9 +14,11 @@ from sqlalchemy import text
 from shared import jobstore
 from shared.admission import Person
 from shared.errors import Fault
-from shared.jobs import JobState, Route
+from shared.jobs import Job, JobState, Route
 from shared.moderation import cases, chain
 from shared.oversight.privacy import Privacy
+from tests.shared.deeds import succeed
+from tests.shared.desks import insisting
 from tests.shared.oversight.people import (
     ADMIN,
     BLOCKED,
@@ -23,6 +27,7 @@ from tests.shared.oversight.people import (
     OPERATOR,
     House,
     an_account,
+    assets_of,
     refused,
 )
 from tests.shared.rows import Ruling, bring_to, make_job
@@ -176,3 +181,40 @@ async def test_a_deletion_is_no_way_around_a_ban(house: House) -> None:
     await privacy.delete(BO.discord_id)
     assert await refused(house.submit("a red sailboat", BO)) == "banned_here"
     assert (await house.submit("a red sailboat", BO, guild="99")).created
+
+
+@pytest.mark.parametrize("many", [24, pytest.param(200, marks=pytest.mark.slow)])
+async def test_a_deletion_while_workers_end_the_jobs_leaves_nothing(
+    house: House, many: int
+) -> None:
+    """Whoever was first: after it there is no row with the id, no file, and the books agree."""
+    async with house.database.begin() as session:
+        zoe = await an_account(session, ZOE)
+        jobs = [
+            await make_job(session, zoe, guild_id=GUILD, prompt=WORDS, estimate_ms=10)
+            for _ in range(many)
+        ]
+        for number, job in enumerate(jobs):
+            await bring_to(session, job, JobState.RUNNING if number % 3 else JobState.WAITING)
+            route = Route("10", str(number), ZOE.discord_id, guild_id=GUILD, token="secret")
+            await jobstore.set_route(session, job.id, route)
+
+    async def end(job: Job) -> None:
+        async with house.database.begin() as session:
+            if not await succeed(session, job, 5, attempt=1, worker="w1"):
+                return
+            keys = await assets_of(session, job)
+            for key in keys:  # put before the commit, as workers do
+                await house.store.put(key, b"picture", mime="image/webp")
+
+    erasing = asyncio.create_task(house.oversight.privacy.delete(ZOE.discord_id))
+    for start in range(0, many, 8):
+        some = jobs[start : start + 8]
+        await asyncio.gather(*(insisting(partial(end, job)) for job in some))
+    erased = await erasing
+    done = await house.scalar("select count(*) from jobs where state = 'succeeded'")
+    assert erased.jobs + done == many
+    assert (await where(house, ZOE.discord_id), await where(house, WORDS)) == ([], [])
+    assert await house.files() == []
+    assert await house.scalar("select count(*) from jobs where finished_at is null") == 0
+    await house.check_books()
