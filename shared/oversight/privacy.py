@@ -78,6 +78,7 @@ class Privacy:
         Refusal `unknown_person`. Fault `no_pepper` for a banned person where no pepper is set: the ban
         could not know them again.
         """
+        await self._remove_asked(discord_id)
         async with self.database.begin() as session:
             account = await access.person(session, discord_id)
             await bans.lock(session, account.id)
@@ -85,11 +86,10 @@ class Privacy:
             await self._keep_bans(session, account)
             taken = await self.withdrawals.take(session, account.id, None)
             messages = await deliveries.of_account(session, account.id)
-            others = await traces.erase(session, account.id)
+            await traces.erase(session, account.id)
             counts = {"jobs": len(taken.jobs), "files": len(taken.keys)}
             await audit(session, "themselves", "erased", f"account:{account.id}", counts)
         await self.withdrawals.finish(taken)
-        await self._remove(others)
         return Erased(account.id, len(taken.jobs), len(taken.keys), tuple(messages))
 
     async def _keep_bans(self, session: Session, account: Account) -> None:
@@ -113,7 +113,12 @@ class Privacy:
         except Fault:
             return None  # its link is told
 
-    async def _remove(self, keys: Sequence[str]) -> None:
+    async def _remove_asked(self, discord_id: str) -> None:
+        """Pictures that they asked about. First of all: their rows alone know where these files are, so
+        a store that is away leaves everything as it was."""
+        async with self.database.read() as session:
+            account = await access.person(session, discord_id)
+            keys = await traces.asked(session, account.id)
         for key in keys:
             await self.store.delete(key)
 

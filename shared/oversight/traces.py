@@ -61,7 +61,13 @@ async def hold_jobs(session: Session, account_id: UUID) -> None:
     await session.execute(mine.order_by(jobs.c.id).with_for_update())
 
 
-async def erase(session: Session, account_id: UUID) -> list[str]:
+async def asked(session: Session, account_id: UUID) -> list[str]:
+    """Keys of the files that this person asked about."""
+    query = select(inquiries.c.key).where(inquiries.c.account_id == account_id)
+    return list((await session.execute(query)).scalars())
+
+
+async def erase(session: Session, account_id: UUID) -> None:
     """Everything but the bare books, after open jobs were ended and files withdrawn. The keys of what
     else lies in the store for this person."""
     await session.execute(text("set local pictor.erasing = 'on'"))
@@ -81,9 +87,7 @@ async def erase(session: Session, account_id: UUID) -> list[str]:
     await _change(session, strikes, strikes.c.account_id == account_id, reason=ERASED)
     await _change(session, bans, bans.c.account_id == account_id, reason=ERASED)
     await _empty_proposals(session, account_id)
-    keys = await session.execute(
-        delete(inquiries).where(inquiries.c.account_id == account_id).returning(inquiries.c.key)
-    )
+    await session.execute(delete(inquiries).where(inquiries.c.account_id == account_id))
     await _change(
         session,
         accounts,
@@ -92,7 +96,6 @@ async def erase(session: Session, account_id: UUID) -> list[str]:
         name=ERASED,
         default_speed=None,
     )
-    return list(keys.scalars())
 
 
 async def _empty_jobs(session: Session, account_id: UUID) -> None:
