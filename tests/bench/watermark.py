@@ -57,6 +57,10 @@ def survival(n: int, seed: int, size: int, workers: int | None = None) -> None:
     with ProcessPoolExecutor(workers or os.cpu_count()) as pool:
         for part in pool.map(_tally, [seed] * len(starts), [size] * len(starts), starts):
             total.add(part)
+    report(total, n, size)
+
+
+def report(total: Tally, n: int, size: int) -> None:
     print(f"\n### {size} px, n {n}\n")
     for name in ATTACKS:
         lost = ", ".join(

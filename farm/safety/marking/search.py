@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from farm.safety.marking.canvas import Plane, canvas_of, heard
 from farm.safety.marking.carriers import HIGHEST, REPEATS, TILE, Carriers, Waves
 
-# Picture pixels to a canvas pixel: from 0.42 to 2.4 times the size it was marked at.
-PITCHES = tuple(2 * 2 ** (step / 2) for step in (-2, -1, 0, 1, 2))
+# Picture pixels to a canvas pixel: from 0.42 to 2.4 times the size it was marked at. The commonest first.
+PITCHES = tuple(2 * 2 ** (step / 2) for step in (0, -2, 2, -1, 1))
+SURE = 8.0  # deviations: with such a fit no other size is tried
 SMALLEST = 96  # canvas pixels; one tile and a bit
 _HALF_STEP = 0.26  # octaves to each side of a pitch, a little over a quarter
 _FINER = 4
@@ -47,9 +48,9 @@ class Hearing:
 
 def traces(plane: Plane, carriers: Carriers) -> Iterator[Trace]:
     """The likeliest first, each worked out only when asked for."""
-    found = []
+    found: list[tuple[float, float, Hearing]] = []
     for pitch in PITCHES:
-        if min(plane.shape) / pitch >= SMALLEST:
+        if min(plane.shape) / pitch >= SMALLEST and not any(fit > SURE for fit, *_ in found):
             hearing = heard_at(plane, pitch)
             found += [(fit, scale, hearing) for fit, scale in _coarse(hearing, carriers)]
     found.sort(key=lambda each: -each[0])
