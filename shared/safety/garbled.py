@@ -40,13 +40,15 @@ spread bending posing her she his touching kissing shower bathtub
 """
 BODY = frozenset(_BODY.split())
 # What a person may add to any prompt: flags, colours, web addresses, codes that were read, sums.
+# Possessive, and anchored to where a word begins: whoever types wants to keep us busy.
 _ADDED = re.compile(
-    r"--[a-z]+(?: [^\s,-][^\s,]*)?|#[0-9a-f]{3,8}\b|https?://\S+|\S+@\S+\.\w+|[a-z0-9+/]{8,}=+"
-    r"|\S*[a-z)]\^\d\S*|(?<!\S)[a-z]{0,2} ?= ?[a-z0-9]{1,6}\b"
+    r"--[a-z]+(?: [^\s,-][^\s,]*)?|#[0-9a-f]{3,8}\b|https?://\S+|(?<!\S)[^\s@]++@\S+\.\w+"
+    r"|(?<![a-z0-9+/])[a-z0-9+/]{8,}+=+|(?<!\S)[^\s^]*[a-z)]\^\d\S*"
+    r"|(?<!\S)[a-z]{0,2} ?= ?[a-z0-9]{1,6}\b"
 )
 # Numbers of lenses, films, models and goods: where they are more than half of a text, they are the text.
 _NUMBERS = re.compile(
-    r"(?<!\S)[a-z(]{0,5}[-/.:#]?\d+(?:[a-z./:x-]{0,3}\d+)*[a-z]{0,4}[-)]?[a-z]?[),.:]*(?!\S)"
+    r"(?<!\S)[a-z(]{0,5}[-/.:#]?\d++(?:[a-z./:x-]{1,3}\d++)*+[a-z]{0,4}[-)]?[a-z]?[),.:]*(?!\S)"
 )
 MOST_NUMBERS = 1 / 2
 _INITIALS = re.compile(r"\b(?:[a-z]\. ?){2,}|\b[a-z]\. (?=[a-z]{3})")
