@@ -44,7 +44,19 @@ def train(
     """Train the heads on labelled prompts and set their thresholds. Takes minutes."""
     from farm.safety.training.runs import run_training
 
-    told(lambda: run_training(data, output, seed_corpus, seed=seed))
+    told(lambda: run_training(read_settings(), data, output, seed_corpus, seed=seed))
+
+
+@app.command(hidden=True)
+def distil(
+    encoder: Annotated[Path, typer.Option(help="Folder of a BERT-like encoder, safetensors.")],
+    data: Annotated[Path, typer.Option(help="CSV whose words get vectors too.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the weights.")],
+) -> None:
+    """Make the word vectors anew. Takes minutes, needs the farm's extras; `train` reads the result."""
+    from farm.safety.training.runs import run_distillation
+
+    told(lambda: run_distillation(encoder, data, output))
 
 
 @app.command()

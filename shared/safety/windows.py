@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-SIZE, STEP = 16, 8  # words
+SIZE, STEP = 32, 16  # words; with 16 and 8 a tenth less was caught at equal false positives
 
 
 def windows(words: Sequence[str], *, size: int = SIZE, step: int = STEP) -> list[str]:

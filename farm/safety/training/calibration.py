@@ -5,16 +5,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from farm.safety.training.figures import Share, share
 from farm.safety.training.rows import Row
 from farm.safety.training.taxonomy import Taxonomy
 from shared.safety.heads import BLOCK, REVIEW, Floats
 
-# False positives that a threshold may cost on the two kinds of harmless prompts.
-BUDGETS = {BLOCK: {"ordinary": 0.008, "edgy": 0.025}, REVIEW: {"ordinary": 0.03, "edgy": 0.08}}
+# False positives on the two kinds of harmless prompts, with those that the word lists cost already.
+BUDGETS = {BLOCK: {"ordinary": 0.009, "edgy": 0.028}, REVIEW: {"ordinary": 0.03, "edgy": 0.08}}
+LEAST = 0.5  # of a budget: the heads' own, however much of it the words have spent
 FEWEST = 50  # prompts of a kind from which a share of a hundredth can be read
 APART = 0.2  # of logits: the least between review and block
+
+
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,26 +31,32 @@ class Cut:
     costs: Mapping[str, Share]
 
 
-def cut(rows: Sequence[Row], worst: Floats, taxonomy: Taxonomy) -> Cut:
-    """`worst` float32[rows]: the highest logit of each prompt, by readers that had not seen it."""
+def cut(rows: Sequence[Row], worst: Floats, listed: Bools, taxonomy: Taxonomy) -> Cut:
+    """`worst` float32[rows]: the highest logit of each prompt, by readers that had not seen it.
+
+    `listed` bool[rows]: what the word lists block without any head.
+    """
+    sources = {"ordinary": taxonomy.ordinary, "edgy": taxonomy.edgy}
+    benign = np.array([not row.unsafe for row in rows])
     kinds = {
-        "ordinary": _of(rows, worst, taxonomy.ordinary),
-        "edgy": _of(rows, worst, taxonomy.edgy),
+        kind: benign & np.array([row.source in named for row in rows])
+        for kind, named in sources.items()
     }
-    usable = {kind: values for kind, values in kinds.items() if len(values) >= FEWEST}
-    every = {"ordinary": worst[np.array([not row.unsafe for row in rows])]}
-    block, review = (_at(usable or every, BUDGETS[zone]) for zone in (BLOCK, REVIEW))
-    costs = {kind: share(values >= block) for kind, values in (usable or every).items()}
+    usable = {kind: own for kind, own in kinds.items() if own.sum() >= FEWEST}
+    usable = usable or {"ordinary": benign}
+    block, review = (
+        max(_at(worst[own], listed[own], BUDGETS[zone][kind]) for kind, own in usable.items())
+        for zone in (BLOCK, REVIEW)
+    )
+    costs = {kind: share((worst[own] >= block) | listed[own]) for kind, own in usable.items()}
     return Cut(min(review, block - APART), block, costs)
 
 
-def _of(rows: Sequence[Row], worst: Floats, sources: frozenset[str]) -> Floats:
-    return worst[np.array([row.source in sources and not row.unsafe for row in rows])]
-
-
-def _at(kinds: Mapping[str, Floats], budgets: Mapping[str, float]) -> float:
-    """The lowest logit that keeps every budget."""
-    return max(float(np.quantile(values, 1 - budgets[kind])) for kind, values in kinds.items())
+def _at(worst: Floats, listed: Bools, budget: float) -> float:
+    """The lowest logit whose false positives, with the listed ones, keep the budget."""
+    mine = np.sort(worst[~listed])[::-1]
+    allowed = max(budget * len(worst) - listed.sum(), LEAST * budget * len(worst))
+    return float(np.nextafter(mine[min(int(allowed), len(mine) - 1)], np.float32(np.inf)))
 
 
 def rescaled(mix: Floats, bias: Floats, found: Cut) -> tuple[Floats, Floats]:

@@ -12,7 +12,7 @@ from shared.errors import Refusal
 
 FILE = Path(__file__).parent / "seed.toml"
 SOURCE = "seed corpus"
-WEIGHT = 0.3  # of a drawn prompt against a collected one; more of it hides what users really write
+WEIGHT = 0.1  # of a drawn prompt against a collected one; more of it hides what users really write
 _SLOT = re.compile(r"\{(\w+)\}")
 _OPENED, _STYLED = 0.3, 0.35
 

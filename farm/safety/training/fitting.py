@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shared.safety.features import BITS, Occurrences, pairs, pieces, words
 from shared.safety.heads import Floats, Linear, Network, Vectors
 
-STRENGTH = 3.0  # of the linear reader's fit (inverse of its ridge), by cross-validation
+STRENGTH = 30.0  # of the linear reader's fit (inverse of its ridge), by cross-validation
 HIDDEN, DECAY, ROUNDS, PACE = 64, 0.03, 15, 2e-3
 RAREST = 2  # texts that must hold an id before it may count
 

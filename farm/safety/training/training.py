@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from farm.safety.training.calibration import Cut, cut, rescaled
+from farm.safety.training.calibration import Bools, Cut, cut, rescaled
 from farm.safety.training.figures import Share, share
 from farm.safety.training.fitting import Readers, Sample, fit_mix, fit_readers
 from farm.safety.training.rows import Row
@@ -28,7 +28,6 @@ from shared.safety.tensors import Tensors, write_tensors
 
 ENCODER = {"from": "all-MiniLM-L6-v2 (Apache-2.0), each word read by itself"}
 ENOUGH_TO_LEAVE_OUT = 30  # unsafe prompts of a source whose absence says something
-Bools = NDArray[np.bool_]
 Say = Callable[[str], None]
 
 
@@ -51,17 +50,18 @@ def train(
     vectors: Vectors,
     taxonomy: Taxonomy,
     *,
+    listed: Bools,
     seed: int,
     say: Say,
 ) -> Trained:
-    """`drawn` (the seed corpus) teaches and is never counted in a figure."""
+    """`drawn` (the seed corpus) teaches and is in no figure; `listed` is what the words block alone."""
     heads = heads_for([*rows, *drawn])
     held = _held_out(rows, drawn, heads, vectors, seed, say)
     labels = np.array([labels_of(row, heads) for row in rows], bool)
     weights = np.array([row.weight for row in rows])
     mix, bias = fit_mix(held.whole, labels, weights)
     worst = _worst(held.parts, held.owners, mix, bias)
-    found = cut(rows, worst, taxonomy)
+    found = cut(rows, worst, listed, taxonomy)
     say("all prompts")
     readers = fit_readers(sample_of([*rows, *drawn], heads), vectors, seed)
     seen = _by_source(rows, worst >= found.block)

@@ -5,7 +5,7 @@ The encoder reads each word by itself; its means are centred, cut to their main 
 """
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ COMMON = 1e-3  # a word this frequent counts half (smooth inverse frequency, Aro
 
 
 def distil(
-    folder: Path, words: Iterable[str], counts: "dict[str, int]", dims: int = DIMS
+    folder: Path, words: Iterable[str], counts: Mapping[str, int], dims: int = DIMS
 ) -> Tensors:
     """Tensors of the table for `words`; `counts` says how often each stands in ordinary prompts."""
     by_key = {zlib.crc32(word.encode()): word for word in sorted(set(words))}
@@ -64,9 +64,8 @@ def _open(folder: Path) -> tuple[Any, Any]:
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        return tokenizer, AutoModel.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True
-        ).eval()
+        encoder = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+        return tokenizer, encoder.eval()
     except (OSError, ValueError) as error:
         sentence = f"{folder} holds no sentence encoder that can be read: {error}."
         raise Fault("encoder_unreadable", sentence) from error

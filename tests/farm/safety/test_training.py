@@ -193,18 +193,34 @@ def _row(number: int, *, unsafe: bool, source: str = "X", category: str = "") ->
     return Row(str(number), f"p{number}", unsafe, frozenset([category] if category else []), source)
 
 
+ORDINARY = [_row(n, unsafe=False, source="DSG-1k (half)") for n in range(1000)]
+LOGITS = np.arange(0, 1, 0.001).astype(np.float32)
+NONE_LISTED = np.zeros(1000, bool)
+
+
 def test_the_threshold_stands_where_the_budget_of_false_positives_ends() -> None:
-    """1,000 ordinary prompts with logits 0.000 to 0.999: 8 of them lie above the block threshold."""
-    ordinary = [_row(n, unsafe=False, source="DSG-1k (half)") for n in range(1000)]
-    logits = np.arange(0, 1, 0.001).astype(np.float32)
-    found = cut(ordinary, logits, TAXONOMY)
-    assert found.costs["ordinary"] == Share(8, 1000)
+    """Of 1,000 ordinary prompts with as many logits nine lie above the block threshold."""
+    found = cut(ORDINARY, LOGITS, NONE_LISTED, TAXONOMY)
+    assert found.costs["ordinary"] == Share(9, 1000)
     assert found.review < found.block
 
 
+def test_what_the_word_lists_block_is_in_the_budget_too() -> None:
+    listed = NONE_LISTED.copy()
+    listed[:3] = True
+    found = cut(ORDINARY, LOGITS, listed, TAXONOMY)
+    assert found.costs["ordinary"] == Share(9, 1000)
+    assert found.block > cut(ORDINARY, LOGITS, NONE_LISTED, TAXONOMY).block
+
+
+def test_lists_that_have_spent_the_budget_leave_the_heads_half_of_it() -> None:
+    listed = NONE_LISTED.copy()
+    listed[:50] = True
+    assert cut(ORDINARY, LOGITS, listed, TAXONOMY).costs["ordinary"] == Share(54, 1000)
+
+
 def test_after_rescaling_the_policys_bands_stand_at_the_thresholds() -> None:
-    ordinary = [_row(n, unsafe=False, source="DSG-1k (half)") for n in range(1000)]
-    found = cut(ordinary, np.arange(0, 20, 0.02).astype(np.float32), TAXONOMY)
+    found = cut(ORDINARY, LOGITS, NONE_LISTED, TAXONOMY)
     mix, bias = rescaled(np.ones((1, 1), np.float32), np.zeros(1, np.float32), found)
 
     def scored(logit: float) -> float:
