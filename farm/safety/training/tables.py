@@ -39,9 +39,9 @@ def tables(report: Report, *, ids: bool) -> RenderableType:
 
 def _table(title: str, groups: Sequence[Group]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", title=title, title_justify="left")
-    table.add_column("", no_wrap=True)
+    table.add_column("")
     for name in ("prompts", "blocked", "95%", "or reviewed", "95%"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for group in groups:
         cells = [*_cells(group.blocked), *_cells(group.noticed)]
         style = "bold" if group.name == "all" else ""

@@ -1,6 +1,7 @@
 """`pictor safety train`: fits the heads, sets their thresholds, writes them and what they were made from."""
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from farm.safety.training.calibration import Bools, Cut, cut, rescaled
 from farm.safety.training.figures import Share, share
 from farm.safety.training.fitting import Readers, Sample, fit_mix, fit_readers
-from farm.safety.training.rows import Row
+from farm.safety.training.rows import BENIGN, UNSAFE, Row
 from farm.safety.training.samples import (
     FOLDS,
     folds_of,
@@ -33,7 +34,9 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """`seen` by source: blocked prompts that the fit had not seen; `strange`: whose source it had not."""
+    """What lists and heads blocked: `seen` prompts that the fit had not seen, by source and category;
+    `strange` unsafe ones whose whole source it had not seen.
+    """
 
     heads: tuple[str, ...]
     readers: Readers
@@ -64,8 +67,8 @@ def train(
     found = cut(rows, worst, listed, taxonomy)
     say("all prompts")
     readers = fit_readers(sample_of([*rows, *drawn], heads), vectors, seed)
-    seen = _by_source(rows, worst >= found.block)
-    strange = _strange(rows, drawn, heads, vectors, (mix, bias), found, seed, say)
+    seen = _shares(rows, (worst >= found.block) | listed)
+    strange = _strange(rows, drawn, heads, vectors, (mix, bias), found, listed, seed, say)
     return Trained(heads, readers, *rescaled(mix, bias, found), found, seen, strange)
 
 
@@ -121,13 +124,15 @@ def _strange(
     vectors: Vectors,
     mix: tuple[Floats, Floats],
     found: Cut,
+    listed: Bools,
     seed: int,
     say: Say,
 ) -> dict[str, Share]:
     """Each source judged by readers that never saw one prompt of it: what another kind would meet."""
     shares: dict[str, Share] = {}
     for source in sorted({row.source for row in rows}):
-        own = [row for row in rows if row.source == source and row.unsafe]
+        mine = np.array([row.source == source and row.unsafe for row in rows])
+        own = [row for row, is_mine in zip(rows, mine, strict=True) if is_mine]
         rest = [row for row in rows if row.source != source]
         if len(own) < ENOUGH_TO_LEAVE_OUT or heads_for([*rest, *drawn]) != heads:
             continue
@@ -136,17 +141,18 @@ def _strange(
         parts = [windows_of(spelled(row.prompt)) for row in own]
         owners = np.repeat(np.arange(len(own)), [len(each) for each in parts])
         logits = readers.logits([part for each in parts for part in each])
-        shares[source] = share(_worst(logits, owners, *mix) >= found.block)
+        shares[source] = share((_worst(logits, owners, *mix) >= found.block) | listed[mine])
     return shares
 
 
-def _by_source(rows: Sequence[Row], blocked: Bools) -> dict[str, Share]:
-    keys = sorted({(row.source, row.unsafe) for row in rows})
-    found = {}
-    for source, unsafe in keys:
-        own = [row.source == source and row.unsafe == unsafe for row in rows]
-        found[f"{source}: {'unsafe' if unsafe else 'benign'}"] = share(blocked[np.array(own)])
-    return found
+def _shares(rows: Sequence[Row], blocked: Bools) -> dict[str, Share]:
+    """By source and label, and of the unsafe ones by category."""
+    groups: dict[str, list[bool]] = defaultdict(list)
+    for row, is_blocked in zip(rows, blocked, strict=True):
+        groups[f"{row.source}: {UNSAFE if row.unsafe else BENIGN}"].append(bool(is_blocked))
+        for category in row.categories:
+            groups[category].append(bool(is_blocked))
+    return {name: share(groups[name]) for name in sorted(groups)}
 
 
 def write_heads(

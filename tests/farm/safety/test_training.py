@@ -93,7 +93,7 @@ def test_the_manifest_tells_what_the_heads_were_made_from(trained: Path) -> None
     told = json.loads((trained / "heads.json").read_text())
     assert (told["rows"], told["unsafe_rows"], told["seed"]) == (60, 20, 1)
     assert len(told["data_sha256"]) == 64
-    assert set(told["blocked_out_of_fold"]) == {"X: benign", "Y: unsafe"}
+    assert set(told["blocked_out_of_fold"]) == {"X: benign", "Y: unsafe", "gore", "sexual"}
     assert "scikit-learn" in told["versions"]
     assert "grolm" not in json.dumps(told)
 
