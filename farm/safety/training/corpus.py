@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from farm.safety.training.rows import Row
+from farm.safety.training.rows import BENIGN, UNSAFE, Row
 from shared.errors import Refusal
 
 FILE = Path(__file__).parent / "seed.toml"
 SOURCE = "seed corpus"
-WEIGHT = 0.1  # of a drawn prompt against a collected one; more of it hides what users really write
+# Of a drawn prompt against a collected one. More of the unsafe ones would hide what users really write.
+WEIGHTS = {UNSAFE: 0.1, BENIGN: 0.5}
 _SLOT = re.compile(r"\{(\w+)\}")
 _OPENED, _STYLED = 0.3, 0.35
 
@@ -28,10 +29,10 @@ def draw(path: Path, seed: int) -> list[Row]:
 
 
 def _drawn(raw: Mapping[str, Any], chance: random.Random) -> Iterator[Row]:
-    for label in ("unsafe", "benign"):
+    for label, weight in WEIGHTS.items():
         for number, block in enumerate(raw[label]):
             each = block.get("each", raw["each"])
-            categories = frozenset([block["category"]] if label == "unsafe" else [])
+            categories = frozenset([block["category"]] if label == UNSAFE else [])
             texts = [
                 text for pattern in block["patterns"] for text in _fill(pattern, raw, each, chance)
             ]
@@ -39,10 +40,10 @@ def _drawn(raw: Mapping[str, Any], chance: random.Random) -> Iterator[Row]:
                 yield Row(
                     f"seed-{label}-{number}-{index}",
                     _dressed(text, raw, chance),
-                    label == "unsafe",
+                    label == UNSAFE,
                     categories,
                     SOURCE,
-                    WEIGHT,
+                    weight,
                 )
 
 
