@@ -169,11 +169,11 @@ def test_a_harmless_phrase_covers_what_it_holds() -> None:
 
 
 def test_windows_overlap_and_cover_the_end() -> None:
-    words = [str(number) for number in range(37)]
+    words = [str(number) for number in range(69)]
     got = [window.split() for window in windows(words)]
-    assert [len(window) for window in got] == [16, 16, 16, 16]
-    assert got[0][8] == got[1][0]
-    assert got[-1][-1] == "36"
+    assert [len(window) for window in got] == [32, 32, 32, 32]
+    assert got[0][16] == got[1][0]
+    assert got[-1][-1] == "68"
     assert windows(words[:5]) == [" ".join(words[:5])]
     assert windows([]) == []
 
