@@ -10,7 +10,7 @@ from shared.jobs import Route
 TITLES = {
     "proven": ("Made here", Colour.DONE),
     "marked": ("Made here, and changed since", Colour.DONE),
-    "alike": ("Probably made here", Colour.STOPPED),
+    "alike": ("It looks like one of ours", Colour.STOPPED),
     "unknown": ("Not known here", Colour.WAITING),
 }
 NO_PROOF = "That nothing says so is no proof that it was made elsewhere."

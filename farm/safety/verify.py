@@ -28,7 +28,7 @@ class Origin(StrEnum):
 HEADLINES = {
     Origin.PROVEN: "Made here.",
     Origin.MARKED: "Made here, and changed since.",
-    Origin.ALIKE: "Probably made here: it looks like a picture of ours.",
+    Origin.ALIKE: "It looks like a picture of ours, which is no proof.",
     Origin.UNKNOWN: "Nothing says that it was made here.",
 }
 

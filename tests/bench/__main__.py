@@ -15,6 +15,7 @@ BENCHES = (
     "control_plane",
     "recovery",
     "memory",
+    "provenance",
 )
 
 

@@ -45,6 +45,7 @@ def test_every_part_is_there_and_is_watched(services: dict[str, Any]) -> None:
         "postgres",
         "redis",
         "minio",
+        "keys",
         "migrate",
         "bot",
         "dispatcher",
