@@ -18,7 +18,7 @@ from farm.delivery import Parcel, digest
 from farm.engine.messages import Finding, Picture
 from farm.fuse import Fuse
 from farm.packing import Packed, Packer
-from farm.rulings import code_for, is_innocent, sentence_for, worst_of
+from farm.rulings import code_for, is_innocent, is_ours, sentence_for, worst_of
 from farm.safety.watchlist import Watchlist
 from shared import jobstore, ledger
 from shared.assets import Asset, add_assets, add_verdicts, named
@@ -110,6 +110,9 @@ async def blocked(bench: Bench, job: Job, drawn: Drawn) -> None:
         )
         if ended is not None:
             await ledger.release(session, ended)
+            if is_ours(worst):
+                told = {"rule": worst.rule, "policy": worst.policy, "attempt": job.attempt}
+                await audit(session, bench.settings.name, "filter_failed", f"job:{job.id}", told)
             if not is_innocent(worst):
                 await _accuse(session, bench, job, drawn, worst, verdict_id=whole)
         return ended

@@ -54,7 +54,8 @@ def main() -> int:
 def is_proven(broken: Tally, sound: Tally) -> bool:
     nothing_left = broken.delivered == broken.held_ms == broken.strikes == broken.cases == 0
     everything = sound.ended["succeeded"] == sound.jobs and sound.delivered > 0
-    return nothing_left and broken.refunded == broken.jobs and broken.breaker_opened and everything
+    told = broken.audited == broken.ended["blocked"] and broken.breaker_opened
+    return nothing_left and broken.refunded == broken.jobs and told and everything
 
 
 def _settings(servers: EmbeddedServers, folder: Path) -> Settings:
@@ -77,6 +78,7 @@ def _print(broken: Tally, sound: Tally, seconds: float) -> None:
     )
     print(f"held      {broken.held_ms}")
     print(f"strikes   {broken.strikes}, cases {broken.cases}")
+    print(f"audited   {broken.audited} of those blocked")
     print(f"breaker   {'opened' if broken.breaker_opened else 'STAYED CLOSED'}")
     print(f"sound     {sound.ended['succeeded']} of {sound.jobs} delivered")
 

@@ -20,7 +20,16 @@ from farm.engine.messages import (
     ToChild,
     ToParent,
 )
-from tests.failclosed.troubles import CHILD, KILLED, LATE_S, UNMARKED, UNSIGNED, Filters
+from tests.failclosed.troubles import (
+    CHILD,
+    KILLED,
+    PATIENT_S,
+    STUCK,
+    STUCK_S,
+    UNMARKED,
+    UNSIGNED,
+    Filters,
+)
 
 COLLECT_EVERY_S = 0.02
 SIDE = 16
@@ -32,7 +41,8 @@ class Engine:
     def __init__(self, filters: Filters, trouble_of: Callable[[str], str]) -> None:
         self._loop = asyncio.get_running_loop()
         self._trouble_of = trouble_of
-        self._inspections = Inspections(filters.open, wake=self._wake, deadline_s=LATE_S)
+        self._patient = Inspections(filters.open, wake=self._wake, deadline_s=PATIENT_S)
+        self._hasty = Inspections(filters.open, wake=self._wake, deadline_s=STUCK_S)
         self._out: asyncio.Queue[ToParent | None] = asyncio.Queue()
         self._out.put_nowait(Ready("cpu", "failclosed", ["postcards"]))
         self._collecting = asyncio.create_task(self._collect())
@@ -82,7 +92,12 @@ class Engine:
         def deliver(findings: list[Finding], _: int) -> None:
             self._out.put_nowait(None if trouble == KILLED else then(say(findings)))
 
-        self._inspections.ask(trouble, pictures, deliver, strict=strict)
+        inspections = self._hasty if trouble == STUCK else self._patient
+        inspections.ask(trouble, pictures, deliver, strict=strict)
+
+    def _look(self) -> None:
+        self._patient.collect()
+        self._hasty.collect()
 
     @staticmethod
     def _inspected(asked: Inspect) -> Callable[[list[Finding]], ToParent]:
@@ -101,13 +116,13 @@ class Engine:
 
     def _wake(self) -> None:
         with contextlib.suppress(RuntimeError):  # a filter that hung answers when all is over
-            self._loop.call_soon_threadsafe(self._inspections.collect)
+            self._loop.call_soon_threadsafe(self._look)
 
     async def _collect(self) -> None:
         """What hangs wakes nobody: somebody must look."""
         while True:
             await asyncio.sleep(COLLECT_EVERY_S)
-            self._inspections.collect()
+            self._look()
 
 
 def _noise(job_id: str, index: int) -> Picture:

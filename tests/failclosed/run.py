@@ -58,6 +58,7 @@ class Tally:
     held_ms: int = 0
     strikes: int = 0
     cases: int = 0
+    audited: int = 0
     ended: Counter[str] = field(default_factory=Counter)
     by_trouble: Counter[str] = field(default_factory=Counter)
     breaker_opened: bool = False
@@ -130,7 +131,7 @@ class Proving:
             await asyncio.sleep(0.005)
         job = await self.workshop.claim(job_id)
         talk = self.child.open(str(job.id), job.attempt)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(150):
             await Walk(job, talk, bench, leaving=lambda: False).run()
         while (row := await self.workshop.row(job.id)).state is JobState.RUNNING:
             await asyncio.sleep(0.005)  # until the lease that a crash cut short is over
@@ -220,6 +221,7 @@ async def _audit(database: Database, tally: Tally, store: CountingStore, eyes: E
         counted = (await session.execute(text(COUNTED))).one()
     tally.delivered += await _delivered(database, store, eyes)
     tally.held_ms, tally.strikes, tally.cases = counted.held, counted.strikes, counted.cases
+    tally.audited = counted.audited
     tally.refunded = counted.refunded + tally.ended["never accepted"]
 
 
@@ -244,6 +246,7 @@ def _packer(trouble: str) -> Packer:
 
 COUNTED = """
 select (select count(*) from strikes) as strikes,
+    (select count(*) from audit where action = 'filter_failed') as audited,
     (select count(*) from cases) as cases,
     (select coalesce(sum(case when credit like 'held:%' then amount_ms when debit like 'held:%'
         then -amount_ms else 0 end), 0) from ledger) as held,

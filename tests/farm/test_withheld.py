@@ -31,6 +31,7 @@ from shared.moderation import cases, strikes
 from shared.moderation.knownhashes import KnownHash
 from shared.peopletables import cases as case_rows
 from shared.spec import RenderKind, Source
+from shared.tables import audit
 from tests.farm import test_render
 from tests.farm.test_render import Stage
 from tests.farm.workshop import finding, picture, rendered
@@ -205,6 +206,8 @@ async def test_nobody_is_to_blame_for_a_filter_that_failed(
         assert await strikes.active_weight(session, job.account_id, None) == 0
         query = select(case_rows).where(case_rows.c.job_id == job.id)
         assert (await session.execute(query)).all() == []
+        (row,) = await session.execute(select(audit).where(audit.c.action == "filter_failed"))
+    assert (row.subject, row.detail["rule"]) == (f"job:{job.id}", rule)
 
 
 async def test_an_upload_is_shown_to_the_filter_before_anything_is_drawn(
