@@ -75,7 +75,9 @@ def point_at(settings: DiscordSettings) -> None:
 async def wired(settings: Settings) -> AsyncIterator[PictorBot]:
     """Opens nothing that must answer now: the bot lives while Postgres and Redis are away."""
     book, catalog = read_plans(settings.plans_file), read_catalog(settings.catalog_file)
-    screen = open_screen(settings.blocklist_file, settings.policy_file)
+    screen = open_screen(
+        settings.blocklist_file, settings.policy_file, figures=settings.public_figures_file
+    )
     async with AsyncExitStack() as stack:
         database = Database.connect(settings.database, ask_after_s=0)
         redis = connect_redis(settings.redis)

@@ -127,7 +127,9 @@ async def _doors(settings: Settings) -> AsyncIterator[Doors]:
         events=Events(redis),
         book=read_plans(settings.plans_file),
         catalog=read_catalog(settings.catalog_file),
-        screen=open_screen(settings.blocklist_file, settings.policy_file),
+        screen=open_screen(
+            settings.blocklist_file, settings.policy_file, figures=settings.public_figures_file
+        ),
         draw_seed=lambda: secrets.randbelow(2**32),
         outlooks=Outlooks(redis),
         safety=settings.safety,

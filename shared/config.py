@@ -142,4 +142,5 @@ class Settings(BaseSettings):
     catalog_file: Path = SHARED / "catalog.toml"
     blocklist_file: Path = SHARED / "safety" / "blocklist.toml"
     policy_file: Path = SHARED / "safety" / "policy.toml"
+    public_figures_file: Path | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -72,6 +72,34 @@ def evaluate(
 
 
 @app.command()
+def explain(
+    text: Annotated[str, typer.Argument(help="The prompt, as a person would type it.")],
+    negative: Annotated[str, typer.Option("--no", help="What it asks to leave out.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show what each step of the prompt layer makes of one text. Nothing is kept."""
+    from farm.safety.explain import run_explain
+
+    told(lambda: run_explain(read_settings(), text, negative, as_json=as_json))
+
+
+@app.command(name="train-garbled")
+def train_garbled(
+    data: Annotated[Path, typer.Option(help="CSV: id,prompt,label[,source].")],
+    lists: Annotated[
+        Path, typer.Option(help="Folder: words.txt, pairs.txt, pieces.txt, texts.txt.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder of the weights; default: ours.")
+    ] = None,
+) -> None:
+    """Train the model of garbled texts and say what it stops. Takes minutes."""
+    from farm.safety.training.garbled import run_garbled
+
+    told(lambda: run_garbled(data, lists, output))
+
+
+@app.command()
 def bias(
     samples: Annotated[Path, typer.Option(help="Folder of pictures; each subfolder is a group.")],
     table: Annotated[

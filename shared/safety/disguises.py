@@ -15,6 +15,7 @@ from shared.safety.lookalikes import normalise
 PLAIN = ""
 LEET, SPACED = "leet", "spaced"
 _LEET = str.maketrans("034578@$!|+€9", "oeastbasilteg")
+_LONE = {"4": "a", "@": "a"}  # in a line of leet
 _ONE_AS_I, _ONE_AS_L = str.maketrans("1", "i"), str.maketrans("1", "l")
 EDGES = "!?.-_~'’`^\"“”"
 _WORD = re.compile(r"[^\W_]+")
@@ -100,7 +101,7 @@ def _unleet(chunk: str, one: dict[int, int], stretch: str) -> str:
     if chunk.isalpha():
         return _STRETCHED.sub(stretch, chunk)
     if not any(mark.isalpha() for mark in chunk):
-        return chunk
+        return _LONE.get(chunk, chunk)
     return _STRETCHED.sub(stretch, _INNER.sub("", chunk).translate(_LEET).translate(one))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from shared.safety.blocklist import Blocklist, Term, read_blocklist
 from shared.safety.disguises import spelled
 from shared.safety.entities import read_figures
-from shared.safety.evidence import Tools, examine
+from shared.safety.evidence import Evidence, Tools, examine
 from shared.safety.garbled import open_garbled
 from shared.safety.gazetteer import singulars
 from shared.safety.heads import Heads
@@ -64,6 +64,10 @@ class PromptScreen:
             return self._assess(tuple(texts), tuple(negative), tuple(extra))
         except Exception as error:  # fail closed: no answer is a no
             return Assessment((), self.version, _digest(""), failed=type(error).__name__)
+
+    def evidence(self, text: str) -> Evidence:
+        """What one text shows, with every way it was read. Raises where `assess` answers no."""
+        return examine(text, self._lexicon, self._tools)
 
     def _assess(
         self, texts: tuple[str, ...], negative: tuple[str, ...], extra: tuple[Term, ...]

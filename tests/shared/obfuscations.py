@@ -60,8 +60,8 @@ def voweless(word: str) -> str:
 
 
 def each(disguise: Disguise) -> Disguise:
-    """Word by word, as a typist does it."""
-    return lambda text: " ".join(map(disguise, text.split()))
+    """Word by word, as a typist does it; words of one or two letters have no inside."""
+    return lambda text: " ".join(disguise(word) if len(word) > 2 else word for word in text.split())
 
 
 DISGUISES: dict[str, Disguise] = {

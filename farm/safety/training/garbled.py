@@ -14,6 +14,7 @@ from random import Random
 from typing import Any
 
 import numpy as np
+import typer
 from numpy.typing import NDArray
 
 from farm.safety.training.counts import pairs_of, rarities_of, surprise_of
@@ -28,6 +29,7 @@ from shared.safety.garbled import (
     starts_of,
     tokens_of,
 )
+from shared.safety.screen import WEIGHTS
 from shared.safety.tensors import write_tensors
 
 HIDDEN = 48
@@ -53,6 +55,12 @@ class Ordinary:
     language: list[str]
     network: list[str]
     measure: list[tuple[str, str]]  # (source, prompt)
+
+
+def run_garbled(data: Path, lists: Path, output: Path | None) -> None:
+    """Prints the share of each family of attacks and of each source of ordinary prompts that is blocked."""
+    for name, share in train_garbled(data, lists, output or WEIGHTS).items():
+        typer.echo(f"{share:7.2%}  {name}")
 
 
 def train_garbled(data: Path, lists: Path, folder: Path) -> dict[str, float]:

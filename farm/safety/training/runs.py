@@ -81,7 +81,9 @@ def run_distillation(encoder: Path, data: Path, output: Path) -> None:
 
 
 def run_evaluation(settings: Settings, data: Path, *, as_json: bool, ids: bool) -> None:
-    screen = open_screen(settings.blocklist_file, settings.policy_file)
+    screen = open_screen(
+        settings.blocklist_file, settings.policy_file, figures=settings.public_figures_file
+    )
     found = report(read_rows(data, read_taxonomy()), screen)
     if as_json:
         sys.stdout.write(json_of(found, ids=ids) + "\n")
