@@ -20,6 +20,7 @@ TYPO, MASKED = "typo", "masked"
 FIRM = frozenset({"strong", "explicit", "inside"})
 ONE_EDIT, TWO_EDITS = 5, 8  # letters of a word from which on so many slips are forgiven
 SHORTEST = 4
+SHORTEST_PHRASED = 3
 FEWEST_CONSONANTS = 3
 LONGEST = 24  # no listed word is longer, and what is costs time
 _DOUBLED = re.compile(r"(.)\1+")
@@ -36,6 +37,7 @@ class Words:
     by_length: dict[int, list[str]]
     by_doubled: dict[str, str]
     by_consonants: dict[str, str]
+    by_dropped: dict[str, str]  # short ones, without one vowel
     firm: frozenset[str]
 
 
@@ -58,7 +60,7 @@ class Spelling:
     def _slip(self, word: str) -> str | None:
         """A typo or a doubled letter."""
         if not SHORTEST <= len(word) <= LONGEST or not word.isalpha():
-            return None
+            return self._words.by_dropped.get(word)
         single = _DOUBLED.sub(r"\1", word)
         if single != word and single in self._words.by_doubled:
             return self._words.by_doubled[single]
@@ -126,14 +128,26 @@ def _words(terms: Sequence[Term], vocabulary: Vocabulary) -> Words:
     firm = frozenset(word for word, term in long.items() if term.strength in FIRM)
     # A word for minors weighs nothing alone, so that a guess at it costs nothing either.
     young = {word for word, term in long.items() if term.strength == "terms"}
-    phrased = {word for term in terms for word in term.text.split() if len(word) > ONE_EDIT}
+    # Alone these say nothing, and a phrase needs all of its words.
+    phrased = {word for term in terms if " " in term.text for word in term.text.split()}
+    phrased = {word for word in phrased if word.isascii() and len(word) >= SHORTEST_PHRASED}
     return Words(
-        by_letter=_grouped({*long, *filter(str.isascii, phrased)}, lambda word: word[0]),
+        by_letter=_grouped(
+            {*long, *(word for word in phrased if len(word) >= SHORTEST)}, lambda word: word[0]
+        ),
         by_length=_grouped({*firm, *young, *filter(_is_long, long)}, len),
-        by_doubled={_DOUBLED.sub(r"\1", word): word for word in sorted(firm | young)},
+        by_doubled={_DOUBLED.sub(r"\1", word): word for word in sorted({*firm, *young, *phrased})},
         by_consonants=dict(_skeletons({*firm, *young, *filter(_is_long, long)}, vocabulary)),
+        by_dropped=dict(_shortened(word for word in firm if len(word) == SHORTEST)),
         firm=firm | young,
     )
+
+
+def _shortened(words: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for word in sorted(words):
+        for place in range(1, len(word) - 1):
+            if _VOWELS.match(word[place]):
+                yield word[:place] + word[place + 1 :], word
 
 
 def _is_long(word: str) -> bool:
