@@ -56,7 +56,7 @@ _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _QUOTES = str.maketrans("“”„’‘–—…", '"""\'\'--.')
 _LETTERS = str.maketrans("łŁøØđĐıßæÆœŒ", "lLoOdDisaAoO")
 _STRETCHED = re.compile(r"(.)\1{2,}")
-_ABROAD = re.compile(r"[^\W\d_]*[^\x00-\x7f\W\d_]+[^\W\d_]*")
+_ABROAD = re.compile(r"(?<![^\W\d_])[^\W\d_]*[^\x00-\x7f\W\d_]+[^\W\d_]*")
 
 
 @dataclass(frozen=True, slots=True)
