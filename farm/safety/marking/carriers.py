@@ -1,5 +1,5 @@
-"""What carries the signs: 589 waves that all fit a square tile, so that the pattern repeats and any piece
-of it is enough. A seventh of the waves are the same in every picture of a farm: by them a reader finds
+"""What carries the signs: 622 waves that all fit a square tile, so that the pattern repeats and any piece
+of it is enough. A fifth of the waves are the same in every picture of a farm: by them a reader finds
 scale and place. The rest carry each sign four times, once in each quarter of the frequencies.
 
 Frequencies of 5 to 20 periods a tile of 160 pixels: low enough to outlive half size and JPEG, high enough
