@@ -53,7 +53,8 @@ def test_every_part_is_there_and_is_watched(services: dict[str, Any]) -> None:
         "worker",
     }
     assert [name for name, service in services.items() if "healthcheck" not in service] == [
-        "migrate"
+        "migrate",
+        "keys",
     ]
 
 
