@@ -165,6 +165,7 @@ async def test_a_worker_ends_itself_whatever_hangs(
         "PYTHONPATH": str(ROOT),
         "PICTOR_DATABASE__URL": settings.database.url.get_secret_value(),
         "PICTOR_REDIS__URL": settings.redis.url.get_secret_value(),
+        "PICTOR_PROVENANCE__ENABLED": "false",
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", HUNG, env=os.environ | environment, cwd=tmp_path

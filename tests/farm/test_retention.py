@@ -46,10 +46,12 @@ async def test_every_chore_ends_what_is_over_and_nothing_else(
             verdict=verdict,
             prompt="what was typed",
         )
+        await session.execute(text("insert into inquiries (key) values ('inbox/asked')"))
     chores = {chore.name: chore.work for chore in retention.chores}
     assert {name: await work() for name, work in chores.items()} == dict.fromkeys(chores, 0)
+    ends = (("bans", "until"), ("proposals", "expires_at"), ("cases", "at"), ("inquiries", "at"))
     async with database.begin() as session:
-        for table, column in (("bans", "until"), ("proposals", "expires_at"), ("cases", "at")):
+        for table, column in ends:
             await session.execute(text(LATER.format(table=table, column=column)))
     done = {name: await work() for name, work in chores.items()}
     assert done == dict.fromkeys(chores, 1) | {"remove_withdrawn": 0}

@@ -416,7 +416,7 @@ end(main(sys.argv[1:]))
     assert child.returncode == 78
     lines = [line for line in said.decode().splitlines() if "cannot run here" in line]
     assert len(lines) == 1
-    assert "(weights_altered)" in lines[0]
+    assert "(weights_missing)" in lines[0]
     assert f"{tmp_path / 'judge'} have no manifest.json" in lines[0]
 
 
