@@ -417,7 +417,7 @@ end(main(sys.argv[1:]))
     lines = [line for line in said.decode().splitlines() if "cannot run here" in line]
     assert len(lines) == 1
     assert "(weights_missing)" in lines[0]
-    assert f"{tmp_path / 'judge'} have no manifest.json" in lines[0]
+    assert f"no folder of weights at {tmp_path / 'judge'}" in lines[0]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
