@@ -155,4 +155,11 @@ def _told(fields: Mapping[str, Any]) -> dict[str, Any]:
     plain = {key: fields[key] for key in _TOLD if fields.get(key)}
     numbers = {key: int(fields[key]) for key in _NUMBERS if fields.get(key) is not None}
     lists = {key: [_told(item) for item in fields[key]] for key in _LISTED if fields.get(key)}
-    return {**plain, **numbers, **lists}
+    return {**plain, **numbers, **lists, **_places(fields)}
+
+
+def _places(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Only on servers (0) or elsewhere too: discord.py says one way what Discord gives back another."""
+    if contexts := fields.get("contexts"):
+        return {"contexts": sorted(contexts)}
+    return {"contexts": [0]} if fields.get("dm_permission") is False else {}

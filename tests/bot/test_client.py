@@ -38,6 +38,8 @@ async def test_what_discord_adds_is_no_change() -> None:
     assert told(ours) != told([{**LISTED, "description": "Stop"}])
     assert told(ours) != told([{**LISTED, "options": []}])
     assert told(ours) != told([LISTED, {**LISTED, "name": "stop"}])
+    assert told(ours) != told([{**LISTED, "contexts": [0]}])
+    assert told([{**ours[0], "dm_permission": False}]) == told([{**LISTED, "contexts": [0]}])
 
 
 def test_it_asks_for_little_and_keeps_little() -> None:
