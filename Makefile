@@ -28,8 +28,8 @@ check: setup  ## lint, format, types, floors
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
-# Tests that play with whole farms, browsers and clocks have the machine to themselves.
-WHOLE := tests/bot tests/e2e tests/proof
+# Tests that play with whole farms and clocks have the machine to themselves.
+WHOLE := tests/e2e tests/proof
 
 test: check  ## check, then every test (offline, no GPU), most of them on two cores
 	$(BIN)/pytest -n 2 --dist loadfile $(addprefix --ignore ,$(WHOLE))

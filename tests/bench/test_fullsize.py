@@ -77,6 +77,7 @@ def test_denoisers_have_as_many_parameters_as_published(model: str) -> None:
     assert parameters == fullsize.ARCHITECTURES[model].parameters
 
 
+@pytest.mark.slow
 def test_everybody_draws_the_same_also_compiled(model: str, place: fullsize.Place) -> None:
     case, trace = replace(SMALL, model=model), Trace()
     specs = mixed(case)
