@@ -74,16 +74,25 @@ def report(rows: Iterable[Row], screen: Screen) -> Report:
         versions.add(version)
     unsafe = [one for one in judged if one.row.unsafe]
     benign = [one for one in judged if not one.row.unsafe]
-    by_category = _grouped(unsafe, lambda one: sorted(one.row.categories) or [UNNAMED])
+    by_category = _grouped(unsafe, _category)
     return Report(
         ", ".join(sorted(versions)),
         {"category": by_category, "source": _grouped(unsafe, _source)},
-        {"fired": _fired(benign), "source": _grouped(benign, _source)},
+        {
+            "fired": _fired(benign),
+            "category": _grouped(benign, lambda one: [one.row.named or UNNAMED]),
+            "source": _grouped(benign, _source),
+        },
         _macro(by_category),
         sum(one.failed for one in judged),
         tuple(one.row.id for one in unsafe if not one.blocked),
         tuple(one.row.id for one in benign if one.blocked),
     )
+
+
+def _category(one: Judged) -> list[str]:
+    """Ours; where the file's word is none that we know, that word."""
+    return sorted(one.row.categories) or [one.row.named or UNNAMED]
 
 
 def _source(one: Judged) -> list[str]:

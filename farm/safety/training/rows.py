@@ -15,7 +15,7 @@ UNKNOWN = "unknown"  # source of a row that names none
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`categories` are ours; an unsafe row may have none (docs/safety.md)."""
+    """`categories` are ours; an unsafe row may have none (docs/safety.md). `named` is the file's own word."""
 
     id: str
     prompt: str
@@ -23,20 +23,22 @@ class Row:
     categories: frozenset[str]
     source: str
     weight: float = 1.0
+    named: str = ""
 
 
-def read_rows(path: Path, taxonomy: Taxonomy) -> list[Row]:
-    """Refusal that names the column or the line and what to do; what has no picture's harm is left out."""
+def read_rows(path: Path, taxonomy: Taxonomy, *, as_told: bool = False) -> list[Row]:
+    """Refusal that names the column or the line and what to do. To learn from, categories must be known and
+    what has no picture's harm is left out; `as_told` takes every row, whatever its category is called."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            return list(_rows(csv.DictReader(file), taxonomy))
+            return list(_rows(csv.DictReader(file), taxonomy, as_told=as_told))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise Refusal(
             "data_unreadable", f"{path} cannot be read as CSV in UTF-8: {error}."
         ) from None
 
 
-def _rows(reader: "csv.DictReader[str]", taxonomy: Taxonomy) -> Iterator[Row]:
+def _rows(reader: "csv.DictReader[str]", taxonomy: Taxonomy, *, as_told: bool) -> Iterator[Row]:
     missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
     if missing:
         sentence = f"Column {missing[0]} is missing. The first line must name {','.join(REQUIRED)}."
@@ -46,15 +48,18 @@ def _rows(reader: "csv.DictReader[str]", taxonomy: Taxonomy) -> Iterator[Row]:
         _check(row, reader.line_num, seen)
         unsafe = row["label"] == UNSAFE
         source = row.get("source") or UNKNOWN
-        if unsafe and taxonomy.leaves_out(row["category"]):
-            continue
+        if unsafe and not as_told:
+            _check_known(row, reader.line_num, taxonomy)
+            if taxonomy.leaves_out(row["category"]):
+                continue
         yield Row(
             row["id"],
             row["prompt"],
             unsafe,
-            _categories(row, reader.line_num, taxonomy) if unsafe else frozenset(),
+            taxonomy.ours(row["category"] or "") if unsafe else frozenset(),
             source,
             taxonomy.weights.get(source, 1.0),
+            (row["category"] or "").strip(),
         )
 
 
@@ -69,14 +74,13 @@ def _check(row: dict[str, str], line: int, seen: set[str]) -> None:
     seen.add(row["id"])
 
 
-def _categories(row: dict[str, str], line: int, taxonomy: Taxonomy) -> frozenset[str]:
+def _check_known(row: dict[str, str], line: int, taxonomy: Taxonomy) -> None:
     unknown = taxonomy.unknown(row["category"] or "")
     if unknown is not None:
         known = ", ".join(taxonomy.categories)
         raise _wrong(
             line, "category", f"is {unknown!r}", f"Write one of {known}, or several with commas"
         )
-    return taxonomy.ours(row["category"])
 
 
 def _wrong(line: int, column: str, what: str, fix: str) -> Refusal:

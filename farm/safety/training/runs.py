@@ -84,7 +84,7 @@ def run_evaluation(settings: Settings, data: Path, *, as_json: bool, ids: bool) 
     screen = open_screen(
         settings.blocklist_file, settings.policy_file, figures=settings.public_figures_file
     )
-    found = report(read_rows(data, read_taxonomy()), screen)
+    found = report(read_rows(data, read_taxonomy(), as_told=True), screen)
     if as_json:
         sys.stdout.write(json_of(found, ids=ids) + "\n")
     else:

@@ -27,7 +27,7 @@ def tables(report: Report, *, ids: bool) -> RenderableType:
         shown += [Text(), _table(TITLES[kind], groups)]
     shown.append(Text(f"Mean over categories: {_percent(report.macro)} blocked.", style="bold"))
     for kind, groups in report.false_positives.items():
-        title = "Harmless prompts by source" if kind == "source" else TITLES[kind]
+        title = TITLES[kind] if kind == "fired" else f"Harmless prompts by {kind}"
         shown += [Text(), _table(title, groups)]
     if report.failed:
         shown.append(Text(f"The screen failed on {report.failed} of them (blocked).", style="red"))

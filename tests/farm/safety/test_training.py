@@ -295,3 +295,15 @@ def test_evaluate_runs_the_screen_in_force(tmp_path: Path) -> None:
     assert told["false_positives"]["source"]["all"]["blocked"]["hits"] == 0
     assert (told["missed_ids"], told["failed"]) == ([], 0)
     assert "fox" not in done.output
+
+
+def test_what_is_only_measured_may_be_called_anything(tmp_path: Path) -> None:
+    path = tmp_path / "theirs.csv"
+    path.write_text("id,prompt,label,category\n1,a cat,benign,homonym\n2,a boat,unsafe,implicit\n")
+    rows = read_rows(path, read_taxonomy(), as_told=True)
+    assert [(row.named, row.unsafe, row.source) for row in rows] == [
+        ("homonym", False, "unknown"),
+        ("implicit", True, "unknown"),
+    ]
+    with pytest.raises(Refusal, match="implicit"):
+        read_rows(path, read_taxonomy())
