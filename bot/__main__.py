@@ -94,7 +94,6 @@ async def wired(settings: Settings) -> AsyncIterator[PictorBot]:
             screen,
             draw_seed=partial(secrets.randbelow, 2**32),
             outlooks=outlooks,
-            sample_share=settings.safety.sample_share,
             safety=settings.safety,
         )
         bot, store = PictorBot(), open_store(settings.storage)

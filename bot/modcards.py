@@ -228,11 +228,6 @@ def done_card(text: str, *, title: str = "Done", footer: str = "") -> Card:
     return _panel(text, Colour.DONE, title=title, footer=footer)
 
 
-def listing_card(title: str, lines: Sequence[str], *, nothing: str, footer: str = "") -> Card:
-    text = "\n".join(lines) or nothing
-    return _panel(text, Colour.RUNNING, title=title, footer=footer)
-
-
 def appealed_card() -> Card:
     text = "A moderator will look at it, and a direct message will tell you what came of it."
     return _panel(text, Colour.DONE, title="Your appeal is in line")

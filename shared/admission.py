@@ -53,12 +53,11 @@ class FrontDesk:
         *,
         draw_seed: Callable[[], int],
         outlooks: Outlooks | None = None,
-        sample_share: float = 0.0,
         safety: SafetySettings = DEFAULT,
     ) -> None:
-        """Without `outlooks` nobody is told how long it may take. `sample_share` of what comes from the
-        grey zone is for moderators to look at. `safety` says what follows strikes, and knows banned
-        people again who had themselves erased."""
+        """Without `outlooks` nobody is told how long it may take. `safety` says what share of the grey zone
+        moderators look at and what follows strikes, and knows banned people again who had themselves
+        erased."""
         self._database = database
         self._bell = bell
         self._events = events
@@ -68,7 +67,7 @@ class FrontDesk:
         self._pepper = safety.pepper
         self._draw_seed = draw_seed
         self._outlooks = outlooks
-        self._acceptance = Acceptance(book, catalog, sample_share)
+        self._acceptance = Acceptance(book, catalog, safety.sample_share)
 
     async def submit(self, submission: Submission) -> Receipt:
         one = submission

@@ -2,30 +2,14 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, func, insert, or_, select, update
 
 from shared import tables
 from shared.connections import Session
-
-
-class Ruling(Protocol):
-    """What a verdict says, whoever reached it."""
-
-    @property
-    def decision(self) -> str: ...
-    @property
-    def category(self) -> str: ...
-    @property
-    def score(self) -> float: ...
-    @property
-    def rule(self) -> str: ...
-    @property
-    def policy(self) -> str: ...
-    @property
-    def sha256(self) -> str: ...
+from shared.ruling import Ruling
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The audit book: who did what to whom. Rows are only ever added."""
 
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import insert
 
@@ -8,21 +8,6 @@ from shared.connections import Session
 from shared.tables import audit as book
 
 FILTER = "filter"  # the actor of what no person did
-
-
-class Ruling(Protocol):
-    """What a verdict says, whoever reached it."""
-
-    @property
-    def decision(self) -> str: ...
-    @property
-    def category(self) -> str: ...
-    @property
-    def score(self) -> float: ...
-    @property
-    def rule(self) -> str: ...
-    @property
-    def policy(self) -> str: ...
 
 
 async def audit(

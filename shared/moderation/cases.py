@@ -15,8 +15,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from shared.connections import Session
 from shared.errors import Refusal
-from shared.moderation.audit import FILTER, Ruling, audit
+from shared.moderation.audit import FILTER, audit
 from shared.peopletables import cases
+from shared.ruling import Ruling
 from shared.telemetry import APPEALS, CASES
 
 PROMPT, PICTURE, REPORT, SAMPLE = "prompt", "picture", "report", "sample"

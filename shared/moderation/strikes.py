@@ -15,8 +15,9 @@ from sqlalchemy import ColumnElement, and_, func, insert, or_, select, update
 from shared.config import SafetySettings
 from shared.connections import Session
 from shared.moderation import bans
-from shared.moderation.audit import FILTER, Ruling, audit
+from shared.moderation.audit import FILTER, audit
 from shared.peopletables import strikes
+from shared.ruling import Ruling
 from shared.telemetry import STRIKES
 
 DEFAULT = SafetySettings()

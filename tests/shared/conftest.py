@@ -31,7 +31,6 @@ async def build(settings: Settings, database: Database) -> AsyncIterator[Build]:
         redis: RedisSettings = settings.redis,
         vram_gb: float = 0,
         screen: PromptScreen | None = None,
-        sample_share: float = 0.0,
         safety: SafetySettings = DEFAULT,
         **plan_changes: Any,
     ) -> FrontDesk:
@@ -49,7 +48,6 @@ async def build(settings: Settings, database: Database) -> AsyncIterator[Build]:
             screen or open_screen(settings.blocklist_file, settings.policy_file),
             draw_seed=lambda: next(seeds),
             outlooks=Outlooks(client),
-            sample_share=sample_share,
             safety=safety,
         )
 

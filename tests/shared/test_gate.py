@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from shared import jobstore, ledger
 from shared.admission import FrontDesk, Person, PromptBlocked, Submission, Venue
-from shared.config import Settings
+from shared.config import SafetySettings, Settings
 from shared.connections import Database, Session
 from shared.errors import Refusal
 from shared.jobs import Job, JobKind, Route
@@ -113,14 +113,14 @@ async def test_who_is_banned_on_a_server_may_draw_on_others(
 async def test_the_grey_zone_is_drawn_strictly_and_a_sample_is_looked_at(
     build: Build, database: Database, settings: Settings
 ) -> None:
-    desk = build(screen=Seeing(settings, "gore", 0.7), sample_share=1.0)
+    desk = build(screen=Seeing(settings, "gore", 0.7), safety=SafetySettings(sample_share=1))
     [job] = (await desk.submit(asked())).jobs
     assert (job.strict, job.guild_id) == (True, "12")
     verdict = await one(database, "select * from verdicts")
     assert (verdict.decision, verdict.category, verdict.scores["gore"]) == ("review", "gore", 0.7)
     case = await one(database, "select * from cases")
     assert (case.kind, case.state, case.job_id) == ("sample", "open", job.id)
-    plain = build(screen=Seeing(settings, "gore", 0.7), sample_share=0.0)
+    plain = build(screen=Seeing(settings, "gore", 0.7), safety=SafetySettings(sample_share=0))
     [job] = (await plain.submit(asked("another"))).jobs
     assert job.strict
     assert (await one(database, "select count(*) from cases"))[0] == 1
