@@ -17,7 +17,7 @@ _STYLES = {
     Look.LINK: discord.ButtonStyle.link,
 }
 TEMPLATE = re.compile(
-    rf"pictor:1:(?P<action>{'|'.join(Action)}):(?P<subject>[0-9a-f]{{32}}):(?P<index>[0-3])"
+    rf"pictor:1:(?P<action>{'|'.join(Action)}):(?P<subject>[0-9a-f]{{32}}):(?P<index>[0-9]{{1,3}})"
 )
 
 

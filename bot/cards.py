@@ -26,12 +26,32 @@ class Look(StrEnum):
 
 
 class Action(StrEnum):
-    """What a button or a form asks for. The first ones name a job, those after them a case."""
+    """What a button or a form asks for. The first ones name a job, then come drafts, then cases."""
 
-    UPSCALE = "upscale"
-    VARY = "vary"
+    UPSCALE = "upscale"  # U1 to U4
+    VARY = "vary"  # V1 to V4, as the account likes them
     REROLL = "reroll"
     CANCEL = "cancel"
+    SUBTLE = "subtle"
+    STRONG = "strong"
+    REGION = "region"
+    FINER = "finer"  # Upscale (Subtle)
+    CREATIVE = "creative"  # Upscale (Creative)
+    ZOOM_LESS = "zoom15"
+    ZOOM_MORE = "zoom20"
+    ZOOM_CUSTOM = "zoom"
+    LEFT = "left"
+    RIGHT = "right"
+    UP = "up"
+    DOWN = "down"
+    SQUARE = "square"
+    FAVOURITE = "favourite"
+    REMIX = "remix"  # a form: other words for the button that opened it
+    CONFIRM = "confirm"  # a draft: go on with it
+    DISCARD = "discard"
+    CELL = "cell"  # a draft of a region: tap cell `index`
+    WORDS = "words"  # a draft of a region: name it instead
+    DRAW = "draw"  # a draft with several texts: draw text `index`
     REPORT = "report"
     APPEAL = "appeal"
     REVIEW = "review"
@@ -46,7 +66,8 @@ class Action(StrEnum):
     FORGET = "forget"  # an account: its own
 
 
-DRAWING = frozenset({Action.UPSCALE, Action.VARY, Action.REROLL, Action.CANCEL})
+FIRST_OF_CASES = Action.REPORT
+DRAWING = frozenset(list(Action)[: list(Action).index(FIRST_OF_CASES)])
 
 
 def custom_id(action: Action, subject: UUID, index: int = 0) -> str:

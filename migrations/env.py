@@ -9,7 +9,7 @@ from sqlalchemy.pool import NullPool
 
 from shared.config import Settings
 from shared.connections import database_url
-from shared.peopletables import metadata
+from shared.tradetables import metadata
 
 # Two processes that migrate at once take turns (any constant number; this one is ours).
 MIGRATION_LOCK = 7_042_018

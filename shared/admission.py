@@ -71,7 +71,7 @@ class FrontDesk:
 
     async def submit(self, submission: Submission) -> Receipt:
         one = submission
-        return await self._measured(
+        return await self.ask(
             Ask(
                 "imagine",
                 one.person,
@@ -94,9 +94,7 @@ class FrontDesk:
         venue: Venue = NOWHERE,
     ) -> Receipt:
         """Four pictures near picture `index` (from 0) of a finished grid."""
-        return await self._measured(
-            Ask("vary", person, venue, key, route, job_id=job_id, index=index)
-        )
+        return await self.ask(Ask("vary", person, venue, key, route, job_id=job_id, index=index))
 
     async def upscale(
         self,
@@ -109,9 +107,7 @@ class FrontDesk:
         venue: Venue = NOWHERE,
     ) -> Receipt:
         """Picture `index` (from 0) of a finished grid, twice as large."""
-        return await self._measured(
-            Ask("upscale", person, venue, key, route, job_id=job_id, index=index)
-        )
+        return await self.ask(Ask("upscale", person, venue, key, route, job_id=job_id, index=index))
 
     async def reroll(
         self,
@@ -123,14 +119,14 @@ class FrontDesk:
         venue: Venue = NOWHERE,
     ) -> Receipt:
         """The same prompt from another seed. A variation stays one, of the same picture."""
-        return await self._measured(Ask("reroll", person, venue, key, route, job_id=job_id))
+        return await self.ask(Ask("reroll", person, venue, key, route, job_id=job_id))
 
     async def resubmit(self, case: Case) -> Receipt:
         """What was refused, now that a moderator lifted its case. Limits, credit and pauses hold as ever;
         the same case gives the same jobs, and their pictures are judged strictly."""
         if case.submission is None:
             raise Refusal("case_erased", "What was asked for is erased; please ask for it again.")
-        return await self._measured(Ask.again(case.submission, f"case:{case.id}"), permit_of(case))
+        return await self.ask(Ask.again(case.submission, f"case:{case.id}"), permit_of(case))
 
     async def cancel(self, person: Person, job_id: UUID) -> Job:
         async with self._database.begin() as session:
@@ -182,7 +178,7 @@ class FrontDesk:
         told = await self._outlooks.read(waiting) if self._outlooks else None
         return Prospects(tuple(jobs), self._book.plan(account.plan), told)
 
-    async def _measured(self, ask: Ask, permit: Verdict | None = None) -> Receipt:
+    async def ask(self, ask: Ask, permit: Verdict | None = None) -> Receipt:
         try:
             with SUBMIT_SECONDS.time():
                 return await self._carry_out(ask, permit)

@@ -120,6 +120,18 @@ class ProvenanceSettings(Part):
     link_origins: tuple[str, ...] = ()
 
 
+class TextSettings(Part):
+    """Of the text service behind /describe, /shorten and --enhance: any endpoint that speaks OpenAI's chat
+    completions (vLLM, llama.cpp, `pictor text`). Without a URL there is none, and people are told so."""
+
+    url: str | None = None  # http://127.0.0.1:8000/v1
+    api_key: SecretStr | None = None
+    model: str = "default"
+    sees: bool = True  # whether it takes pictures; /describe needs that
+    timeout_s: float = Field(default=30.0, gt=0)
+    folder: Path | None = None  # of a local model, which `pictor text` serves
+
+
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix="PICTOR_",
@@ -138,6 +150,7 @@ class Settings(BaseSettings):
     api: ApiSettings = ApiSettings()
     safety: SafetySettings = SafetySettings()
     provenance: ProvenanceSettings = ProvenanceSettings()
+    text: TextSettings = TextSettings()
     plans_file: Path = SHARED / "plans.toml"
     catalog_file: Path = SHARED / "catalog.toml"
     blocklist_file: Path = SHARED / "safety" / "blocklist.toml"

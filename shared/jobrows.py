@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ARRAY, bindparam, column, func
 
-from shared.jobs import Job, JobKind, JobState
+from shared.jobs import Job, JobKind, JobState, Visibility
 from shared.plans import Speed
 from shared.spec import RenderSpec
 from shared.tables import jobs
@@ -24,6 +24,7 @@ def job_from(row: Any) -> Job:
             "kind": JobKind(values["kind"]),
             "state": JobState(values["state"]),
             "speed": Speed(values["speed"]),
+            "visibility": Visibility(values["visibility"]),
             "spec": RenderSpec.from_dict(values["spec"]),
         }
     )

@@ -14,6 +14,18 @@ class JobKind(StrEnum):
     IMAGINE = "imagine"
     VARY = "vary"
     UPSCALE = "upscale"
+    ZOOM = "zoom"
+    PAN = "pan"
+    SQUARE = "square"
+    REGION = "region"
+    BLEND = "blend"
+
+
+class Visibility(StrEnum):
+    """Who may see a job's pictures beside whoever made them."""
+
+    PUBLIC = "public"  # galleries and lists of everybody
+    STEALTH = "stealth"  # nobody but the moderators
 
 
 class JobState(StrEnum):
@@ -65,7 +77,8 @@ class Route:
 class Job:
     """`attempt` is the fencing token (one more at each dispatch); `crashes` are what count against it.
 
-    `strict`: its prompt came from the grey zone, so its pictures are judged strictly.
+    `manner` is how its verb was meant: subtle, strong, left, 1.5x; remix in front of it says that the words
+    were changed. `strict`: its prompt came from the grey zone, so its pictures are judged strictly.
     `timings` of a job that succeeded, in milliseconds: queue, load, denoise, decode, filter, deliver.
     """
 
@@ -96,6 +109,9 @@ class Job:
     error_sentence: str | None = None
     strict: bool = False
     guild_id: str | None = None
+    channel_id: str | None = None
+    manner: str = ""
+    visibility: Visibility = Visibility.PUBLIC
 
 
 def may_move(source: JobState, target: JobState) -> bool:

@@ -39,7 +39,7 @@ from shared.joblists import sent as sent
 from shared.joblists import state_counts as state_counts
 from shared.joblists import waiting as waiting
 from shared.jobrows import ROW, job_from
-from shared.jobs import Job, JobKind, JobState
+from shared.jobs import Job, JobKind, JobState, Visibility
 from shared.leases import owned as owned
 from shared.leases import renew_leases as renew_leases
 from shared.plans import Speed
@@ -75,6 +75,9 @@ async def insert(
     parent_index: int | None = None,
     strict: bool = False,
     guild_id: str | None = None,
+    channel_id: str | None = None,
+    manner: str = "",
+    visibility: Visibility = Visibility.PUBLIC,
 ) -> Job:
     """A new waiting job. Refusal `key_reused` when another account has used this submission key."""
     values = {
@@ -91,6 +94,9 @@ async def insert(
         "parent_index": parent_index,
         "strict": strict,
         "guild_id": guild_id,
+        "channel_id": channel_id,
+        "manner": manner,
+        "visibility": visibility,
     }
     row = (await session.execute(_INSERT, values)).one_or_none()
     if row is None:

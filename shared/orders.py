@@ -9,7 +9,7 @@ import msgspec
 
 from shared.accounts import Account
 from shared.errors import Refusal
-from shared.jobs import Job, JobKind, JobState, Route
+from shared.jobs import Job, JobKind, JobState, Route, Visibility
 from shared.ledger import Balance
 from shared.plans import Plan, Speed
 from shared.safety.screen import sentence_for
@@ -18,6 +18,7 @@ from shared.spec import RenderSpec
 from shared.waits import Outlook
 
 LIFTED = "lifted:"  # the rule of a verdict that a moderator gave
+REGION_GRID = 5  # a picture whose region is tapped has so many rows and columns of cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,11 @@ NOWHERE = Venue()
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """`key` names this submission for ever: the same key gives the same jobs. No route: nobody is told."""
+    """`key` names this submission for ever: the same key gives the same jobs. No route: nobody is told.
+
+    `images` are links of attachments; they stand before those in the text. `confirmed`: whoever asks has
+    seen how many jobs it makes and what they cost.
+    """
 
     text: str
     person: Person
@@ -51,14 +56,22 @@ class Submission:
     key: str
     speed: Speed | None = None
     venue: Venue = NOWHERE
+    images: tuple[str, ...] = ()
+    confirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
     """What somebody asked the desk for: a text, or what a button makes of a job. Can be written down
-    and asked again."""
+    and asked again.
 
-    verb: str  # imagine, vary, upscale, reroll
+    `text` of a verb but imagine and blend are new words for it (remix). `manner`: vary subtle or strong;
+    upscale plain (empty), subtle or creative; pan left, right, up or down. `factor` is of a zoom. A region is
+    its `cells`, counted from 0 by rows of a grid of REGION_GRID x REGION_GRID, or is named in `words`.
+    `images` are links of attachments.
+    """
+
+    verb: str  # imagine, vary, upscale, reroll, zoom, pan, square, region, blend
     person: Person
     venue: Venue
     key: str
@@ -67,6 +80,13 @@ class Ask:
     speed: Speed | None = None
     job_id: UUID | None = None
     index: int = 0
+    manner: str = ""
+    factor: float = 0.0
+    cells: tuple[int, ...] = ()
+    words: str = ""
+    images: tuple[str, ...] = ()
+    visibility: Visibility | None = None
+    confirmed: bool = False
 
     def told(self) -> dict[str, Any]:
         """Without the token that edits a message: it outlives no case."""
@@ -80,6 +100,31 @@ class Ask:
         ask = msgspec.convert(told, cls)
         fresh = None if ask.route is None else replace(ask.route, message_id="", token=None)
         return replace(ask, key=key, route=fresh)
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What an ask would make and hold, if it was confirmed now: `price_ms` is the most that all its jobs
+    together may cost. `prompts` are the words of each."""
+
+    prompts: tuple[str, ...]
+    price_ms: int
+    speed: Speed
+    available_ms: int
+
+    @property
+    def jobs(self) -> int:
+        return len(self.prompts)
+
+
+class Unconfirmed(Refusal):
+    """So many jobs want a word first: `quote` says what they are, and the same ask with `confirmed` set
+    makes them."""
+
+    def __init__(self, quote: Quote) -> None:
+        sentence = f"This makes {quote.jobs} jobs. Look at the price and confirm it."
+        super().__init__("unconfirmed", sentence, field="prompt")
+        self.quote = quote
 
 
 class PromptBlocked(Refusal):

@@ -123,7 +123,10 @@ class RenderSpec:
     `strength` is the share of the steps that a source is drawn anew for (1: all of them); `stop`
     the share of the steps after which the picture is taken as it is; `eta` DDIM's noise; `rescale`
     guidance rescale (arXiv 2305.08891); `clip_skip` text encoder layers left out at the end;
-    `shares` weigh the sources of a blend; `upscaler` is lanczos or latent.
+    `shares` weigh the sources of a blend; `upscaler` is lanczos or latent. `chaos` (0..1) is how far the
+    pictures of a grid stray from each other, `weird` (0..1) how far all of them stray from the usual;
+    `tile`: its edges meet. `hires`: drawn at its size and then once more so many times larger, 0 for no
+    second pass. `region`: what of the source is drawn anew, in words, where there is no mask.
     """
 
     checkpoint: str
@@ -157,6 +160,11 @@ class RenderSpec:
     vae: str = ""
     refiner: Refiner | None = None
     size_hint: SizeHint | None = None
+    chaos: float = 0.0
+    weird: float = 0.0
+    tile: bool = False
+    hires: float = 0.0
+    region: str = ""
 
     @property
     def pictures(self) -> tuple[Source, ...]:

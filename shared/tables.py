@@ -81,8 +81,15 @@ balances = Table(
     Column("account_id", ForeignKey("accounts.id"), primary_key=True),
     Column("available_ms", BigInteger, nullable=False, server_default="0"),
     Column("held_ms", BigInteger, nullable=False, server_default="0"),
+    # The part of what is available that ends with the month, and when; the rest never does.
+    Column("expiring_ms", BigInteger, nullable=False, server_default="0"),
+    moment("expires_at"),
     CheckConstraint("available_ms >= 0", name="available_not_negative"),
     CheckConstraint("held_ms >= 0", name="held_not_negative"),
+    CheckConstraint(
+        "expiring_ms >= 0 and expiring_ms <= available_ms", name="expiring_is_available"
+    ),
+    CheckConstraint("expiring_ms = 0 or expires_at is not null", name="expiring_has_an_end"),
 )
 
 jobs = Table(
@@ -104,6 +111,10 @@ jobs = Table(
     # From the grey zone: its pictures are judged strictly. And where it was asked for.
     Column("strict", Boolean, nullable=False, server_default=text("false")),
     Column("guild_id", Text),
+    Column("channel_id", Text),
+    # How its verb was meant (subtle, strong, left, 1.5x, remix), and who may see it beside its owner.
+    Column("manner", Text, nullable=False, server_default=""),
+    Column("visibility", Text, nullable=False, server_default="public"),
     Column("attempt", Integer, nullable=False, server_default="0"),
     Column("crashes", Integer, nullable=False, server_default="0"),
     Column("worker", Text),
@@ -120,7 +131,10 @@ jobs = Table(
     Column("passed_verdict", BigInteger),
     Column("passed_decision", Text, Computed("'allow'", persisted=True)),
     Column("passed_pixels", Boolean, Computed("true", persisted=True)),
-    CheckConstraint("kind in ('imagine', 'vary', 'upscale')", name="kind"),
+    CheckConstraint(
+        "kind in ('imagine','vary','upscale','zoom','pan','square','region','blend')", name="kind"
+    ),
+    CheckConstraint("visibility in ('public', 'stealth')", name="visibility"),
     CheckConstraint(
         "state in ('waiting','dispatched','running','succeeded','failed','blocked','cancelled')",
         name="state",
@@ -131,7 +145,8 @@ jobs = Table(
         "attempt >= 0 and crashes >= 0 and crashes <= attempt", name="attempts_counted"
     ),
     CheckConstraint(
-        "kind = 'imagine' or (parent_id is not null and parent_index is not null)", name="lineage"
+        "kind in ('imagine', 'blend') or (parent_id is not null and parent_index is not null)",
+        name="lineage",
     ),
     CheckConstraint(
         "state <> 'succeeded' or passed_verdict is not null", name="no_success_without_verdict"
@@ -194,16 +209,21 @@ ledger = Table(
     Column("credit", Text, nullable=False),
     Column("amount_ms", BigInteger, nullable=False),
     Column("entry_key", Text, nullable=False, unique=True),
+    # The part of it that ends with its month: what a hold took of it goes back there.
+    Column("expiring_ms", BigInteger, nullable=False, server_default="0"),
     Column("note", Text),
     moment("at", now=True),
-    CheckConstraint("kind in ('grant', 'revoke', 'hold', 'settle', 'release')", name="kind"),
+    CheckConstraint(
+        "kind in ('grant', 'revoke', 'expire', 'hold', 'settle', 'release')", name="kind"
+    ),
     CheckConstraint("amount_ms >= 0", name="amount_not_negative"),
-    CheckConstraint("(kind in ('grant', 'revoke')) = (job_id is null)", name="job_named"),
+    CheckConstraint("(kind in ('grant', 'revoke', 'expire')) = (job_id is null)", name="job_named"),
     # Each kind moves money between its own two sides, and only between those of its account.
     CheckConstraint(
         "(kind, debit, credit) in ("
         "('grant', 'issued', 'available:' || account_id::text), "
         "('revoke', 'available:' || account_id::text, 'issued'), "
+        "('expire', 'available:' || account_id::text, 'issued'), "
         "('hold', 'available:' || account_id::text, 'held:' || account_id::text), "
         "('settle', 'held:' || account_id::text, 'spent'), "
         "('release', 'held:' || account_id::text, 'available:' || account_id::text))",
