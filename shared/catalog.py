@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from shared import places
+from shared.abilities import BY_FAMILY, EVERY
 from shared.adapters import TITLES, Adapter, read_adapter
 from shared.errors import Fault, Refusal
 from shared.places import File, Folder, Place, Repo, require
@@ -54,7 +55,8 @@ class Checkpoint:
     `tier` says when it is on the device: hot always, warm while it is used, cold on demand only.
     `vae` is an adapter that takes the place of its own; `refiner`: it may end what others began.
     `true_cfg`: guided by a second row although it was distilled. `max_sequence_length`: tokens of
-    the T5 encoder, 0 for the family's own. `vram_gb` is an estimate, 0 for none.
+    the T5 encoder, 0 for the family's own. `vram_gb` is an estimate, 0 for none. `cannot` are abilities
+    of its family that it lacks; `enlarged_area` is the largest picture of a second pass, 0 for `max_area`.
     """
 
     name: str
@@ -86,6 +88,21 @@ class Checkpoint:
     max_sequence_length: int = 0
     true_cfg: bool = False
     vram_gb: float = 0.0
+    cannot: tuple[str, ...] = ()
+    enlarged_area: int = 0
+
+    @property
+    def abilities(self) -> frozenset[str]:
+        """Names of `shared.abilities`. A distilled Flux has no second row to say no with."""
+        lacking = {*self.cannot}
+        if self.family == "flux" and not self.true_cfg:
+            lacking.add("negative")
+        return BY_FAMILY[self.family] - lacking
+
+    @property
+    def most_enlarged(self) -> int:
+        """Pixels that a second pass may have: the composition is there, so it may be more than was trained."""
+        return max(self.max_area, self.enlarged_area)
 
     @property
     def folder(self) -> Path:
@@ -186,7 +203,7 @@ def _check(checkpoint: Checkpoint) -> None:
     for name in ("native", "multiple", "scale", "steps", "step_ms", "guidance", "max_area"):
         value = getattr(checkpoint, name)
         require(isfinite(value) and value > 0, f"{name} must be above 0")
-    for name in ("fixed_ms", "vram_gb"):
+    for name in ("fixed_ms", "vram_gb", "enlarged_area"):
         value = getattr(checkpoint, name)
         require(isfinite(value) and value >= 0, f"{name} must not be below 0")
     within = 1 <= checkpoint.min_steps <= checkpoint.steps
@@ -196,6 +213,8 @@ def _check(checkpoint: Checkpoint) -> None:
     require(checkpoint.sampler in checkpoint.samplers, "sampler is not in samplers")
     for size in (*checkpoint.sizes, (checkpoint.native, checkpoint.native)):
         _check_size(checkpoint, size)
+    unheard = set(checkpoint.cannot) - EVERY
+    require(not unheard, f"cannot: there is no ability {sorted(unheard)}, only {sorted(EVERY)}")
     _check_loading(checkpoint)
 
 
@@ -249,10 +268,12 @@ def _words(path: Any) -> frozenset[str]:
 READERS: dict[str, places.Reader] = {
     **dict.fromkeys(("title", "family", "sampler", "dtype", "tier", "vae"), places.text),
     **dict.fromkeys(("native", "multiple", "max_area", "scale", "steps"), places.whole),
-    **dict.fromkeys(("min_steps", "max_sequence_length"), places.whole),
+    **dict.fromkeys(("min_steps", "max_sequence_length", "enlarged_area"), places.whole),
     **dict.fromkeys(("guidance", "step_ms", "fixed_ms", "vram_gb"), places.number),
     **dict.fromkeys(("pixel_art", "refiner", "compile", "true_cfg"), places.flag),
-    **dict.fromkeys(("samplers", "examples", "detectors", "components_off"), places.texts),
+    **dict.fromkeys(
+        ("samplers", "examples", "detectors", "components_off", "cannot"), places.texts
+    ),
     "sizes": _sizes,
     "words": _words,
 }
