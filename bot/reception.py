@@ -37,7 +37,8 @@ class Reception:
     async def person(self, interaction: Interaction) -> Person:
         user = interaction.user
         plan = self.plan_of(await role_names(user))
-        return Person(discord_id=str(user.id), name=user.display_name, plan=plan)
+        roles = tuple(str(role) for role in user._roles) if isinstance(user, discord.Member) else ()
+        return Person(str(user.id), user.display_name, plan, roles)
 
     def plan_of(self, roles: Sequence[str]) -> str:
         """The weightiest plan that one of the roles buys."""
@@ -77,7 +78,12 @@ def venue_of(interaction: Interaction) -> Venue:
         guild_id=str(interaction.guild_id) if interaction.guild_id else None,
         channel_id=str(interaction.channel_id) if interaction.channel_id else None,
         age_restricted=bool(nsfw and nsfw()),
+        parent_id=_text(getattr(interaction.channel, "parent_id", None)),
     )
+
+
+def _text(snowflake: int | None) -> str | None:
+    return str(snowflake) if snowflake else None
 
 
 async def open_public(interaction: Interaction) -> Route:

@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import text
 
 from shared.connections import Session
-from shared.errors import Refusal
-from shared.limits import check_standing, check_welcome
-from shared.moderation.pauses import EVERYWHERE, SAFETY, of_guild
+from shared.guilds import GuildSettings, read_settings
+from shared.limits import check_pause, check_standing, check_welcome
+from shared.moderation.scopes import EVERYWHERE, SAFETY, of_guild
 from shared.orders import Person, Venue
 from shared.safety.blocklist import Term
 from shared.safety.policy import Band, OperatorPolicy, Policy
@@ -20,7 +20,8 @@ from shared.safety.policy import Band, OperatorPolicy, Policy
 
 @dataclass(frozen=True, slots=True)
 class HouseRules:
-    """`number` and `bands` are the server's own policy; `terms` its moderators' words."""
+    """`number` and `bands` are the server's own policy; `terms` its moderators' words; `settings` what its
+    admins set."""
 
     standing: str | None
     banned_here: bool
@@ -28,6 +29,7 @@ class HouseRules:
     number: int
     bands: Mapping[str, Band]
     terms: tuple[Term, ...]
+    settings: GuildSettings
 
     def check(self) -> None:
         """Refusal when nothing may be asked for here now."""
@@ -35,12 +37,11 @@ class HouseRules:
             check_standing(self.standing)
         check_welcome(self.banned_here)
         if self.paused is not None:
-            raise _paused(*self.paused)
+            check_pause(*self.paused)
 
     def policy(self, operator: OperatorPolicy, venue: Venue) -> Policy:
-        return operator.effective(
-            self.bands, number=self.number, age_restricted=venue.age_restricted
-        )
+        wider = self.settings.mature(age_restricted=venue.age_restricted)
+        return operator.effective(self.bands, number=self.number, age_restricted=wider)
 
 
 async def read(session: Session, person: Person, venue: Venue) -> HouseRules:
@@ -55,6 +56,7 @@ async def read(session: Session, person: Person, venue: Venue) -> HouseRules:
         row.number or 0,
         {name: Band(*limits) for name, limits in (row.bands or {}).items()},
         tuple(Term(*given) for given in row.terms or ()),
+        read_settings(row.chosen or {}),
     )
 
 
@@ -62,19 +64,6 @@ def _first(found: Sequence[Sequence[str]], scopes: Sequence[str]) -> tuple[str, 
     """(scope, reason) of the widest pause."""
     reasons: dict[str, str] = dict(found)  # type: ignore[arg-type]
     return next(((scope, reasons[scope]) for scope in scopes if scope in reasons), None)
-
-
-def _paused(scope: str, reason: str) -> Refusal:
-    if scope == SAFETY:
-        sentence = (
-            "Pictor is paused for safety: a filter cannot answer, and without its answer nothing is "
-            "drawn. What waits stays in line, and nothing was charged. The moderators are told."
-        )
-        return Refusal("paused_for_safety", sentence)
-    where = "Pictor is" if scope == EVERYWHERE else "Drawing on this server is"
-    why = f" ({reason})" if reason else ""
-    sentence = f"{where} paused by a moderator{why}. What waits stays in line; please try later."
-    return Refusal("paused", sentence)
 
 
 _READ: Any = text(
@@ -86,6 +75,7 @@ _READ: Any = text(
             and (until is null or until > clock_timestamp())) as banned,
         (select jsonb_agg(jsonb_build_array(scope, reason)) from pauses
             where scope = any(:scopes)) as pauses,
+        (select chosen from guild_settings where guild_id = :guild) as chosen,
         own.number, own.bands,
         (select jsonb_agg(jsonb_build_array(term, category, strength)) from blocked_terms
             where removed_at is null and (guild_id is null or guild_id = :guild)) as terms

@@ -2,6 +2,7 @@
 
 from shared.errors import Refusal
 from shared.jobs import Job, JobKind, JobState
+from shared.moderation.scopes import EVERYWHERE, SAFETY
 from shared.plans import Plan, Speed
 from shared.waits import about
 
@@ -27,6 +28,20 @@ def check_welcome(banned_here: bool) -> None:
     if banned_here:
         sentence = "You are banned from drawing on this server. Ask one of its moderators why."
         raise Refusal("banned_here", sentence)
+
+
+def check_pause(scope: str, reason: str) -> None:
+    """Nothing is accepted in this scope: everywhere, safety or guild:<id>."""
+    if scope == SAFETY:
+        sentence = (
+            "Pictor is paused for safety: a filter cannot answer, and without its answer nothing is "
+            "drawn. What waits stays in line, and nothing was charged. The moderators are told."
+        )
+        raise Refusal("paused_for_safety", sentence)
+    where = "Pictor is" if scope == EVERYWHERE else "Drawing on this server is"
+    why = f" ({reason})" if reason else ""
+    sentence = f"{where} paused by a moderator{why}. What waits stays in line; please try later."
+    raise Refusal("paused", sentence)
 
 
 def check_standing_now(standing: str | None) -> None:

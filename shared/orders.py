@@ -23,20 +23,24 @@ REGION_GRID = 5  # a picture whose region is tapped has so many rows and columns
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who asks. `plan` comes from what the door knows of them (a role in the guild)."""
+    """Who asks. `plan` comes from what the door knows of them (a role in the guild); `roles` are the ids of
+    theirs on the server where they ask."""
 
     discord_id: str
     name: str
     plan: str
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Venue:
-    """Where it was asked for: a server's own rules hold there. `age_restricted` is the channel's mark."""
+    """Where it was asked for: a server's own rules hold there. `age_restricted` is the channel's mark, and
+    `parent_id` the channel that a thread belongs to."""
 
     guild_id: str | None = None
     channel_id: str | None = None
     age_restricted: bool = False
+    parent_id: str | None = None
 
 
 NOWHERE = Venue()

@@ -8,9 +8,10 @@ from sqlalchemy.dialects.postgresql import insert
 
 from shared.connections import Session
 from shared.moderation.audit import audit
+from shared.moderation.scopes import EVERYWHERE as EVERYWHERE
+from shared.moderation.scopes import SAFETY as SAFETY
+from shared.moderation.scopes import of_guild as of_guild
 from shared.peopletables import pauses
-
-EVERYWHERE, SAFETY = "everywhere", "safety"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +22,6 @@ class Pause:
     reason: str
     actor: str
     at: datetime
-
-
-def of_guild(guild_id: str) -> str:
-    return f"guild:{guild_id}"
 
 
 async def pause(session: Session, scope: str, reason: str, actor: str) -> bool:
