@@ -1,4 +1,4 @@
-"""Discord's rules for buttons, selects, rows and containers."""
+"""Discord's rules for buttons, selects and rows, wherever they stand."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -15,14 +15,13 @@ LINK, PREMIUM = 5, 6
 LABEL = 18
 # Text inputs, labels, files, radio buttons, check boxes.
 ONLY_IN_MODALS = (TEXT_INPUT, LABEL, 19, 21, 22, 23)
+MOST_ROWS = 5
 MOST_OPTIONS = 25
 
 
 def check_components(components: list[Json], path: Path, *, v2: bool) -> Iterator[Problem]:
-    most = 40 if v2 else 5
-    count = sum(1 for _ in walk(components, path)) if v2 else len(components)
-    if count > most:
-        yield bad_length(most, path)
+    if not v2 and len(components) > MOST_ROWS:
+        yield bad_length(MOST_ROWS, path)
     for index, component in enumerate(components):
         if not v2 and component.get("type") != ROW:
             sentence = "Only action rows stand at the top of a message without components v2"
@@ -65,6 +64,10 @@ def _check_component(component: Json, path: Path) -> Iterator[Problem]:
 
 def _check_row(row: Json, path: Path) -> Iterator[Problem]:
     children = row.get("components") or []
+    for index, child in enumerate(children):
+        if child.get("type") not in (BUTTON, *SELECTS, *ONLY_IN_MODALS):
+            sentence = "Only buttons and selects stand in a row"
+            yield Problem((*path, "components", index, "type"), "UNION_TYPE_CHOICES", sentence)
     selects = sum(child.get("type") in SELECTS for child in children)
     most = 1 if selects else 5
     if not 1 <= len(children) <= most:
@@ -75,7 +78,8 @@ def _check_row(row: Json, path: Path) -> Iterator[Problem]:
 def _check_button(button: Json, path: Path) -> Iterator[Problem]:
     style = button.get("style")
     yield from too_long(button, "label", path, most=80)
-    if style == PREMIUM:
+    if style == PREMIUM or button.get("sku_id"):
+        yield from _check_premium(button, path)
         return
     if style == LINK:
         if button.get("custom_id") or not button.get("url"):
@@ -86,6 +90,14 @@ def _check_button(button: Json, path: Path) -> Iterator[Problem]:
     if not button.get("label") and not button.get("emoji"):
         sentence = "A button needs a label or an emoji"
         yield Problem((*path, "label"), "BUTTON_COMPONENT_INVALID_LABEL", sentence)
+
+
+def _check_premium(button: Json, path: Path) -> Iterator[Problem]:
+    """Discord writes the name and the price on it."""
+    more = [key for key in ("custom_id", "label", "url", "emoji") if button.get(key)]
+    if button.get("style") != PREMIUM or not button.get("sku_id") or more:
+        sentence = "A premium button has a sku_id and no custom_id, label, url or emoji"
+        yield Problem((*path, "sku_id"), "BUTTON_COMPONENT_SKU_ID", sentence)
 
 
 def check_custom_id(component: Json, path: Path) -> Iterator[Problem]:

@@ -4,20 +4,21 @@ import asyncio
 import socket
 import struct
 from collections.abc import Awaitable, Callable
-from typing import Any, NoReturn
+from typing import Any
 
 from aiohttp import web
 
 from bot.emulator import limits
 from bot.emulator.bodies import as_object, read_body
 from bot.emulator.emulator import EMULATOR, Emulator
-from bot.emulator.errors import ApiError, Problem, invalid_body
+from bot.emulator.errors import ApiError, invalid_body
 from bot.emulator.faults import Fault
 from bot.emulator.uploads import Body, Upload
 
 API = "/api/v10"
 WITHOUT_BOT_TOKEN = ("/interactions/", "/webhooks/")
 PUBLIC = ("/gateway",)
+JUDGED = web.RequestKey("judged", object)
 PLACES = ("channel_id", "guild_id", "webhook_token")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -95,6 +96,7 @@ async def _answer(emulator: Emulator, request: web.Request, handler: Handler) ->
         headers = answer.headers
         response = await handler(request)
     except ApiError as error:
+        _note(emulator, request, error)
         if error.retry_after is not None:
             emulator.limits.refund(*route, now=now)
         response = web.json_response(error.to_json(), status=error.status)
@@ -140,6 +142,7 @@ async def valid_body(request: web.Request) -> Body:
 async def valid_json(request: web.Request) -> tuple[Any, dict[int, Upload]]:
     """The body once Discord's description and our stricter rules agree with it, else 50035."""
     parsed, files = await read_body(request)
+    request[JUDGED] = parsed
     emulator, template = request.app[EMULATOR], template_of(request)
     judged = {} if parsed is None else parsed
     problems = []
@@ -148,18 +151,18 @@ async def valid_json(request: web.Request) -> tuple[Any, dict[int, Upload]]:
     if not problems:
         problems += limits.check(request.method, template, judged)
     if problems:
-        refuse(request, parsed, problems)
+        raise invalid_body(problems)
     return parsed, files
 
 
-def refuse(request: web.Request, parsed: Any, problems: list[Problem]) -> NoReturn:
-    """50035, and the tests can read why."""
-    request.app[EMULATOR].violations.append(
-        {
-            "method": request.method,
-            "path": request.path.removeprefix(API),
-            "problems": [str(problem) for problem in problems],
-            "body": parsed,
-        }
-    )
-    raise invalid_body(problems)
+def _note(emulator: Emulator, request: web.Request, error: ApiError) -> None:
+    """Tests can read which body was refused with 50035, and why."""
+    if error.problems:
+        emulator.violations.append(
+            {
+                "method": request.method,
+                "path": request.path.removeprefix(API),
+                "problems": [str(problem) for problem in error.problems],
+                "body": request.get(JUDGED),
+            }
+        )

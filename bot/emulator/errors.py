@@ -13,12 +13,15 @@ KNOWN = {
     10008: (404, "Unknown Message"),
     10013: (404, "Unknown User"),
     10015: (404, "Unknown Webhook"),
+    10029: (404, "Unknown Entitlement"),
+    10057: (404, "Unknown SKU"),
     10062: (404, "Unknown interaction"),
     10063: (404, "Unknown application command"),
     20012: (403, "You are not authorized to perform this action on this application"),
     30046: (429, "Maximum number of edits to messages older than 1 hour reached. Try again later."),
     40005: (413, "Request entity too large"),
     40060: (400, "Interaction has already been acknowledged."),
+    40094: (400, "This interaction has reached the maximum number of follow up messages"),
     50001: (403, "Missing Access"),
     50005: (403, "Cannot edit a message authored by another user"),
     50006: (400, "Cannot send an empty message"),
@@ -26,7 +29,10 @@ KNOWN = {
     50013: (403, "Missing Permissions"),
     50027: (401, "Invalid Webhook Token"),
     50035: (400, "Invalid Form Body"),
+    50083: (400, "Thread is archived"),
     50109: (400, "The request body contains invalid JSON."),
+    200000: (403, "Message was blocked by automatic moderation"),
+    240000: (403, "Message blocked by harmful links filter"),
 }
 
 
@@ -49,11 +55,13 @@ class ApiError(Exception):
         *,
         errors: dict[str, Any] | None = None,
         retry_after: float | None = None,
+        problems: Iterable[Problem] = (),
     ) -> None:
         self.code = code
         self.status, self.message = KNOWN[code]
         self.errors = errors
         self.retry_after = retry_after
+        self.problems = list(problems)
         super().__init__(f"{self.status} {self.message}")
 
     def to_json(self) -> dict[str, Any]:
@@ -67,9 +75,10 @@ class ApiError(Exception):
 
 def invalid_body(problems: Iterable[Problem]) -> ApiError:
     tree: dict[str, Any] = {}
+    problems = list(problems)
     for problem in problems:
         node = tree
         for step in problem.path:
             node = node.setdefault(str(step), {})
         node.setdefault("_errors", []).append({"code": problem.code, "message": problem.message})
-    return ApiError(50035, errors=tree)
+    return ApiError(50035, errors=tree, problems=problems)

@@ -6,6 +6,8 @@ from bot.emulator.resolved import KIND_OF_SELECT, KIND_OF_UPLOAD
 from bot.emulator.world import Json
 
 STRING_SELECT, TEXT_INPUT, TEXT_DISPLAY, LABEL, FILE_UPLOAD = 3, 4, 10, 18, 19
+RADIOS, CHECKS, CHECK = 21, 22, 23
+WITH_OPTIONS = (STRING_SELECT, RADIOS, CHECKS)
 MOST_CHARACTERS = 4000
 Chosen = list[tuple[int, str]]
 
@@ -46,7 +48,12 @@ def _field(field: Json, values: dict[str, Any], chosen: Chosen) -> Json:
     given = values.get(field["custom_id"])
     if field["type"] == TEXT_INPUT:
         return body | {"value": _text(field, field.get("value") or "" if given is None else given)}
+    if field["type"] == CHECK:
+        value = field.get("default") if given is None else str(given).lower() == "true"
+        return body | {"value": bool(value)}
     picked = _picked(field, given)
+    if field["type"] == RADIOS:
+        return body | {"value": picked[0] if picked else None}
     kind = KIND_OF_SELECT.get(field["type"]) or KIND_OF_UPLOAD.get(field["type"])
     if kind is not None:
         chosen += [(kind, id) for id in picked]
@@ -71,7 +78,7 @@ def _picked(field: Json, given: Any) -> list[str]:
     if not picked and field.get("required") is not False:
         raise ValueError(f"{name} is required")
     known = {option["value"] for option in field.get("options") or []}
-    if field["type"] == STRING_SELECT and (unknown := set(picked) - known):
+    if field["type"] in WITH_OPTIONS and (unknown := set(picked) - known):
         raise ValueError(f"{name} has no option {sorted(unknown)[0]!r}")
     least, most = bounds(field)
     if picked and not least <= len(picked) <= most:
@@ -87,4 +94,6 @@ def _default(field: Json) -> list[str]:
 def bounds(field: Json) -> tuple[int, int]:
     """How many may be chosen; Discord takes one where nothing is said."""
     least, most = field.get("min_values"), field.get("max_values")
+    if field["type"] == CHECKS and most is None:
+        most = len(field["options"])
     return 1 if least is None else least, 1 if most is None else most

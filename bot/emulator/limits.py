@@ -6,8 +6,9 @@ from typing import Any
 from bot.emulator.commandrules import check_commands
 from bot.emulator.componentrules import check_components
 from bot.emulator.errors import Problem
+from bot.emulator.layoutrules import check_layout, is_layout
 from bot.emulator.modalrules import check_modal
-from bot.emulator.postings import COMPONENTS_V2
+from bot.emulator.postings import COMPONENTS_V2, legacy_beside_layout
 
 Json = dict[str, Any]
 Path = tuple[str | int, ...]
@@ -25,6 +26,7 @@ COMMON = {
 }
 CREATE = COMMON | {"enforce_nonce", "message_reference", "nonce", "sticker_ids"}
 WEBHOOK = COMMON | {"applied_tags", "avatar_url", "thread_name", "username"}
+UPDATE = 7
 EMBED_LENGTHS = {"title": 256, "description": 4096, "url": 2048}
 EMBED_TOTAL = 6000
 EMBED_FIELDS = 25
@@ -48,7 +50,7 @@ def _check_create(body: Json) -> Iterator[Problem]:
 
 def _check_edit(body: Json) -> Iterator[Problem]:
     yield from _check_unknown(body, COMMON)
-    yield from check_message(body, ())
+    yield from check_message(body, (), standing=True)
 
 
 def _check_webhook(body: Json) -> Iterator[Problem]:
@@ -66,7 +68,7 @@ def _check_callback(body: Json) -> Iterator[Problem]:
             yield required(("data",))
     elif kind in (4, 5, 6, 7):
         yield from _check_unknown(data, COMMON, ("data",))
-        yield from check_message(data, ("data",))
+        yield from check_message(data, ("data",), standing=kind == UPDATE)
     elif kind == 8:
         yield from _check_choices(data)
     else:
@@ -84,14 +86,18 @@ def _check_choices(data: Json) -> Iterator[Problem]:
             yield from too_long(choice["value"], 100, (*path, "value"))
 
 
-def check_message(body: Json, path: Path) -> Iterator[Problem]:
+def check_message(body: Json, path: Path, *, standing: bool = False) -> Iterator[Problem]:
+    """An edit of a message that stands may leave its flags as they are: postings.edit knows them."""
     yield from too_long(body.get("content") or "", 2000, (*path, "content"))
     yield from _check_embeds(body.get("embeds") or [], (*path, "embeds"))
+    components, place = body.get("components") or [], (*path, "components")
     v2 = bool((body.get("flags") or 0) & COMPONENTS_V2)
     if v2 and (body.get("content") or body.get("embeds")):
-        sentence = "The components v2 flag forbids content and embeds"
-        yield Problem((*path, "content"), "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_V2", sentence)
-    yield from check_components(body.get("components") or [], (*path, "components"), v2=v2)
+        yield legacy_beside_layout(path)
+    v2 = v2 or (standing and is_layout(components))
+    yield from check_components(components, place, v2=v2)
+    if v2:
+        yield from check_layout(components, place)
     yield from _check_mentions(body.get("allowed_mentions") or {}, (*path, "allowed_mentions"))
     if len(body.get("attachments") or []) > 10:
         yield too_many(10, (*path, "attachments"))

@@ -18,8 +18,8 @@ from bot.emulator.componentrules import (
 )
 from bot.emulator.errors import Problem
 
-TEXT_DISPLAY, FILE_UPLOAD = 10, 19
-MOST_ROWS, MOST_CHARACTERS, MOST_FILES = 5, 4000, 10
+TEXT_DISPLAY, FILE_UPLOAD, RADIOS, CHECKS, CHECK = 10, 19, 21, 22, 23
+MOST_ROWS, MOST_CHARACTERS, MOST_FILES, MOST_CHECKS = 5, 4000, 10, 10
 SHORT, PARAGRAPH = 1, 2
 
 
@@ -78,6 +78,10 @@ def _check_labelled(field: Json, path: Path) -> Iterator[Problem]:
         yield from check_custom_id(field, path)
         yield from _check_wish(field, path)
         yield from _ordered(field, "min_values", "max_values", path, most=MOST_FILES)
+    elif kind in (RADIOS, CHECKS):
+        yield from _check_choices(field, path, least=2 if kind == RADIOS else 1)
+    elif kind == CHECK:
+        yield from check_custom_id(field, path)
     else:
         yield _not_here(path)
 
@@ -89,6 +93,19 @@ def _check_wish(field: Json, path: Path) -> Iterator[Problem]:
     if field.get("min_values") == 0 and field.get("required") is not False:
         sentence = "What is required has at least one value"
         yield Problem((*path, "min_values"), "COMPONENT_REQUIRED_MIN_VALUES", sentence)
+
+
+def _check_choices(field: Json, path: Path, *, least: int) -> Iterator[Problem]:
+    yield from check_custom_id(field, path)
+    options = field.get("options") or []
+    if not least <= len(options) <= MOST_CHECKS:
+        yield bad_length(MOST_CHECKS, (*path, "options"))
+    for index, option in enumerate(options):
+        for key in ("label", "value"):
+            yield from _between(option, key, (*path, "options", index), least=1, most=100)
+    if field["type"] == CHECKS:
+        yield from _check_wish(field, path)
+        yield from _ordered(field, "min_values", "max_values", path, most=MOST_CHECKS)
 
 
 def _check_text(field: Json, path: Path) -> Iterator[Problem]:

@@ -4,8 +4,10 @@ import re
 from dataclasses import fields, replace
 
 from bot.emulator import payloads, people
-from bot.emulator.errors import ApiError
-from bot.emulator.media import shown_components, shown_embed, unfurled
+from bot.emulator.errors import ApiError, Problem, invalid_body
+from bot.emulator.layoutrules import is_layout, words_of
+from bot.emulator.layouts import shown_components
+from bot.emulator.media import shown_embed, unfurled
 from bot.emulator.uploads import Body, store
 from bot.emulator.world import DM, Attachment, Channel, Event, Json, Message, World
 
@@ -43,6 +45,7 @@ def edit(world: World, message: Message, body: Body) -> Message:
     """Change what the body names. The first edit of a "thinking" message is its arrival."""
     changed = replace(message, flags=message.flags & ~LOADING)
     _fill(world, changed, body)
+    _require_one_kind(changed)
     require_substance(changed)
     if not message.flags & LOADING:
         changed.edited = world.clock.now()
@@ -98,8 +101,28 @@ def require_young(world: World, message: Message) -> None:
     world.old_edits += 1
 
 
+def _require_one_kind(message: Message) -> None:
+    """Layout or words and embeds, never both. A message that is a layout stays one."""
+    if not message.flags & COMPONENTS_V2:
+        if is_layout(message.components):
+            sentence = "These components need the flag of components v2"
+            raise invalid_body([Problem(("components",), "UNION_TYPE_CHOICES", sentence)])
+    elif message.content or message.embeds:
+        raise invalid_body([legacy_beside_layout(())])
+
+
+def legacy_beside_layout(path: tuple[str | int, ...]) -> Problem:
+    sentence = "The components v2 flag forbids content and embeds; an edit that sets it nulls both"
+    code = "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2"
+    return Problem((*path, "content"), code, sentence)
+
+
 def require_substance(message: Message) -> None:
-    if not (message.content or message.embeds or message.attachments or message.components):
+    if message.flags & COMPONENTS_V2:
+        # Files that no component shows are not seen.
+        if not message.components:
+            raise ApiError(50006)
+    elif not (message.content or message.embeds or message.attachments or message.components):
         raise ApiError(50006)
 
 
@@ -118,13 +141,15 @@ def _fill(world: World, message: Message, body: Body) -> None:
     if "content" in change:
         message.content = change["content"] or ""
         message.unfurled = unfurled(world, message.content)
-        _mention(world, message, change.get("allowed_mentions"))
     if "embeds" in change:
         message.embeds = [shown_embed(world, message, e) for e in change["embeds"] or []]
     if "components" in change:
         message.components = shown_components(world, message, change["components"] or [])
+    if "content" in change or "components" in change:
+        _mention(world, message, change.get("allowed_mentions"))
     if change.get("flags") is not None:
-        message.flags = (message.flags & ~SETTABLE_FLAGS) | (change["flags"] & SETTABLE_FLAGS)
+        kept = message.flags & ~(SETTABLE_FLAGS & ~COMPONENTS_V2)
+        message.flags = kept | (change["flags"] & SETTABLE_FLAGS)
 
 
 def _attach(world: World, message: Message, body: Body) -> list[Attachment]:
@@ -145,16 +170,15 @@ def _attach(world: World, message: Message, body: Body) -> list[Attachment]:
 def _mention(world: World, message: Message, allowed: Json | None) -> None:
     parse = {"users", "roles", "everyone"} if allowed is None else set(allowed.get("parse") or ())
     named = {str(id) for id in (allowed or {}).get("users") or ()}
-    found = dict.fromkeys(re.findall(r"<@!?(\d+)>", message.content))
+    said = f"{message.content}\n{words_of(message.components)}"
+    found = dict.fromkeys(re.findall(r"<@!?(\d+)>", said))
     message.mentions = [
         id for id in found if id in world.people and ("users" in parse or id in named)
     ]
     roles = {role.id for role in people.ROLES}
-    found = dict.fromkeys(re.findall(r"<@&(\d+)>", message.content))
+    found = dict.fromkeys(re.findall(r"<@&(\d+)>", said))
     message.mention_roles = [id for id in found if id in roles and "roles" in parse]
-    message.mention_everyone = "everyone" in parse and bool(
-        re.search(r"@(everyone|here)\b", message.content)
-    )
+    message.mention_everyone = "everyone" in parse and bool(re.search(r"@(everyone|here)\b", said))
 
 
 def draft(world: World, channel: Channel, author: str) -> Message:

@@ -3,9 +3,9 @@
 from aiohttp import web
 
 from bot.emulator import payloads
-from bot.emulator.edge import API, refuse, valid_body
+from bot.emulator.edge import API, valid_body
 from bot.emulator.emulator import EMULATOR
-from bot.emulator.errors import ApiError
+from bot.emulator.errors import ApiError, invalid_body
 from bot.emulator.interaction import Interaction
 from bot.emulator.interactions import Interactions
 from bot.emulator.postings import LOADING, delete, edit
@@ -21,7 +21,7 @@ async def respond(request: web.Request) -> web.Response:
     desk, body = _desk(request), await valid_body(request)
     where = request.match_info
     if problems := desk.objections(where["interaction_id"], body.json["type"]):
-        refuse(request, body.json, problems)
+        raise invalid_body(problems)
     interaction = desk.respond(where["interaction_id"], where["interaction_token"], body)
     if request.query.get("with_response", "").lower() not in ("1", "true"):
         return web.Response(status=204)

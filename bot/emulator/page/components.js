@@ -3,13 +3,17 @@
 import { h, icon } from "./dom.js";
 
 const STYLES = { 1: "primary", 2: "secondary", 3: "success", 4: "danger", 5: "link", 6: "premium" };
+const CELL = 5;
 export const dots = () => h("span", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i"));
 
 // `busy` is the custom id whose click waits for an answer, if any.
 export function row(component, { busy, press, choices }) {
   const children = component.components.map((child) =>
     child.type === 2 ? button(child, { busy, press }) : select(child, { busy, press, choices }));
-  return h("div", { class: "row" }, children);
+  const buttons = component.components.filter((child) => child.type === 2);
+  // Five short labels side by side, like the cells of a grid, stay side by side on a telephone.
+  const tight = buttons.length === 5 && buttons.every((b) => (b.label ?? "").length + (b.emoji ? 2 : 0) <= CELL);
+  return h("div", { class: tight ? "row tight" : "row", data: { buttons: buttons.length } }, children);
 }
 
 function button(component, { busy, press }) {

@@ -6,7 +6,8 @@ import { dots, row } from "./components.js";
 import { markdown, plain } from "./markdown.js";
 import { messageMenu, personMenu } from "./menus.js";
 import { avatarOf } from "./faces.js";
-import { Attachments, Embed, block, warning } from "./rich.js";
+import { Layout } from "./layout.js";
+import { Attachments, Embed, warning } from "./rich.js";
 import { dayName, fully, moment, sameDay, timeOfDay } from "./times.js";
 
 const EPHEMERAL = 64;
@@ -76,11 +77,12 @@ class MessageView {
     this.embeds = h("div", { class: "embeds" });
     this.embedViews = new Map();
     this.components = new Slot("div", "components");
+    this.layout = new Layout("layout");
     this.warning = new Slot("div", "");
     this.below = new Slot("div", "below");
     this.tools = new Slot("div", "tools");
     const body = h("div", { class: "body" }, this.head.root, this.words.root, this.attachments.root,
-      this.embeds, this.components.root, this.warning.root, this.below.root);
+      this.embeds, this.layout.root, this.components.root, this.warning.root, this.below.root);
     this.root = h("li", { class: "message", role: "article", tabindex: -1 }, this.above.root, this.side.root, body, this.tools.root);
     this.root.addEventListener("contextmenu", (event) => this.offer(event));
   }
@@ -105,7 +107,8 @@ class MessageView {
       joined ? h("time", { class: "late" }, timeOfDay(message.timestamp)) : avatar(message.author));
     this.head.show(joined ? null : { author: message.author, at: message.timestamp }, () => drawHead(message, app));
     this.words.show(wordsOf(message), (value) => drawWords(value, app));
-    this.attachments.update(message.attachments);
+    // A layout shows its files itself.
+    this.attachments.update(message.flags & V2 ? [] : message.attachments);
     this.drawEmbeds(message);
     this.drawComponents(message);
     this.below.show(own ? message.id : null, () => drawPrivate(message, app));
@@ -122,12 +125,14 @@ class MessageView {
   drawComponents(message) {
     const { app } = this;
     const busy = app.busy(message.id);
-    const shown = message.components.length ? { components: message.components, busy } : null;
     const draw = (each) => row(each, {
       busy, choices: app.choices, press: (customId, values) => app.press(message, customId, values),
     });
-    this.components.show(shown, ({ components }) =>
-      components.map((each) => (message.flags & V2 ? block(each, { see: app.see, row: draw }) : draw(each))));
+    const laid = Boolean(message.flags & V2);
+    this.layout.root.hidden = !laid;
+    this.layout.update(laid ? message.components : [], { see: app.see, row: draw, busy });
+    const rows = laid || !message.components.length ? null : { components: message.components, busy };
+    this.components.show(rows, ({ components }) => components.map(draw));
     this.warning.show(app.failed(message.id), warning);
   }
 
@@ -149,8 +154,17 @@ function aboveOf(message, app) {
   const target = message.referenced_message;
   if (message.message_reference && !target) return { gone: true };
   if (!target) return null;
-  const text = plain(target.content, app.see).slice(0, 140);
+  const text = plain(target.content || said(target.components), app.see).slice(0, 140);
   return { user: target.author.id, text: text || "Click to see attachment", to: target.id };
+}
+
+// The first words of a layout.
+function said(components) {
+  for (const component of components ?? []) {
+    const words = component.content ?? said(component.components);
+    if (words) return words;
+  }
+  return "";
 }
 
 function drawAbove(value, app) {

@@ -8,6 +8,9 @@ const TEXT = 4;
 const CHOICE = 3;
 const WORDS = 10;
 const FILES = 19;
+const RADIOS = 21;
+const CHECKS = 22;
+const CHECK = 23;
 
 const box = () => byId("modal");
 
@@ -39,7 +42,7 @@ export function openModal(modal, { send, choices, upload, botName }) {
   });
   box().replaceChildren(form);
   if (!box().open) box().showModal();
-  fields[0]?.element.focus();
+  (fields[0]?.group ? fields[0].element.querySelector("input") : fields[0]?.element)?.focus();
 }
 
 const close = () => box().close();
@@ -55,14 +58,17 @@ function labelled(component, label, description, context) {
   const field = control(component, context);
   context.fields.push({ name: component.custom_id, ...field });
   const needed = component.required !== false;
-  return h("label", { class: "field" },
-    h("span", { class: "field-label" }, label ?? "", needed && h("b", { "aria-hidden": "true" }, " *")),
+  return h(field.group ? "fieldset" : "label", { class: "field" },
+    h(field.group ? "legend" : "span", { class: "field-label" }, label ?? "", needed && h("b", { "aria-hidden": "true" }, " *")),
     description && h("small", {}, description), field.element, field.note);
 }
 
 function control(component, { choices, upload }) {
   if (component.type === TEXT) return words(component);
   if (component.type === FILES) return files(component, upload);
+  if (component.type === RADIOS) return ticks(component, "radio");
+  if (component.type === CHECKS) return ticks(component, "checkbox");
+  if (component.type === CHECK) return tick(component);
   if (component.type === CHOICE) return select(component, component.options);
   return select(component, choices(component.type));
 }
@@ -94,6 +100,18 @@ function select(component, options) {
   const none = several ? [] : [h("option", { value: "" }, component.placeholder ?? "Make a selection")];
   const element = h("select", { name: component.custom_id, multiple: several, size: several ? Math.min(5, listed.length) : null }, none, listed);
   return { element, value: () => [...element.selectedOptions].map((o) => o.value).filter(Boolean) };
+}
+
+function ticks(component, type) {
+  const boxes = component.options.map((o) => h("input", { type, name: component.custom_id, value: o.value, checked: o.default }));
+  const element = h("div", { class: "ticks" }, component.options.map((o, place) => h("label", { class: "tick-row" }, boxes[place],
+    h("span", { class: "option-words" }, o.label, o.description && h("small", {}, o.description)))));
+  return { element, group: true, value: () => boxes.filter((box) => box.checked).map((box) => box.value) };
+}
+
+function tick(component) {
+  const element = h("input", { type: "checkbox", name: component.custom_id, checked: component.default });
+  return { element, value: () => String(element.checked) };
 }
 
 function files(component, upload) {

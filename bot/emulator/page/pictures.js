@@ -27,6 +27,12 @@ export class Picture {
     this.load(next);
   }
 
+  // Words for those who cannot see it; whoever points at it reads them too.
+  describe(text) {
+    if (text) this.root.dataset.alt = text;
+    else delete this.root.dataset.alt;
+  }
+
   cover(covered) {
     this.covered = covered;
     this.root.classList.toggle("spoilered", covered);

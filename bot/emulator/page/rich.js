@@ -1,4 +1,4 @@
-// What stands below a message's words: embeds, attachments, and components v2.
+// What stands below a message's words: embeds and attachments.
 
 import { Slot, h, icon, keyed } from "./dom.js";
 import { inline, markdown } from "./markdown.js";
@@ -89,6 +89,7 @@ class AttachedPicture {
 
   update({ url, proxy_url: proxy, description, filename, width, height }) {
     this.picture.show({ url, proxy, width, height, alt: description || filename, spoiler: filename.startsWith(SPOILER) });
+    this.picture.describe(description);
   }
 }
 
@@ -102,31 +103,6 @@ class AttachedFile {
       h("a", { href: local(url), download: filename, target: "_blank", rel: "noreferrer" }, filename),
       h("span", { class: "file-size" }, size(bytes)));
   }
-}
-
-// Components v2: containers, sections, text, galleries, separators. Rows are drawn elsewhere.
-export function block(component, { see, row }) {
-  const children = () => (component.components ?? []).map((child) => block(child, { see, row }));
-  switch (component.type) {
-    case 1: return row(component);
-    case 9: return h("div", { class: "section" }, h("div", {}, children()), block(component.accessory, { see, row }));
-    case 10: return h("div", { class: "words" }, markdown(component.content, see));
-    case 11: return still(component, "picture embed-thumbnail static");
-    case 12: return h("div", { class: "gallery", data: { count: component.items.length } },
-      component.items.map((item) => still(item, "picture")));
-    case 13: return h("div", { class: "file" }, component.file.url.split("/").pop());
-    case 14: return component.divider === false ? h("div", { class: "gap" }) : h("hr", { class: "divider" });
-    case 17: return h("div", { class: "embed container", style: { "--edge": colour(component.accent_color) ?? "transparent" } }, children());
-    case 2: return row({ components: [component] });
-    default: return null;
-  }
-}
-
-function still({ media, description, spoiler }, className) {
-  const picture = new Picture(openLightbox, className);
-  const { url, proxy_url: proxy, width, height } = media;
-  picture.show({ url, proxy, width, height, alt: description, spoiler: Boolean(spoiler) });
-  return picture.root;
 }
 
 export const warning = (text) => h("p", { class: "warning" }, icon("warn"), h("span", {}, text));

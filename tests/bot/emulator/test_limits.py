@@ -85,7 +85,7 @@ def test_what_discord_takes(body: dict[str, Any]) -> None:
         ),
         (
             {"flags": COMPONENTS_V2, "content": "x"},
-            "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_V2",
+            "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2",
         ),
         ({"embeds": "words"}, "BASE_TYPE_BAD"),
     ],
