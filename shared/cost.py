@@ -1,15 +1,24 @@
 """GPU-milliseconds of a spec: what is held before, what is charged after. Pure integers out."""
 
+from collections.abc import Mapping
 from math import ceil, floor
+from typing import Protocol
 
 from shared.catalog import Checkpoint
-from shared.plans import PlanBook, Speed
+from shared.plans import Speed
 from shared.spec import RenderSpec
 
 UPSCALE_MS = 40  # one picture enlarged and filtered: no forward at all
 FORWARDS_A_STEP = {"heun": 2}
 FORWARDS_BESIDE = {"pndm": 1}
 CONTROL_SHARE = 0.6  # of a forward: a ControlNet is the half of its model that encodes
+
+
+class Priced(Protocol):
+    """A plan or a book of them: what a GPU-millisecond costs at each speed."""
+
+    @property
+    def price(self) -> Mapping[Speed, float]: ...
 
 
 def estimate_ms(
@@ -45,11 +54,12 @@ def vram_bytes(checkpoint: Checkpoint | None, *, refiner: Checkpoint | None = No
     return sum(int(each * 2**30) for each in known)
 
 
-def hold_ms(estimated_ms: int, speed: Speed, book: PlanBook) -> int:
-    """What the ledger holds for a job at this speed; the charge never exceeds it."""
-    return ceil(estimated_ms * book.price[speed])
+def hold_ms(estimated_ms: int, speed: Speed, priced: Priced) -> int:
+    """What the ledger holds for a job at this speed; the charge never exceeds it. `priced` is a plan, as it
+    is on that server and for those roles; the book where no plan is known."""
+    return ceil(estimated_ms * priced.price[speed])
 
 
-def charge_ms(gpu_ms: int, speed: Speed, book: PlanBook, ceiling_ms: int) -> int:
+def charge_ms(gpu_ms: int, speed: Speed, priced: Priced, ceiling_ms: int) -> int:
     """The measured share at the speed's price; `ceiling_ms` is the job's hold."""
-    return max(0, min(ceil(gpu_ms * book.price[speed]), ceiling_ms))
+    return max(0, min(ceil(gpu_ms * priced.price[speed]), ceiling_ms))
