@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from farm.chores import Chore
-from shared import inquiries
+from shared import drafts, inquiries
 from shared.config import SafetySettings
 from shared.connections import Database
 from shared.moderation import bans, cases, proposals
@@ -24,6 +24,7 @@ class Retention:
             Chore("erase_cases", 600.0, self.erase_cases),
             Chore("remove_withdrawn", 30.0, self.remove_withdrawn),
             Chore("forget_inquiries", 600.0, self.forget_inquiries),
+            Chore("forget_drafts", 3600.0, self.forget_drafts),
         )
 
     async def end_bans(self) -> int:
@@ -42,6 +43,11 @@ class Retention:
     async def forget_inquiries(self) -> int:
         async with self._database.begin() as session:
             return await inquiries.forget(session, older_than=ASKED_LIFE)
+
+    async def forget_drafts(self) -> int:
+        """Nobody comes back to them after so many days."""
+        async with self._database.begin() as session:
+            return await drafts.forget(session, older_than=drafts.LIFE)
 
     async def remove_withdrawn(self) -> int:
         """What a ban or a deletion could not delete at once."""

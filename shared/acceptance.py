@@ -46,9 +46,10 @@ class Acceptance:
         banned after this has the job cancelled by the ban; who was before gets none."""
         standing, balance = await accounts.locked(session, account.id)
         limits.check_standing_now(standing)
-        if order.guild_id is not None:
-            held = await bans.current(session, account.id, order.guild_id)
-            limits.check_welcome(any(ban.guild_id == order.guild_id for ban in held))
+        guild = order.venue.guild_id
+        if guild is not None:
+            held = await bans.current(session, account.id, guild)
+            limits.check_welcome(any(ban.guild_id == guild for ban in held))
         return balance
 
     async def _admit(
@@ -89,7 +90,10 @@ class Acceptance:
             parent_id=order.parent_id,
             parent_index=order.parent_index,
             strict=order.strict,
-            guild_id=order.guild_id,
+            guild_id=order.venue.guild_id,
+            channel_id=order.venue.channel_id,
+            manner=order.manner,
+            visibility=order.visibility,
         )
         await ledger.hold(session, account.id, job.id, self._price(spec, speed))
         await jobstore.add_verdict(session, job.id, "prompt", order.verdict, account_id=account.id)

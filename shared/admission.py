@@ -6,19 +6,21 @@ What is accepted is one transaction: account, job, hold, verdict and route. The 
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from uuid import UUID
 
-from shared import accounts, jobstore, ledger, limits
+from shared import accounts, drafts, jobstore, ledger, limits
 from shared.acceptance import Acceptance
 from shared.accounts import Account
+from shared.archive import Archive
 from shared.bell import Bell
 from shared.catalog import Catalog
 from shared.config import SafetySettings
-from shared.connections import Database, Session
+from shared.connections import Database
 from shared.errors import Refusal
 from shared.events import EventKind, Events, JobEvent
 from shared.gate import HouseRules
-from shared.jobs import Job, JobKind, JobState, Route
+from shared.jobs import Job, JobKind, JobState, Route, Visibility
 from shared.lineage import reroll_spec, upscale_spec, vary_spec
 from shared.moderation.cases import Case
 from shared.moderation.strikes import DEFAULT
@@ -28,6 +30,7 @@ from shared.orders import Info as Info
 from shared.orders import Person as Person
 from shared.orders import PromptBlocked as PromptBlocked
 from shared.orders import Prospects as Prospects
+from shared.orders import Quote as Quote
 from shared.orders import Receipt as Receipt
 from shared.orders import Submission as Submission
 from shared.orders import Venue as Venue
@@ -41,7 +44,7 @@ from shared.spec import RenderSpec, Source, resolve
 from shared.telemetry import JOBS_CANCELLED, JOBS_REFUSED, JOBS_SUBMITTED, SUBMIT_SECONDS
 
 
-class FrontDesk:
+class FrontDesk(Archive):
     def __init__(
         self,
         database: Database,
@@ -58,13 +61,11 @@ class FrontDesk:
         """Without `outlooks` nobody is told how long it may take. `safety` says what share of the grey zone
         moderators look at and what follows strikes, and knows banned people again who had themselves
         erased."""
-        self._database = database
+        super().__init__(database, book, safety.pepper)
         self._bell = bell
         self._events = events
-        self._book = book
         self._catalog = catalog
         self._screening = Screening(database, screen, book, safety)
-        self._pepper = safety.pepper
         self._draw_seed = draw_seed
         self._outlooks = outlooks
         self._acceptance = Acceptance(book, catalog, safety.sample_share)
@@ -178,6 +179,26 @@ class FrontDesk:
         told = await self._outlooks.read(waiting) if self._outlooks else None
         return Prospects(tuple(jobs), self._book.plan(account.plan), told)
 
+    async def quote(self, ask: Ask) -> Quote:
+        """What this would make and cost, without making it. Every Refusal that asking for it would give."""
+        raise NotImplementedError
+
+    async def confirm(
+        self, person: Person, draft_id: UUID, *, route: Route | None, venue: Venue = NOWHERE
+    ) -> Receipt:
+        """Makes what was drafted, once, however often it is pressed: each press gets the same jobs. What
+        is refused can be confirmed again."""
+        async with self._database.begin() as session:
+            mine = await self._known(session, person)
+            ask = await drafts.freeze(session, mine, draft_id)
+        wanted = replace(ask, person=person, venue=venue, route=route, confirmed=True)
+        try:
+            return await self.ask(wanted)
+        except Refusal:
+            async with self._database.begin() as session:
+                await drafts.put_back(session, mine, draft_id)
+            raise
+
     async def ask(self, ask: Ask, permit: Verdict | None = None) -> Receipt:
         try:
             with SUBMIT_SECONDS.time():
@@ -220,7 +241,9 @@ class FrontDesk:
                 route=ask.route,
                 speed=prompt.speed or ask.speed,
                 notices=notices(prompt, specs[0], checkpoint),
-                guild_id=ask.venue.guild_id,
+                venue=ask.venue,
+                manner=ask.manner,
+                visibility=ask.visibility or Visibility.PUBLIC,
             )
         )
 
@@ -263,7 +286,9 @@ class FrontDesk:
                 route=ask.route,
                 parent_id=parent.id,
                 parent_index=index,
-                guild_id=ask.venue.guild_id,
+                venue=ask.venue,
+                manner=ask.manner,
+                visibility=ask.visibility or Visibility.PUBLIC,
             )
         )
 
@@ -298,16 +323,6 @@ class FrontDesk:
         if receipt.created:
             await self._announce(receipt.jobs)
         return receipt
-
-    async def _account(self, session: Session, person: Person) -> Account:
-        return await accounts.ensure(
-            session,
-            person.discord_id,
-            person.name,
-            plan=person.plan,
-            book=self._book,
-            pepper=self._pepper,
-        )
 
     async def _announce(self, jobs: tuple[Job, ...]) -> None:
         """After the commit, and best effort: the dispatcher looks at Postgres every second anyway."""

@@ -1,12 +1,13 @@
 """Looks at the jobs table; nothing here changes a row."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, func, select
+from sqlalchemy import ColumnElement, Text, and_, bindparam, cast, func, or_, select, true
 
 from shared.connections import Session
 from shared.jobrows import ROW, job_from
@@ -14,6 +15,7 @@ from shared.jobs import Job, JobState
 from shared.plans import Speed
 from shared.tables import jobs
 
+_NUMBER = re.compile(r"[0-9a-f-]{4,36}")  # the beginning of a job's, as people copy it
 _SENT = (JobState.DISPATCHED, JobState.RUNNING)
 
 
@@ -32,6 +34,21 @@ async def by_submissions(session: Session, keys: Sequence[str]) -> list[Job]:
 
 async def recent(session: Session, account_id: UUID, limit: int) -> list[Job]:
     query = select(*ROW).where(jobs.c.account_id == account_id)
+    return await _all(session, query.order_by(jobs.c.submitted_at.desc()).limit(limit))
+
+
+async def told_of(
+    session: Session,
+    account_id: UUID,
+    words: str,
+    *,
+    before: datetime | None = None,
+    limit: int,
+) -> list[Job]:
+    """Whose prompt holds each of these words, or whose number begins so; the newest first."""
+    query = select(*ROW).where(jobs.c.account_id == account_id, _told(words))
+    if before is not None:
+        query = query.where(jobs.c.submitted_at < before)
     return await _all(session, query.order_by(jobs.c.submitted_at.desc()).limit(limit))
 
 
@@ -111,6 +128,14 @@ async def asked_since(session: Session, since: timedelta) -> list[Asked]:
     ).where(jobs.c.submitted_at > func.clock_timestamp() - since)
     rows = await session.execute(query.order_by(jobs.c.submitted_at, jobs.c.id))
     return [Asked(**{**row._mapping, "speed": Speed(row.speed)}) for row in rows]
+
+
+def _told(words: str) -> ColumnElement[bool]:
+    said = and_(true(), *(jobs.c.prompt.icontains(word, autoescape=True) for word in words.split()))
+    number = words.strip().lower()
+    if not _NUMBER.fullmatch(number):
+        return said
+    return or_(said, cast(jobs.c.id, Text).startswith(number))
 
 
 async def _first(session: Session, condition: ColumnElement[bool]) -> Job | None:

@@ -113,6 +113,11 @@ class Job:
     manner: str = ""
     visibility: Visibility = Visibility.PUBLIC
 
+    def seed(self, index: int) -> int:
+        """What picture `index` of it was drawn from: with it, the same prompt draws it again."""
+        first = self.spec.variation.seed if self.spec.variation else self.spec.seed
+        return (first + index) % 2**32
+
 
 def may_move(source: JobState, target: JobState) -> bool:
     return target in TRANSITIONS[source]

@@ -72,7 +72,8 @@ class Ask:
     `text` of a verb but imagine and blend are new words for it (remix). `manner`: vary subtle or strong;
     upscale plain (empty), subtle or creative; pan left, right, up or down. `factor` is of a zoom. A region is
     its `cells`, counted from 0 by rows of a grid of REGION_GRID x REGION_GRID, or is named in `words`.
-    `images` are links of attachments.
+    `images` are links of attachments, before those in the text. A blend's manner is the shape of its
+    pictures: square (or empty), portrait or landscape.
     """
 
     verb: str  # imagine, vary, upscale, reroll, zoom, pan, square, region, blend
@@ -91,6 +92,11 @@ class Ask:
     images: tuple[str, ...] = ()
     visibility: Visibility | None = None
     confirmed: bool = False
+
+    def tapped(self, cell: int) -> "Ask":
+        """With this cell of the region in it, or out of it again."""
+        cells = set(self.cells) ^ {cell}
+        return replace(self, cells=tuple(sorted(cells)))
 
     def told(self) -> dict[str, Any]:
         """Without the token that edits a message: it outlives no case."""
@@ -203,7 +209,9 @@ class Order:
     parent_id: UUID | None = None
     parent_index: int | None = None
     notices: tuple[str, ...] = ()
-    guild_id: str | None = None
+    venue: Venue = NOWHERE
+    manner: str = ""
+    visibility: Visibility = Visibility.PUBLIC
 
     @property
     def strict(self) -> bool:

@@ -1,0 +1,177 @@
+"""What people look up and keep at the desk: their jobs, galleries, bills, preferences and drafts."""
+
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import SecretStr
+
+from shared import accounts, bills, drafts, joblists, limits, preferencerows, shots
+from shared.accounts import Account
+from shared.bills import Bill
+from shared.connections import Database, Session
+from shared.errors import Refusal
+from shared.jobs import Job, Visibility
+from shared.orders import Ask, Person
+from shared.plans import PlanBook
+from shared.preferences import Preferences
+from shared.shots import Shot
+
+PICKED = 25  # what Discord shows of choices, at most
+PAGE = 10
+
+
+class Archive:
+    """Everybody sees their own, and of others what is public where they are."""
+
+    def __init__(self, database: Database, book: PlanBook, pepper: SecretStr | None = None) -> None:
+        self._database = database
+        self._book = book
+        self._pepper = pepper
+
+    # --- jobs and pictures -----------------------------------------------------------------------
+
+    async def job(self, person: Person, job_id: UUID) -> Job:
+        """Refusal `unknown_job`, `not_yours`."""
+        async with self._database.read() as session:
+            return await self._own(session, person, job_id)
+
+    async def history(
+        self,
+        person: Person,
+        search: str = "",
+        before: datetime | None = None,
+        *,
+        limit: int = PAGE,
+    ) -> tuple[Job, ...]:
+        """Whatever became of them, the newest first; `before` is the `submitted_at` of the last one seen."""
+        return await self._told_of(person, search, before=before, limit=limit)
+
+    async def find(self, person: Person, text: str = "", limit: int = PICKED) -> tuple[Job, ...]:
+        """For pickers: by words of the prompt, or the beginning of a job's number."""
+        return await self._told_of(person, text, before=None, limit=limit)
+
+    async def gallery(
+        self,
+        person: Person,
+        *,
+        guild_id: str | None = None,
+        before: datetime | None = None,
+        limit: int = PAGE,
+    ) -> tuple[Shot, ...]:
+        """Pictures of `limit` jobs: the person's own, also the stealthy; of a server, what is public."""
+        async with self._database.read() as session:
+            account = await accounts.by_discord(session, person.discord_id)
+            if guild_id is not None:
+                nobody = UUID(int=0)
+                viewer = account.id if account else nobody
+                return await shots.of_guild(session, guild_id, viewer, before=before, limit=limit)
+            if account is None:
+                return ()
+            return await shots.of_account(session, account.id, before=before, limit=limit)
+
+    async def favourite(self, person: Person, job_id: UUID, index: int = 0) -> bool:
+        """Marks picture `index`, or takes the mark away: whether it is marked now."""
+        async with self._database.begin() as session:
+            account = await self._account(session, person)
+            job = await joblists.load(session, job_id)
+            if job is None or job.visibility is not Visibility.PUBLIC:
+                job = limits.check_own(job, account.id)
+            if not await shots.is_there(session, job_id, index):
+                raise limits.no_such_picture(job)
+            return await shots.toggle(session, account.id, job_id, index)
+
+    async def favourites(
+        self, person: Person, *, before: datetime | None = None, limit: int = PAGE
+    ) -> tuple[Shot, ...]:
+        """The last marked first."""
+        async with self._database.read() as session:
+            account = await accounts.by_discord(session, person.discord_id)
+            if account is None:
+                return ()
+            return await shots.liked(session, account.id, before=before, limit=limit)
+
+    async def receipt(self, person: Person, job_id: UUID) -> Bill:
+        async with self._database.read() as session:
+            job = await self._own(session, person, job_id)
+            return await bills.bill(session, job, self._book)
+
+    # --- preferences -----------------------------------------------------------------------------
+
+    async def preferences(self, person: Person) -> Preferences:
+        async with self._database.read() as session:
+            account = await accounts.by_discord(session, person.discord_id)
+            if account is None:
+                return Preferences()
+            return await preferencerows.read(session, account.id)
+
+    async def set_preferences(self, person: Person, chosen: Preferences) -> Preferences:
+        async with self._database.begin() as session:
+            account = await self._account(session, person)
+            self._check_preferences(chosen, account)
+            await preferencerows.write(session, account.id, chosen)
+        return chosen
+
+    def _check_preferences(self, chosen: Preferences, account: Account) -> None:
+        """Refusal for what the account could never use."""
+
+    # --- drafts ----------------------------------------------------------------------------------
+
+    async def draft(self, person: Person, kind: str, ask: Ask) -> UUID:
+        """Keeps what is not confirmed yet, for days; its buttons name it by this number."""
+        async with self._database.begin() as session:
+            account = await self._account(session, person)
+            return await drafts.keep(session, account.id, kind, ask)
+
+    async def read_draft(self, person: Person, draft_id: UUID) -> Ask:
+        """As it stands, also after its use. Refusal `unknown_draft`, `not_yours`."""
+        async with self._database.read() as session:
+            return await drafts.read(session, await self._known(session, person), draft_id)
+
+    async def change_draft(
+        self, person: Person, draft_id: UUID, changed: Callable[[Ask], Ask]
+    ) -> Ask:
+        """`changed` of what it is now, for example `lambda ask: ask.tapped(7)`. Refusal `draft_used`."""
+        async with self._database.begin() as session:
+            return await drafts.change(
+                session, await self._known(session, person), draft_id, changed
+            )
+
+    async def take_draft(self, person: Person, draft_id: UUID) -> Ask:
+        """For one alone of all who take it at once, Refusal `draft_used` for the others. Its key is the
+        draft's, so whoever asks for it twice gets the same jobs."""
+        async with self._database.begin() as session:
+            return await drafts.take(session, await self._known(session, person), draft_id)
+
+    # --- who asks --------------------------------------------------------------------------------
+
+    async def _told_of(
+        self, person: Person, words: str, *, before: datetime | None, limit: int
+    ) -> tuple[Job, ...]:
+        async with self._database.read() as session:
+            account = await accounts.by_discord(session, person.discord_id)
+            if account is None:
+                return ()
+            found = await joblists.told_of(session, account.id, words, before=before, limit=limit)
+        return tuple(found)
+
+    async def _own(self, session: Session, person: Person, job_id: UUID) -> Job:
+        account = await accounts.by_discord(session, person.discord_id)
+        job = await joblists.load(session, job_id)
+        return limits.check_own(job, account.id if account else None)
+
+    async def _known(self, session: Session, person: Person) -> UUID:
+        account = await accounts.by_discord(session, person.discord_id)
+        if account is None:
+            raise Refusal("unknown_draft", "This is no longer kept. Please ask for it again.")
+        return account.id
+
+    async def _account(self, session: Session, person: Person) -> Account:
+        return await accounts.ensure(
+            session,
+            person.discord_id,
+            person.name,
+            plan=person.plan,
+            book=self._book,
+            pepper=self._pepper,
+        )
