@@ -6,49 +6,22 @@ Exit codes: 0 stopped, 2 the settings are wrong, 3 Discord's logins for today ar
 import asyncio
 import logging
 import random
-import secrets
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable
 from functools import partial
-from ipaddress import ip_address
 
 import aiohttp
 import discord
 from pydantic import ValidationError
 from yarl import URL
 
-from bot.bulletins import Bulletins
 from bot.client import PictorBot
-from bot.cogs.account import Accounts
-from bot.cogs.appeals import Appeals
-from bot.cogs.imagine import Imagine
-from bot.cogs.jobs import Jobs
-from bot.cogs.moderation import Moderation
-from bot.cogs.privacy import Privacy
-from bot.cogs.reports import Reports
-from bot.cogs.verify import Verify
-from bot.courier import Courier
-from bot.letters import Letters
-from bot.mail import Mail
-from bot.messages import Painter
-from bot.reception import Reception
-from shared.admission import FrontDesk
-from shared.bell import Bell
-from shared.catalog import Catalog, read_catalog
+from bot.wiring import reaches as reaches
+from bot.wiring import wired as wired
 from shared.config import DiscordSettings, Settings
-from shared.connections import Database, connect_redis
 from shared.errors import Fault
-from shared.events import Events
-from shared.outlooks import Outlooks
-from shared.oversight.desk import open_desk
-from shared.oversight.voices import Voices
-from shared.plans import read_plans
-from shared.safety.screen import open_screen
-from shared.storage import open_store
 from shared.telemetry import configure_logging
-from shared.witness import Witness
 
 log = logging.getLogger("bot")
 
@@ -69,106 +42,6 @@ def point_at(settings: DiscordSettings) -> None:
     """discord.py keeps its servers in class variables; ours are settings."""
     discord.http.Route.BASE = settings.api_base.rstrip("/")
     discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = URL(settings.gateway_url)
-
-
-@asynccontextmanager
-async def wired(settings: Settings) -> AsyncIterator[PictorBot]:
-    """Opens nothing that must answer now: the bot lives while Postgres and Redis are away."""
-    book, catalog = read_plans(settings.plans_file), read_catalog(settings.catalog_file)
-    screen = open_screen(
-        settings.blocklist_file, settings.policy_file, figures=settings.public_figures_file
-    )
-    async with AsyncExitStack() as stack:
-        database = Database.connect(settings.database, ask_after_s=0)
-        redis = connect_redis(settings.redis)
-        stack.push_async_callback(database.close)
-        stack.push_async_callback(redis.aclose)
-        bell, events, outlooks = Bell(settings.redis), Events(redis), Outlooks(redis)
-        stack.push_async_callback(bell.close)
-        desk = FrontDesk(
-            database,
-            bell,
-            events,
-            book,
-            catalog,
-            screen,
-            draw_seed=partial(secrets.randbelow, 2**32),
-            outlooks=outlooks,
-            safety=settings.safety,
-        )
-        bot, store = PictorBot(), open_store(settings.storage)
-        mail = Mail(bot, store)
-        linked = reaches(settings.discord.api_base, store.url("probe"))
-        courier = Courier(
-            mail,
-            database=database,
-            events=events,
-            outlooks=outlooks,
-            painter=Painter(store.url, partial(_title, catalog), linked),
-            interval_s=settings.discord.edit_interval_s,
-        )
-        oversight = open_desk(
-            database,
-            bell,
-            events,
-            store,
-            front_desk=desk,
-            policy=screen.rules,
-            safety=settings.safety,
-        )
-        reception = Reception(book, settings.discord.plan_roles, courier)
-        examples = catalog.get(catalog.default).examples
-        voices = Voices(database, book, settings.safety)
-        jobs, appeals = Jobs(desk, reception, courier), Appeals(voices, reception)
-        reports = Reports(voices, reception, bot.tree)
-        privacy = Privacy(oversight.privacy, mail)
-        moderation = Moderation(oversight, Letters(bot), courier, store)
-        witness = Witness(database, store, _origins(settings, store.url("probe")))
-        verify = Verify(
-            witness, desk=desk, house=oversight.house, reception=reception, tree=bot.tree
-        )
-        bot.install(
-            courier,
-            [
-                Imagine(desk, reception, examples),
-                jobs,
-                Accounts(desk, reception, book),
-                reports,
-                moderation,
-                privacy,
-                *([verify] if settings.provenance.enabled else []),
-            ],
-            presses=jobs.presses() | appeals.presses() | moderation.presses(),
-            forms=appeals.forms() | reports.forms() | moderation.forms() | privacy.forms(),
-            watches=[Bulletins(oversight.alerts, bot).run],
-        )
-        stack.push_async_callback(bot.close)
-        yield bot
-
-
-def reaches(api_base: str, link: str) -> bool:
-    """Whether that Discord can fetch our pictures: the real one never reaches into a private net."""
-    return not _is_private(URL(link).host) or _is_private(URL(api_base).host)
-
-
-def _origins(settings: Settings, link: str) -> set[str]:
-    """Where /verify may fetch from although it is near: our own pictures, and what the operator names."""
-    own = {str(URL(link).origin())} if link.startswith("http") else set()
-    return own | set(settings.provenance.link_origins)
-
-
-def _is_private(host: str | None) -> bool:
-    if not host or host == "localhost" or ("." not in host.strip("[]") and ":" not in host):
-        return True  # a name without a dot is a neighbour's
-    try:
-        return not ip_address(host).is_global
-    except ValueError:
-        return host.endswith((".local", ".internal", ".localhost"))
-
-
-def _title(catalog: Catalog, name: str) -> str:
-    known = catalog.checkpoints.get(name)
-    return known.title if known else name
 
 
 async def serve(settings: Settings) -> int:

@@ -7,7 +7,7 @@ import aiohttp
 import discord
 
 from bot.alertcards import alert_card
-from bot.letters import fields_of
+from bot.letters import shown_fields
 from bot.turns import forever
 from shared.oversight.alerts import Alerts, Pending
 
@@ -59,4 +59,4 @@ class Bulletins:
         card = alert_card(pending.alerts, pending.counters)
         nonce = f"alerts:{pending.alerts[-1].number}"  # told twice in a row it stays one message
         async with asyncio.timeout(PATIENCE_S):
-            await channel.send(**fields_of(card), nonce=nonce)
+            await channel.send(**shown_fields(card), nonce=nonce)

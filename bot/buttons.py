@@ -39,7 +39,7 @@ class Presser(Protocol):
 
 class PressButton(discord.ui.DynamicItem["discord.ui.Button[Any]"], template=TEMPLATE):
     @classmethod
-    def from_knob(cls, knob: Knob, row: int) -> Self:
+    def from_knob(cls, knob: Knob, row: int | None = None) -> Self:
         button: discord.ui.Button[Any] = discord.ui.Button(
             label=knob.label or None,
             emoji=knob.emoji or None,
@@ -75,14 +75,14 @@ def view_of(card: Card) -> discord.ui.View | None:
     view = discord.ui.View(timeout=None)
     for row, knobs in enumerate(card.rows):
         for knob in knobs:
-            view.add_item(
-                _link(knob, row) if knob.look is Look.LINK else PressButton.from_knob(knob, row)
-            )
+            view.add_item(button_of(knob, row))
     return view
 
 
-def _link(knob: Knob, row: int) -> "discord.ui.Button[Any]":
-    return discord.ui.Button(label=knob.label, url=knob.target, row=row)
+def button_of(knob: Knob, row: int | None = None) -> "discord.ui.Item[Any]":
+    if knob.look is Look.LINK:
+        return discord.ui.Button(label=knob.label, url=knob.target, row=row)
+    return PressButton.from_knob(knob, row)
 
 
 def embed_of(card: Card) -> discord.Embed | None:

@@ -6,7 +6,10 @@ from uuid import UUID
 
 CONTENT_LIMIT = 2_000  # Discord's, for a message's text
 PANEL_LIMIT = 4_096  # Discord's, for an embed's description
-UPLOADED = "attachment://picture.webp"  # how an embed names a file of its own message
+LAYOUT_LIMIT = 4_000  # Discord's, for all texts of a layout together
+ALTERNATIVE_LIMIT = 1_024  # Discord's, for the words that say what a picture shows
+ROWS_OF_AN_EMBED = 5  # Discord's, for buttons below one; a layout has more
+UPLOADED = "attachment://picture.webp"  # how a message names a file of its own
 
 
 class Colour(IntEnum):
@@ -89,11 +92,15 @@ Rows = tuple[tuple[Knob, ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class Blank:
-    """One thing to fill in: text, or with `choices` (value and label of each) one of them."""
+    """One thing to fill in: text, or with `choices` (value and label of each) one of them.
+
+    `filled` stands in it already.
+    """
 
     key: str
     label: str
     hint: str = ""
+    filled: str = ""
     choices: tuple[tuple[str, str], ...] = ()
     long: bool = False
     required: bool = True
@@ -111,16 +118,22 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
+    """`says` tells what the image shows to who does not see it; a `spoiler` is covered until it is tapped."""
+
     text: str
     colour: Colour
     title: str = ""
     image: str = ""
     footer: str = ""
+    says: str = ""
+    spoiler: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
     """Everything that one message shows. `final` is never followed by another card.
+
+    It can be shown as a layout (bot.layouts), or, where it is not `tall`, as an embed with buttons below.
 
     `upload` is the storage key of a picture that travels with the message; the panel then shows UPLOADED.
     What `erases` takes a picture back: a message that cannot be edited any more is deleted for it.
@@ -132,3 +145,8 @@ class Card:
     final: bool = False
     upload: str = ""
     erases: bool = False
+
+    @property
+    def tall(self) -> bool:
+        """What an embed has no room for: more buttons, or words that say what its picture shows."""
+        return len(self.rows) > ROWS_OF_AN_EMBED or bool(self.panel and self.panel.says)

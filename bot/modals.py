@@ -36,6 +36,7 @@ def _text(blank: Blank) -> "discord.ui.TextInput[Any]":
         custom_id=blank.key,
         placeholder=blank.hint[:HINT_LIMIT] or None,
         style=discord.TextStyle.paragraph if blank.long else discord.TextStyle.short,
+        default=blank.filled[: blank.most] or None,
         required=blank.required,
         max_length=blank.most,
     )

@@ -1,4 +1,4 @@
-"""What one request to Discord carries: the card's text, its buttons, and sometimes its picture."""
+"""What one request to Discord carries: the card as a layout, and sometimes its picture."""
 
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -6,10 +6,8 @@ from typing import Any
 
 import discord
 
-from bot.buttons import embed_of, view_of
-from bot.cards import UPLOADED, Card
-
-ALTERNATIVE_LIMIT = 1_024  # Discord's, for the words that say what a file shows
+from bot.cards import ALTERNATIVE_LIMIT, UPLOADED, Card
+from bot.layouts import layout_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +17,8 @@ class Parcel:
     picture: bytes = b""
 
     def to_edit(self) -> dict[str, Any]:
-        fields = {**self._shown(), "view": view_of(self.card)}
+        # A message from before layouts gives up its text and its embed for one.
+        fields = {**self._shown(), "content": None, "embed": None}
         if self.picture:
             return {**fields, "attachments": self._files()}
         return (
@@ -28,29 +27,24 @@ class Parcel:
 
     def to_send(self) -> dict[str, Any]:
         fields = {**self._shown(), "nonce": self.nonce}
-        if self.picture:
-            fields["files"] = self._files()
-        view = view_of(self.card)
-        return {**fields, "view": view} if view else fields
+        return {**fields, "files": self._files()} if self.picture else fields
 
     def _shown(self) -> dict[str, Any]:
         nobody = discord.AllowedMentions.none()  # names stand in the text and ring at nobody's
-        embed = embed_of(self.card)
-        return {"content": self.card.content, "embed": embed, "allowed_mentions": nobody}
+        return {"view": layout_of(self.card), "allowed_mentions": nobody}
 
     def _files(self) -> list[discord.File]:
         """New ones for every try: a request uses them up."""
-        name = UPLOADED.removeprefix("attachment://")
-        says = alternative_text(self.card)
-        return [discord.File(BytesIO(self.picture), name, description=says)]
+        return [file_of(self.card, self.picture)]
 
 
-def alternative_text(card: Card) -> str:
-    """Uploaded files, unlike the pictures of embeds, can say what they show."""
-    caption = card.panel.footer if card.panel else ""
-    return f"{caption} {card.content}".strip()[:ALTERNATIVE_LIMIT]
+def file_of(card: Card, picture: bytes) -> discord.File:
+    """The picture that travels with this card's message; whether it is covered, its layout says."""
+    name = UPLOADED.removeprefix("attachment://")
+    says = card.panel.says[:ALTERNATIVE_LIMIT] if card.panel else ""
+    return discord.File(BytesIO(picture), name, description=says or None)
 
 
 def without_picture(card: Card) -> Card:
-    panel = replace(card.panel, image="") if card.panel else None
+    panel = replace(card.panel, image="", says="") if card.panel else None
     return replace(card, upload="", panel=panel)

@@ -10,9 +10,10 @@ import discord
 from discord import app_commands
 
 from bot.answers import blocked_card, fault_card, notice_card, outdated_card, refusal_card
-from bot.buttons import Press, embed_of, read_press, view_of
+from bot.buttons import Press, read_press
 from bot.cards import DRAWING, Card
 from bot.courier import Courier
+from bot.letters import edited_fields, shown_fields
 from shared.errors import Fault, Refusal
 from shared.jobs import Route
 from shared.orders import Person, PromptBlocked, Receipt, Venue
@@ -122,9 +123,7 @@ async def tell(interaction: Interaction, card: Card, *enclosed: discord.File) ->
     if interaction.extras.get("private"):
         await turn_into(interaction, card, *enclosed)
         return
-    view = view_of(card)
-    fields: dict[str, Any] = {"embed": _panel_of(card), "files": enclosed}
-    fields |= {"view": view} if view else {}
+    fields = shown_fields(card) | {"files": enclosed}
     if interaction.response.is_done():
         await interaction.followup.send(**fields, ephemeral=True)
     else:
@@ -133,15 +132,17 @@ async def tell(interaction: Interaction, card: Card, *enclosed: discord.File) ->
 
 async def turn_into(interaction: Interaction, card: Card, *enclosed: discord.File) -> None:
     """The message that was answered with, or whose button was pressed, shows this card instead."""
-    await interaction.edit_original_response(
-        embed=_panel_of(card), view=view_of(card), attachments=enclosed
-    )
+    fields = edited_fields(card, laid_out=_laid_out(interaction))
+    interaction.extras["layout"] = card.tall
+    await interaction.edit_original_response(**fields, attachments=enclosed)
 
 
-def _panel_of(card: Card) -> discord.Embed:
-    embed = embed_of(card)
-    assert embed is not None, "private cards have a panel"
-    return embed
+def _laid_out(interaction: Interaction) -> bool:
+    """Whether the message that is to change is a layout already, and so must stay one."""
+    if interaction.extras.get("layout"):
+        return True
+    pressed = None if interaction.extras.get("private") else interaction.message
+    return pressed is not None and pressed.flags.components_v2
 
 
 async def answer_error(interaction: Interaction, error: Exception) -> None:

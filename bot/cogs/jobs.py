@@ -7,13 +7,14 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.answers import cancelled_card, choice_label, queue_card
+from bot.asks import WISHES, ask_of
 from bot.buttons import Press
 from bot.cards import Action
 from bot.courier import Courier
 from bot.reception import Handler, Interaction, Reception, open_private, open_public, tell, venue_of
-from shared.admission import FrontDesk, Person, Receipt
+from shared.admission import FrontDesk, Person
 from shared.errors import Fault, Refusal
-from shared.jobs import Job, Route
+from shared.jobs import Job
 
 PICKER_S = 2.0  # Discord waits three seconds for a picker
 
@@ -53,23 +54,14 @@ class Jobs(commands.Cog):
 
     def presses(self) -> dict[Action, Handler]:
         """Whose job it is and what it allows, the desk reads in the database at each press."""
-        drawn = (Action.UPSCALE, Action.VARY, Action.REROLL)
-        return {Action.CANCEL: self._cancel_here, **dict.fromkeys(drawn, self._draw_on)}
+        return {Action.CANCEL: self._cancel_here, **dict.fromkeys(WISHES, self._draw_on)}
 
     async def _draw_on(self, interaction: Interaction, press: Press) -> None:
         route = await open_public(interaction)
         person = await self._reception.person(interaction)
-        receipt = await self._ask(press, person, interaction, route)
-        await self._reception.accepted(interaction, receipt)
-
-    async def _ask(
-        self, press: Press, person: Person, interaction: Interaction, route: Route
-    ) -> Receipt:
-        key, venue = str(interaction.id), venue_of(interaction)
-        if press.action is Action.REROLL:
-            return await self._desk.reroll(person, press.subject, key=key, route=route, venue=venue)
-        ask = self._desk.upscale if press.action is Action.UPSCALE else self._desk.vary
-        return await ask(person, press.subject, press.index, key=key, route=route, venue=venue)
+        venue, key = venue_of(interaction), str(interaction.id)
+        ask = ask_of(press, person, venue=venue, key=key, route=route)
+        await self._reception.accepted(interaction, await self._desk.ask(ask))
 
     async def _cancel_here(self, interaction: Interaction, press: Press) -> None:
         await interaction.response.defer()

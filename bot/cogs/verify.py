@@ -1,5 +1,6 @@
 """/verify, and the same from a message's menu: was this picture made here?"""
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import discord
@@ -79,6 +80,13 @@ class Verify(commands.Cog):
 
 
 def shown_in(message: discord.Message) -> str:
-    """The first picture that an embed of it shows."""
-    slots = [slot for embed in message.embeds for slot in (embed.image, embed.thumbnail)]
-    return next((slot.url for slot in slots if slot.url), "")
+    """The first picture that it shows in an embed or a gallery."""
+    slots = [slot.url for embed in message.embeds for slot in (embed.image, embed.thumbnail)]
+    return next((url for url in (*slots, *_gallery_urls(message.components)) if url), "")
+
+
+def _gallery_urls(components: Iterable[Any]) -> Iterator[str]:
+    for component in components:
+        if isinstance(component, discord.MediaGalleryComponent):
+            yield from (item.media.url for item in component.items)
+        yield from _gallery_urls(getattr(component, "children", ()))

@@ -12,6 +12,9 @@ from shared.config import Settings
 from shared.jobs import Job
 from tests.bot.connecting import connected
 from tests.bot.farmhand import Farmhand
+from tests.reading import buttons_of as buttons_of
+from tests.reading import pictures_of
+from tests.reading import text_of as text_of
 
 Json = dict[str, Any]
 BOAT = "a red sailboat on the sea at sunset --seed 7"
@@ -65,7 +68,7 @@ class House:
             return (
                 message["id"] == message_id
                 and all(word in text_of(message) for word in words)
-                and (not pictured or "image" in message["embeds"][0])
+                and (not pictured or bool(pictures_of(message)))
             )
 
         return await self.local.wait_message(told, timeout=15)
@@ -90,19 +93,3 @@ class House:
         """Fills in the form that this interaction is answered with, and sends it."""
         await self.local.wait_interaction(interaction_id)
         return await self.local.submit(who, interaction_id, **values)
-
-
-def text_of(message: Json) -> str:
-    parts = [message["content"]]
-    for embed in message["embeds"]:
-        footer = embed.get("footer", {}).get("text", "")
-        parts += [embed.get("title", ""), embed.get("description", ""), footer]
-    return "\n".join(parts)
-
-
-def buttons_of(message: Json) -> dict[str, str]:
-    return {
-        button.get("label") or button["emoji"]["name"]: button.get("custom_id", "")
-        for row in message["components"]
-        for button in row["components"]
-    }

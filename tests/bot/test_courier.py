@@ -27,6 +27,7 @@ from shared.waits import Outlook
 from tests.bot.clerk import Clerk
 from tests.bot.farmhand import Farmhand, progress
 from tests.bot.making import NOWHERE, PAINTER
+from tests.reading import buttons_of, gallery_of, headline_of, pictures_of, rows_of, text_of
 
 
 class Watch:
@@ -104,7 +105,7 @@ def foreseen(job: Job, position: int) -> Outlook:
 
 
 async def line(local: LocalDiscord, message_id: str) -> str:
-    return str((await local.message(message_id))["embeds"][0]["description"])
+    return text_of(await local.message(message_id)).partition("\n")[2]
 
 
 async def edits(local: LocalDiscord) -> list[dict[str, Any]]:
@@ -112,7 +113,7 @@ async def edits(local: LocalDiscord) -> list[dict[str, Any]]:
 
 
 async def content(local: LocalDiscord, message_id: str) -> str:
-    return str((await local.message(message_id))["content"])
+    return headline_of(await local.message(message_id))
 
 
 async def test_a_message_lives_from_waiting_to_the_grid(
@@ -132,7 +133,7 @@ async def test_a_message_lives_from_waiting_to_the_grid(
     await desk.farm.succeed(job)
     await desk.turn()
     message = await local.message(route.message_id)
-    assert message["embeds"][0]["image"]["url"].endswith("/grid.webp")
+    assert pictures_of(message)[0].endswith("/grid.webp")
     assert await desk.farm.open_ids() == []
     assert (await desk.farm.route(job.id)).token is None
 
@@ -193,7 +194,7 @@ async def test_a_slow_progress_edit_is_outlived_by_the_end(
     desk.courier.step()  # while progress is still in the air
     await asyncio.sleep(0.6)
     await desk.edit()
-    assert (await local.message(route.message_id))["embeds"][0]["image"]
+    assert pictures_of(await local.message(route.message_id))
     assert await desk.farm.open_ids() == []
 
 
@@ -215,7 +216,7 @@ async def test_an_ended_job_is_painted_over_no_more_after_another_process_ended_
     await old.reconcile()
     old.step()
     await old.settle()
-    assert (await local.message(route.message_id))["embeds"][0]["image"]
+    assert pictures_of(await local.message(route.message_id))
 
 
 async def test_after_the_token_ran_out_the_bot_edits(
@@ -230,7 +231,7 @@ async def test_after_the_token_ran_out_the_bot_edits(
     job = await desk.farm.start(job.id)
     await desk.farm.succeed(job)
     await desk.turn()
-    assert (await local.message(route.message_id))["embeds"][0]["image"]
+    assert pictures_of(await local.message(route.message_id))
     assert (await edits(local))[-1]["path"].startswith("/channels/")
     assert [e["status"] for e in await edits(local)] == [200, 200]
 
@@ -252,7 +253,7 @@ async def test_an_hour_later_progress_rests_and_the_end_is_one_edit(
     await desk.farm.succeed(job)
     await desk.turn()
     assert [entry["status"] for entry in await edits(local)] == [200, 200]
-    assert (await local.message(route.message_id))["embeds"][0]["image"]
+    assert pictures_of(await local.message(route.message_id))
 
 
 async def test_a_deleted_message_rests_and_the_picture_comes_as_a_new_one(
@@ -271,7 +272,7 @@ async def test_a_deleted_message_rests_and_the_picture_comes_as_a_new_one(
     await desk.farm.succeed(job)
     await desk.turn()
     [message] = await local.messages(people.FINN)
-    assert message["embeds"][0]["image"]
+    assert pictures_of(message)
     assert message["mentions"] == []
     assert (await desk.farm.route(job.id)).message_id == message["id"]
 
@@ -332,10 +333,9 @@ async def test_a_failure_tells_why_and_offers_nothing_more(
     await desk.farm.fail(job, "The storage did not answer.")
     await desk.turn()
     message = await local.message(route.message_id)
-    assert "(Failed)" in message["content"]
-    told = message["embeds"][0]["description"]
-    assert told == "The storage did not answer. You were not charged."
-    assert message["components"] == []
+    assert "(Failed)" in headline_of(message)
+    assert "The storage did not answer. You were not charged." in text_of(message)
+    assert buttons_of(message) == {}
 
 
 async def test_a_job_without_a_message_yet_gets_one_of_its_own(
@@ -358,13 +358,12 @@ async def test_it_lives_through_a_restart_in_mid_job(
     desk.restart()
     await desk.farm.succeed(job)
     await desk.turn()
-    assert (await local.message(route.message_id))["embeds"][0]["image"]
+    assert pictures_of(await local.message(route.message_id))
 
 
 async def until_grid(local: LocalDiscord, message_id: str) -> None:
     def shown(message: dict[str, Any]) -> bool:
-        pictured = any("image" in embed for embed in message["embeds"])
-        return message["id"] == message_id and pictured
+        return message["id"] == message_id and bool(pictures_of(message))
 
     await local.wait_message(shown, timeout=10)
 
@@ -379,7 +378,7 @@ async def test_running_it_hears_events_and_reads_rows(
     assert await desk.courier.shown(job)
     job = await desk.farm.start(job.id)
     await desk.farm.tell(job, 5)
-    await local.wait_message(lambda m: "(42%)" in m["content"], timeout=10)
+    await local.wait_message(lambda m: "(42%)" in text_of(m), timeout=10)
     await desk.farm.succeed(job)
     await until_grid(local, route.message_id)
     task.cancel()
@@ -474,9 +473,11 @@ async def test_where_links_cannot_be_reached_pictures_are_uploaded(
     message = await local.message(route.message_id)
     [picture] = message["attachments"]
     assert await local.fetch(picture["url"]) == b"four boats"
-    assert picture["description"].startswith("Four pictures: 1 and 2 above")
-    assert message["embeds"][0]["image"]["url"] == picture["url"]
-    assert [len(row["components"]) for row in message["components"]] == [5, 4]
+    [item] = gallery_of(message)
+    assert item["media"]["url"] == picture["url"]
+    assert item["description"] == picture["description"]
+    assert item["description"].startswith("Four pictures of: a red sailboat. 1 and 2 above")
+    assert [len(row) for row in rows_of(message)] == [5, 4]
 
 
 async def test_a_picture_that_is_gone_still_ends_the_message(
@@ -495,7 +496,7 @@ async def test_a_picture_that_is_gone_still_ends_the_message(
     courier.step()
     await courier.settle()
     message = await local.message(route.message_id)
-    assert "seed 7" in message["embeds"][0]["description"]
+    assert "seed 7" in text_of(message)
     assert message["attachments"] == []
     assert await desk.farm.open_ids() == []
 
@@ -522,7 +523,7 @@ async def test_an_end_does_not_wait_for_progress_that_failed(
     await desk.turn()  # progress failed and is put off
     await desk.farm.succeed(job)
     await desk.turn()
-    assert (await local.message(route.message_id))["embeds"][0]["image"]
+    assert pictures_of(await local.message(route.message_id))
 
 
 async def test_rows_read_before_the_end_bring_nothing_back(
@@ -554,8 +555,7 @@ async def test_news_that_outruns_the_row_is_kept_but_not_for_ever(
     job = await desk.farm.accept(route)
     desk.courier.hear(JobEvent(job.id, EventKind.WAITING, position=3, eta_s=9.0))
     await desk.turn()
-    told = (await local.message(route.message_id))["embeds"][0]["description"]
-    assert told == "Position 3 · about 9 s"
+    assert await line(local, route.message_id) == "Position 3 · about 9 s"
     for _ in range(EARLY_NEWS + 10):
         desk.courier.hear(JobEvent(uuid4(), EventKind.PROGRESS, step=1, steps=2))
     assert len(desk.courier._early) == EARLY_NEWS
@@ -576,10 +576,10 @@ async def test_a_withdrawn_picture_leaves_its_message(
     await withdraw(database, job)
     await desk.turn()
     message = await local.message(route.message_id)
-    assert "(Withdrawn)" in message["content"]
-    assert job.prompt not in message["content"]
-    assert "image" not in message["embeds"][0]
-    assert message["components"] == []
+    assert "(Withdrawn)" in headline_of(message)
+    assert job.prompt not in text_of(message)
+    assert pictures_of(message) == []
+    assert buttons_of(message) == {}
     assert await desk.farm.open_ids() == []
 
 

@@ -12,6 +12,7 @@ from bot.mail import Later, Mail, Shut, Way, nonce_of
 from shared.jobs import JobState, Route
 from tests.bot.clerk import Clerk
 from tests.bot.making import JOB_ID, NOWHERE, PAINTER, Shown, make_job
+from tests.reading import headline_of, pictures_of, rows_of
 
 ANY = frozenset(Way)
 GRID = (Shown("grid", 0, "grid.webp"),)
@@ -32,9 +33,9 @@ async def test_a_fresh_message_is_edited_by_its_token(
 ) -> None:
     assert await deliver(clerk, route) == route
     message = await local.message(route.message_id)
-    assert message["content"] == DONE.content
-    assert message["embeds"][0]["image"]["url"] == "https://cdn.example/grid.webp"
-    assert [len(row["components"]) for row in message["components"]] == [5, 5]
+    assert headline_of(message) == DONE.content
+    assert pictures_of(message) == ["https://cdn.example/grid.webp"]
+    assert [len(row) for row in rows_of(message)] == [5, 5]
     assert message["mentions"] == []
     last = (await local.requests())[-1]
     assert last["path"].startswith("/webhooks/")
@@ -49,7 +50,7 @@ async def test_after_thirteen_minutes_the_bot_edits_itself(
         DONE, JOB, route, now=late - timedelta(seconds=59), allowed=ANY
     )
     assert went == replace(route, token=None)
-    assert (await local.message(route.message_id))["content"] == DONE.content
+    assert headline_of(await local.message(route.message_id)) == DONE.content
     assert (await local.requests())[-1]["path"].startswith("/channels/")
 
 
@@ -68,7 +69,7 @@ async def test_a_deleted_message_becomes_a_new_one_that_mentions_nobody(
     went = await deliver(clerk, route)
     assert went.message_id != route.message_id
     message = await local.message(went.message_id)
-    assert message["content"] == DONE.content
+    assert headline_of(message) == DONE.content
     assert message["mentions"] == []
 
 
@@ -97,7 +98,7 @@ async def test_a_lost_channel_leads_to_a_direct_message(
     went = await deliver(clerk, route)
     direct = await local.direct(people.FINN)
     assert went.channel_id == direct
-    assert [m["content"] for m in await local.messages(people.FINN, direct)] == [DONE.content]
+    assert [headline_of(m) for m in await local.messages(people.FINN, direct)] == [DONE.content]
 
 
 async def test_lost_permissions_and_closed_direct_messages_leave_no_way(
@@ -136,7 +137,7 @@ async def test_trouble_on_the_line_is_for_later(
     with pytest.raises(Later):
         await deliver(clerk, without)
     await deliver(clerk, without)
-    assert (await local.message(route.message_id))["content"] == DONE.content
+    assert headline_of(await local.message(route.message_id)) == DONE.content
 
 
 def test_a_nonce_fits_discord() -> None:

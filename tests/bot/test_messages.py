@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from bot.answers import fault_card, queue_card, refusal_card
-from bot.buttons import TEMPLATE, embed_of, read_press, view_of
-from bot.cards import CONTENT_LIMIT, PANEL_LIMIT, Action, Card, Look, custom_id
-from bot.messages import News, duration, gpu_time, headline, quote
+from bot.buttons import TEMPLATE, read_press
+from bot.captions import headline
+from bot.cards import CONTENT_LIMIT, LAYOUT_LIMIT, PANEL_LIMIT, Action, Card, Look, custom_id
+from bot.layouts import layout_of
+from bot.messages import News, duration, gpu_time, quote
 from shared.config import SHARED
 from shared.errors import Fault, Refusal
 from shared.events import EventKind, JobEvent
@@ -35,7 +37,7 @@ def labels(card: Card) -> list[list[str]]:
 
 def test_a_waiting_job_says_so_and_can_be_cancelled() -> None:
     card = PAINTER.paint(make_job(), "42")
-    assert card.content == "**a red sailboat --seed 7** - <@42> (Waiting to start) (fast)"
+    assert card.content == "**a red sailboat --seed 7** - <@42> (Waiting to start)"
     assert labels(card) == [["Cancel"]]
     assert not card.final
 
@@ -103,11 +105,18 @@ def test_one_picture_links_to_its_full_size_and_varies_from_its_grid() -> None:
         JobState.SUCCEEDED, kind=JobKind.UPSCALE, spec=spec, parent_id=PARENT_ID, parent_index=1
     )
     card = PAINTER.paint(job, "42", pictures=(Shown("grid", 0, "g"), Shown("image", 0, "full.png")))
-    assert "Image #2 by <@42>" in card.content
-    assert labels(card) == [["V1", "🔄", "Open full picture"]]
-    assert card.rows[0][0].target == custom_id(Action.VARY, PARENT_ID, 1)
-    assert card.rows[0][2].target == "https://cdn.example/full.png"
-    assert card.rows[0][2].look is Look.LINK
+    assert "- Image #2 <@42> (fast)" in card.content
+    assert labels(card) == [
+        ["Upscale (Subtle)", "Upscale (Creative)"],
+        ["Vary (Subtle)", "Vary (Strong)", "Vary (Region)"],
+        ["Zoom Out 2x", "Zoom Out 1.5x", "Custom Zoom"],
+        ["⬅️", "➡️", "⬆️", "⬇️", "❤️"],
+        ["Open full picture"],
+    ]
+    assert card.rows[1][0].target == custom_id(Action.SUBTLE, PARENT_ID, 1)
+    assert card.rows[3][4].target == custom_id(Action.FAVOURITE, JOB_ID)
+    assert card.rows[4][0].target == "https://cdn.example/full.png"
+    assert card.rows[4][0].look is Look.LINK
 
 
 def test_a_relaxed_job_costs_nothing() -> None:
@@ -139,11 +148,9 @@ async def test_every_state_fits_discord(kind: JobKind, state: JobState) -> None:
     card = PAINTER.paint(job, "9" * 20, news=News().heard(HALF), pictures=GRID)
     assert 0 < len(card.content) <= CONTENT_LIMIT
     assert f"<@{'9' * 20}>" in card.content
-    embed = embed_of(card)
-    assert embed
-    assert len(embed) <= 6000
-    view = view_of(card)
-    assert (view is None) == (card.rows == ())
+    view = layout_of(card)
+    assert view.content_length() <= LAYOUT_LIMIT
+    assert view.total_children_count <= 40
     assert all(len(row) <= 5 for row in card.rows)
     ids = [k.target for row in card.rows for k in row if k.look is not Look.LINK]
     assert len(set(ids)) == len(ids)

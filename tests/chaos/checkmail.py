@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from tests.chaos.evidence import Evidence, Row
+from tests.reading import buttons_of, headline_of, pictures_of
 
 SAYS = {"failed": "(Failed)", "blocked": "(Blocked)", "cancelled": "(Cancelled)"}
 Broken = Iterator[str]
@@ -36,16 +37,18 @@ def _wrong_word(job: Row, message: Row | None, grid: str | None) -> str:
     if message is None:
         return "is gone"
     if _prompt_of(message) != job["prompt"]:
-        return f"is about {message['content'][:80]!r}"
+        return f"is about {headline_of(message)[:80]!r}"
     if job["state"] != "succeeded":
-        return "" if SAYS[job["state"]] in message["content"] else f"says {message['content']!r}"
-    shown = [embed.get("image", {}).get("url", "") for embed in message["embeds"]]
+        return (
+            "" if SAYS[job["state"]] in headline_of(message) else f"says {headline_of(message)!r}"
+        )
+    shown = pictures_of(message)
     if not grid or not any(url.endswith(grid) for url in shown):
         return f"shows {shown}"
-    return "" if message["components"] else "has no buttons"
+    return "" if buttons_of(message) else "has no buttons"
 
 
 def _prompt_of(message: Row) -> str:
     """`**prompt** - <@owner> (status)`; "" for a message that is about no job."""
-    content = message["content"]
+    content = headline_of(message)
     return content[2:].split("**")[0] if content.startswith("**") else ""

@@ -24,6 +24,7 @@ SPEC = {
     "guidance": 4.0,
 }
 # Without these the doctors could not break what they are to break.
+UNDER = [{"type": 1, "components": [{"type": 2, "label": "U1", "custom_id": "x"}]}]
 OPENED = """
 do $$ declare found record; begin
     for found in select conrelid::regclass as place, conname as name from pg_constraint
@@ -157,7 +158,7 @@ class Ruins:
             )
         picture = [{"image": {"url": f"http://origin/{SHOWN}/1/grid"}}]
         self.evidence.messages = [
-            _message(SHOWN, "boat", "(fast)", embeds=picture, components=[{"type": 1}]),
+            _message(SHOWN, "boat", "(fast)", embeds=picture, components=UNDER),
             _message(POISON, "kraken", "(Failed)", embeds=[], components=[]),
         ]
 

@@ -1,6 +1,5 @@
 """The whole stack as `pictor demo` starts it, driven through the local Discord."""
 
-import json
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from bot.emulator.client import LocalDiscord
 from bot.emulator.people import PRIYA, Person
 from farm.demo import start_all
 from farm.stack import Stack
+from tests.reading import buttons_of, headline_of, pictures_of, text_of
 
 # Leases a fifth as long as in production: the same code, and no test waits for real minutes.
 QUICK = {
@@ -53,13 +53,13 @@ class Town:
         before = {message["id"] for message in await self.discord.messages(user)}
         await self.discord.slash(user, "imagine", prompt=prompt)
         return await self.discord.wait_message(
-            lambda message: message["id"] not in before and bool(message["embeds"]), user=user
+            lambda message: message["id"] not in before and bool(text_of(message)), user=user
         )
 
     async def until(self, message: Json, status: str, *, within_s: float = 90) -> Json:
         """The message once its first line says `status`."""
         return await self.discord.wait_message(
-            lambda seen: seen["id"] == message["id"] and status in seen["content"],
+            lambda seen: seen["id"] == message["id"] and status in headline_of(seen),
             within_s,
             user=PRIYA,
         )
@@ -75,20 +75,15 @@ class Town:
 
 def buttons(message: Json) -> dict[str, str]:
     """Label (or emoji) -> custom id."""
-    found = (button for row in message["components"] for button in row["components"])
-    return {_label(button): button["custom_id"] for button in found if "custom_id" in button}
+    return {label: target for label, target in buttons_of(message).items() if target}
 
 
 def labels(message: Json) -> set[str]:
     return set(buttons(message))
 
 
-def _label(button: Json) -> str:
-    return str(button.get("label") or button["emoji"]["name"])
-
-
 def image_of(message: Json) -> str:
-    return str(message["embeds"][0]["image"]["url"])
+    return pictures_of(message)[0]
 
 
 @pytest.fixture
@@ -104,4 +99,4 @@ async def town(tmp_path: Path) -> AsyncIterator[Town]:
 
 
 def told(message: Json) -> str:
-    return json.dumps([message["content"], message["embeds"]])
+    return text_of(message)

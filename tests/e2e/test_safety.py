@@ -9,6 +9,7 @@ import pytest
 from bot.emulator.people import ADA, FINN, MAX, MOD_LOG_CHANNEL_ID, MONA, PAULA, PRIYA, Person
 from tests.e2e.conftest import Json, Town, buttons, image_of, labels, told
 from tests.e2e.looking import look
+from tests.reading import pictures_of, text_of
 
 WISH = "a red sailboat on the sea at sunset, two birds --seed 7"
 PLAIN = "a blue castle in the snow at night --seed 11"
@@ -67,7 +68,7 @@ async def a_moderator_lifts_it_and_the_picture_is_drawn(town: Town) -> Json:
     await town.press(case, "Lift", user=MONA)
     await seen(town, MONA, "The block is lifted")
     final = await town.discord.wait_message(
-        lambda message: "U1" in labels(message) and WISH in message["content"], 90, user=FINN
+        lambda message: "U1" in labels(message) and WISH in text_of(message), 90, user=FINN
     )
     assert (await fetched(image_of(final))) == 200
     direct = await town.discord.direct(FINN)
@@ -92,8 +93,8 @@ async def a_report_takes_the_picture_down(town: Town, shown: Json) -> None:
     await town.press(case, "Uphold", user=MONA)
     withdrawn = await town.until(shown, "(Withdrawn)", within_s=20)
     assert "Withdrawn by a moderator" in told(withdrawn)
-    assert "image" not in withdrawn["embeds"][0]
-    assert withdrawn["components"] == []
+    assert pictures_of(withdrawn) == []
+    assert buttons(withdrawn) == {}
     assert (await fetched(link)) == 404
 
 
@@ -122,10 +123,7 @@ async def seen(town: Town, who: Person, *words: str, channel: str = "", to: str 
 
 
 def told_plainly(message: Json) -> str:
-    parts = [message["content"]]
-    for embed in message["embeds"]:
-        parts += [embed.get("title", ""), embed.get("description", "")]
-    return "\n".join(parts)
+    return text_of(message)
 
 
 async def fetched(url: str) -> int:

@@ -20,6 +20,7 @@ from PIL import Image
 
 from bot.emulator.people import FINN, PRIYA
 from tests.e2e.conftest import Json, Town, buttons, image_of, labels, told
+from tests.reading import headline_of, pictures_of, text_of
 
 PROMPT = "a red sailboat on the sea at sunset, two birds --seed 7"
 # Long enough to be caught in the middle, on any machine.
@@ -83,7 +84,7 @@ async def anybody_may_ask_whether_it_was_made_here(town: Town, single: Json) -> 
 
 
 async def v1_varies_the_picture(town: Town, single: Json) -> None:
-    varied = await town.finished(await answer_to(town, single, "V1"))
+    varied = await town.finished(await answer_to(town, single, "Vary (Subtle)"))
     assert image_of(varied) != image_of(single)
 
 
@@ -110,7 +111,9 @@ async def who_waits_is_told_for_how_long_and_why(town: Town) -> None:
 
 
 def panel(message: Json) -> str:
-    return "\n".join(str(embed.get("description", "")) for embed in message["embeds"])
+    """All but the line above it."""
+    embedded = [str(embed.get("description", "")) for embed in message["embeds"]]
+    return "\n".join(embedded) or text_of(message).partition("\n")[2]
 
 
 async def the_bot_dies_mid_job_and_the_message_still_ends(town: Town) -> Json:
@@ -160,7 +163,11 @@ async def answer_to(town: Town, message: Json, label: str) -> Json:
     before = {seen["id"] for seen in await town.discord.messages(PRIYA)}
     await town.press(message, label)
     return await town.discord.wait_message(
-        lambda seen: seen["id"] not in before and "🔄" in buttons(seen), 90, user=PRIYA
+        lambda seen: (
+            seen["id"] not in before and bool(pictures_of(seen)) and "Cancel" not in buttons(seen)
+        ),
+        90,
+        user=PRIYA,
     )
 
 
@@ -170,7 +177,7 @@ async def statuses(town: Town, message: Json) -> set[str]:
 
     def final(found: Json) -> bool:
         if found["id"] == message["id"]:
-            seen.add(found["content"])
+            seen.add(headline_of(found))
         return found["id"] == message["id"] and "U1" in labels(found)
 
     await town.discord.wait_message(final, 90, user=PRIYA)
@@ -179,9 +186,9 @@ async def statuses(town: Town, message: Json) -> set[str]:
 
 async def at_percent(town: Town, message: Json, percent: int) -> None:
     def reached(seen: Json) -> bool:
-        if seen["id"] != message["id"] or "%)" not in seen["content"]:
+        if seen["id"] != message["id"] or "%)" not in headline_of(seen):
             return False
-        return int(seen["content"].rpartition("%)")[0].rpartition("(")[2]) >= percent
+        return int(headline_of(seen).rpartition("%)")[0].rpartition("(")[2]) >= percent
 
     await town.discord.wait_message(reached, 60, user=PRIYA)
 

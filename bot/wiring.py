@@ -1,0 +1,226 @@
+"""Which rooms the bot has, and what leads from one to the other: everything is built once, here."""
+
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from ipaddress import ip_address
+from typing import Protocol, runtime_checkable
+
+from discord.ext import commands
+from yarl import URL
+
+from bot.bulletins import Bulletins
+from bot.cards import Action
+from bot.client import PictorBot
+from bot.cogs.account import Accounts
+from bot.cogs.appeals import Appeals
+from bot.cogs.imagine import Imagine
+from bot.cogs.jobs import Jobs
+from bot.cogs.moderation import Moderation
+from bot.cogs.privacy import Privacy
+from bot.cogs.reports import Reports
+from bot.cogs.verify import Verify
+from bot.courier import Courier
+from bot.letters import Letters
+from bot.mail import Mail
+from bot.messages import Painter
+from bot.reception import Handler, Reception
+from shared.admission import FrontDesk
+from shared.bell import Bell
+from shared.catalog import Catalog, read_catalog
+from shared.config import Settings
+from shared.connections import Database, connect_redis
+from shared.events import Events
+from shared.outlooks import Outlooks
+from shared.oversight.desk import Oversight, open_desk
+from shared.oversight.voices import Voices
+from shared.plans import PlanBook, read_plans
+from shared.safety.screen import PromptScreen, open_screen
+from shared.storage import ObjectStore, open_store
+from shared.witness import Witness
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What the operator wrote: plans, catalog, words."""
+
+    plans: PlanBook
+    catalog: Catalog
+    screen: PromptScreen
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """What the bot reaches over the network, none of it asked for an answer yet."""
+
+    database: Database
+    bell: Bell
+    events: Events
+    outlooks: Outlooks
+    store: ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What the cogs are handed."""
+
+    settings: Settings
+    books: Books
+    lines: Lines
+    bot: PictorBot
+    desk: FrontDesk
+    mail: Mail
+    courier: Courier
+    oversight: Oversight
+    reception: Reception
+
+
+@runtime_checkable
+class Pressed(Protocol):
+    def presses(self) -> dict[Action, Handler]: ...
+
+
+@runtime_checkable
+class SentIn(Protocol):
+    def forms(self) -> dict[Action, Handler]: ...
+
+
+@asynccontextmanager
+async def wired(settings: Settings) -> AsyncIterator[PictorBot]:
+    """Opens nothing that must answer now: the bot lives while Postgres and Redis are away."""
+    async with AsyncExitStack() as stack:
+        rooms = furnished(settings, read_books(settings), connect_lines(settings, stack))
+        desks = counters(rooms)
+        rooms.bot.install(
+            rooms.courier,
+            [one for one in desks if isinstance(one, commands.Cog)],
+            presses=gathered(one.presses for one in desks if isinstance(one, Pressed)),
+            forms=gathered(one.forms for one in desks if isinstance(one, SentIn)),
+            watches=[Bulletins(rooms.oversight.alerts, rooms.bot).run],
+        )
+        stack.push_async_callback(rooms.bot.close)
+        yield rooms.bot
+
+
+def read_books(settings: Settings) -> Books:
+    screen = open_screen(
+        settings.blocklist_file, settings.policy_file, figures=settings.public_figures_file
+    )
+    return Books(read_plans(settings.plans_file), read_catalog(settings.catalog_file), screen)
+
+
+def connect_lines(settings: Settings, stack: AsyncExitStack) -> Lines:
+    database = Database.connect(settings.database, ask_after_s=0)
+    redis, bell = connect_redis(settings.redis), Bell(settings.redis)
+    for close in (database.close, redis.aclose, bell.close):
+        stack.push_async_callback(close)
+    return Lines(database, bell, Events(redis), Outlooks(redis), open_store(settings.storage))
+
+
+def furnished(settings: Settings, books: Books, lines: Lines) -> Rooms:
+    bot, desk = PictorBot(), front_desk(settings, books, lines)
+    mail = Mail(bot, lines.store)
+    courier = Courier(
+        mail,
+        database=lines.database,
+        events=lines.events,
+        outlooks=lines.outlooks,
+        painter=painter(settings, books, lines.store),
+        interval_s=settings.discord.edit_interval_s,
+    )
+    oversight = open_desk(
+        lines.database,
+        lines.bell,
+        lines.events,
+        lines.store,
+        front_desk=desk,
+        policy=books.screen.rules,
+        safety=settings.safety,
+    )
+    reception = Reception(books.plans, settings.discord.plan_roles, courier)
+    return Rooms(settings, books, lines, bot, desk, mail, courier, oversight, reception)
+
+
+def front_desk(settings: Settings, books: Books, lines: Lines) -> FrontDesk:
+    return FrontDesk(
+        lines.database,
+        lines.bell,
+        lines.events,
+        books.plans,
+        books.catalog,
+        books.screen,
+        draw_seed=partial(secrets.randbelow, 2**32),
+        outlooks=lines.outlooks,
+        safety=settings.safety,
+    )
+
+
+def painter(settings: Settings, books: Books, store: ObjectStore) -> Painter:
+    linked = reaches(settings.discord.api_base, store.url("probe"))
+    return Painter(store.url, partial(_title, books.catalog), linked)
+
+
+def counters(rooms: Rooms) -> list[object]:
+    """Everything that answers people: commands, buttons, forms."""
+    desk, reception, courier = rooms.desk, rooms.reception, rooms.courier
+    examples = rooms.books.catalog.get(rooms.books.catalog.default).examples
+    voices = Voices(rooms.lines.database, rooms.books.plans, rooms.settings.safety)
+    return [
+        Imagine(desk, reception, examples),
+        Jobs(desk, reception, courier),
+        Accounts(desk, reception, rooms.books.plans),
+        Appeals(voices, reception),
+        Reports(voices, reception, rooms.bot.tree),
+        Moderation(rooms.oversight, Letters(rooms.bot), courier, rooms.lines.store),
+        Privacy(rooms.oversight.privacy, rooms.mail),
+        *([verify(rooms)] if rooms.settings.provenance.enabled else []),
+    ]
+
+
+def verify(rooms: Rooms) -> Verify:
+    store = rooms.lines.store
+    witness = Witness(rooms.lines.database, store, _origins(rooms.settings, store.url("probe")))
+    return Verify(
+        witness,
+        desk=rooms.desk,
+        house=rooms.oversight.house,
+        reception=rooms.reception,
+        tree=rooms.bot.tree,
+    )
+
+
+def gathered(tables: Iterable[Callable[[], Mapping[Action, Handler]]]) -> dict[Action, Handler]:
+    """One action has one handler: two would mean that a button does what nobody expects."""
+    found: dict[Action, Handler] = {}
+    for table in tables:
+        for action, handler in table().items():
+            assert action not in found, f"two handlers for {action}"
+            found[action] = handler
+    return found
+
+
+def reaches(api_base: str, link: str) -> bool:
+    """Whether that Discord can fetch our pictures: the real one never reaches into a private net."""
+    return not _is_private(URL(link).host) or _is_private(URL(api_base).host)
+
+
+def _origins(settings: Settings, link: str) -> set[str]:
+    """Where /verify may fetch from although it is near: our own pictures, and what the operator names."""
+    own = {str(URL(link).origin())} if link.startswith("http") else set()
+    return own | set(settings.provenance.link_origins)
+
+
+def _is_private(host: str | None) -> bool:
+    if not host or host == "localhost" or ("." not in host.strip("[]") and ":" not in host):
+        return True  # a name without a dot is a neighbour's
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        return host.endswith((".local", ".internal", ".localhost"))
+
+
+def _title(catalog: Catalog, name: str) -> str:
+    known = catalog.checkpoints.get(name)
+    return known.title if known else name
