@@ -90,6 +90,7 @@ def within(question: Question) -> Plan:
         step_budget=_least(plan.step_budget, most.steps),
         max_waiting=_least(plan.max_waiting, most.waiting),
         max_repeat=_least(plan.max_repeat, most.jobs),
+        max_permutations=_least(plan.max_permutations, most.jobs),
     )
 
 
@@ -148,7 +149,7 @@ def _stealth(question: Question) -> Decision | None:
     if not question.settings.stealth:
         line = "server setting `stealth`: every picture here is public"
         return _no("stealth_closed", line, "Write --public, or ask in a message to me.", "stealth")
-    if not getattr(question.plan, "stealth", True):
+    if not question.plan.stealth:
         line = f"plan {question.plan.title}: stealth = no"
         return _no("stealth_not_in_plan", line, "Write --public.", "stealth")
     return _yes(f"plan {question.plan.title}: stealth = yes")
@@ -167,11 +168,10 @@ def _mature(question: Question) -> Decision | None:
 
 
 def _plan_model(question: Question) -> Decision | None:
-    allowed: Collection[str] = getattr(question.plan, "models", ())
-    if not question.model or not allowed:
+    if not question.model:
         return None
-    line = f"plan {question.plan.title}: models = {', '.join(allowed)}"
-    if question.model in allowed:
+    line = f"plan {question.plan.title}: models = {', '.join(question.plan.models or ('all',))}"
+    if question.plan.allows(question.model):
         return _yes(line)
     return _no("model_not_in_plan", line, f"“{question.model}” is not among them.", "model")
 
