@@ -8,12 +8,13 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
 from farm.exits import read_settings, run
 from shared.errors import Refusal
+from shared.spreadsheets import harmless
 
 if TYPE_CHECKING:
     from shared.config import Settings
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 BROKEN = 1
 PATIENCE_MS = 300_000  # it reads every row there ever was
 COLUMNS = ("id", "at", "actor", "action", "subject", "detail", "link")
-# A spreadsheet takes these for the beginning of a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 app = typer.Typer(no_args_is_help=True, help="The audit book: verify its links, or export it.")
 
@@ -104,12 +103,6 @@ async def write(entries: "AsyncIterator[Entry]", stream: TextIO, form: Format) -
         else:
             told = row | {"detail": json.loads(entry.detail)}
             stream.write(json.dumps(told, ensure_ascii=False) + "\n")
-
-
-def harmless(cell: Any) -> str:
-    """Text that no spreadsheet runs."""
-    words = "" if cell is None else str(cell)
-    return f"'{words}" if words.startswith(_FORMULA) else words
 
 
 def moment(words: str | None, option: str) -> datetime | None:

@@ -230,6 +230,7 @@ ledger = Table(
         name="two_sides",
     ),
     Index("ix_ledger_account", "account_id", "id"),
+    Index("ix_ledger_at", "at"),
     Index(
         "uq_ledger_job_kind",
         "job_id",

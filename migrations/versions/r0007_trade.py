@@ -31,6 +31,7 @@ COLUMNS = (
     "alter table ledger add column expiring_ms bigint default '0' not null",
 )
 BACK = (
+    "drop index ix_ledger_at",
     "alter table ledger drop column expiring_ms",
     "alter table balances drop constraint ck_balances_expiring_has_an_end",
     "alter table balances drop constraint ck_balances_expiring_is_available",
@@ -156,6 +157,7 @@ INDEXES = (
     "create index ix_favourites_account on favourites (account_id, at)",
     "create index ix_plan_grants_account on plan_grants (account_id)",
     "create index ix_entitlements_account on entitlements (account_id)",
+    "create index ix_ledger_at on ledger (at)",
 )
 
 # (`strict` is in quotes: to plpgsql the bare word means something else.)

@@ -1,5 +1,7 @@
 """What the ledger says was granted, taken, held, spent and given back, whoever or whatever it is told by."""
 
+from typing import Any
+
 from sqlalchemy import text
 
 from shared.connections import Session
@@ -26,7 +28,7 @@ async def billing(session: Session, span: Span, by: By, *, guild_id: str | None 
     jobs = "left join jobs j on j.id = l.job_id" if grouping.of_job or guild_id else ""
     query = _BILLING.format(key=grouping.key, label=grouping.label, sums=_SUMS, jobs=jobs)
     query = query.replace("{guild}", "and j.guild_id = :guild" if guild_id else "")
-    told = {"since": span.since, "until": span.until}
+    told: dict[str, Any] = {"since": span.since, "until": span.until}
     told |= {"guild": guild_id} if guild_id else {}
     found = (await session.execute(text(query), told)).all()
     rows = [Row(key, label_of(by, key, name), tuple(values)) for key, name, *values in found]

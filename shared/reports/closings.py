@@ -75,9 +75,7 @@ async def changed(session: Session) -> list[str]:
     return found
 
 
-def _difference(
-    closing: Closing, totals: Mapping[str, int], last: int, seal: str
-) -> str | None:
+def _difference(closing: Closing, totals: Mapping[str, int], last: int, seal: str) -> str | None:
     if (closing.totals, closing.last_entry, closing.sha256) == (totals, last, seal):
         return None
     names = [name for name in totals if closing.totals.get(name) != totals[name]]

@@ -65,15 +65,21 @@ with settled as (
     from compared
 )
 """
-_DRIFT = f"""{_SETTLED}
+_DRIFT = (
+    _SETTLED
+    + """
 select count(*) as jobs, coalesce(sum(settled), 0)::bigint as settled,
     coalesce(sum(measured), 0)::bigint as measured,
     coalesce(sum(full_ms - measured), 0)::bigint as capped,
     count(*) filter (where wrong) as wrong
 from judged
 """
-_WRONG = f"""{_SETTLED}
+)
+_WRONG = (
+    _SETTLED
+    + """
 select format('job %s: settled %s ms, charged %s ms; %s ms measured make %s ms (held %s ms for %s ms)',
     job_id, settled, charged_ms, coalesce(gpu_ms::text, 'no'), measured, held, estimate_ms)
 from judged where wrong order by job_id limit :most
 """
+)

@@ -103,9 +103,7 @@ def _months(one: Entitlement, now: datetime) -> Iterator[datetime]:
         yield at
 
 
-def _values(
-    sale: Sale, skus: Mapping[str, Priced], currencies: Sequence[str]
-) -> Iterator[int]:
+def _values(sale: Sale, skus: Mapping[str, Priced], currencies: Sequence[str]) -> Iterator[int]:
     sku = skus.get(sale.of.sku_id)
     real = not sale.of.test
     yield int(real)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from farm.auditcommands import Format, harmless, moment, write
+from farm.auditcommands import Format, moment, write
 from shared.connections import Database
 from shared.errors import Refusal
 from shared.moderation import chain
@@ -90,12 +90,6 @@ async def test_an_export_is_whole_and_no_cell_is_a_formula(book: Database) -> No
     assert {len(one["link"]) for one in told} == {64}
     again = [json.loads(line)["id"] for line in some.getvalue().splitlines()]
     assert again == [*range(5, 13), *range(1, 5)]
-
-
-@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@sum", "\tx", "\rx"])
-def test_a_cell_that_begins_like_a_formula_is_text(cell: str) -> None:
-    assert harmless(cell) == f"'{cell}"
-    assert (harmless("plain"), harmless(None), harmless(7)) == ("plain", "", "7")
 
 
 def test_a_moment_is_utc_unless_it_says_otherwise() -> None:
