@@ -78,6 +78,18 @@ def api() -> None:
 
 
 @app.command()
+def text(
+    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen at.")] = 8702,
+    device: Annotated[str, typer.Option(help="cpu, cuda:0, ...")] = "cpu",
+) -> None:
+    """Serve the language model of PICTOR_TEXT__FOLDER, for /describe, /shorten and --enhance."""
+    from farm.text.server import run_text
+
+    run(run_text(read_settings(), host=host, port=port, device=device))
+
+
+@app.command()
 def imagine(
     prompt: Annotated[str, typer.Argument(help="What to draw, with --parameters as on Discord.")],
     output: Annotated[Path, typer.Option("--output", "-o", help=".webp or .png")] = Path(

@@ -33,15 +33,18 @@ INDEX = "model_index.json"
 LARGEST_JSON = 64 * 2**20  # bytes
 
 
-def check_folder(folder: Path, *, stores: tuple[Path, ...] = ()) -> None:
-    """Fault unless every file is of a harmless kind. Links may lead inside the folder or `stores`."""
+def check_folder(
+    folder: Path, *, stores: tuple[Path, ...] = (), more: frozenset[str] = frozenset()
+) -> None:
+    """Fault unless every file is of a harmless kind, or one of `more`. Links may lead inside the folder or
+    `stores`."""
     if not folder.is_dir():
         raise Fault("weights_missing", f"There is no folder of weights at {folder}.")
     for path in _walk(folder):
         _check_link(path, (folder, *stores))
         if not path.is_file():
             raise _unsafe(path, "is no plain file")
-        if path.suffix not in HARMLESS | PAPERS and path.name not in PAPER_NAMES:
+        if path.suffix not in HARMLESS | PAPERS | more and path.name not in PAPER_NAMES:
             raise _unsafe(path, "is not plain weights")
         if path.suffix == ".json":
             _check_json(path)
