@@ -7,6 +7,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from shared.plans import Speed
+from shared.plans import Visibility as Visibility
 from shared.spec import RenderSpec
 
 
@@ -19,13 +20,6 @@ class JobKind(StrEnum):
     SQUARE = "square"
     REGION = "region"
     BLEND = "blend"
-
-
-class Visibility(StrEnum):
-    """Who may see a job's pictures beside whoever made them."""
-
-    PUBLIC = "public"  # galleries and lists of everybody
-    STEALTH = "stealth"  # nobody but the moderators
 
 
 class JobState(StrEnum):

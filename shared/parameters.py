@@ -4,10 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from shared.catalog import SAMPLERS
-from shared.errors import Refusal
-from shared.plans import Speed
-
-MOST_NAMED = 8  # of many choices: a sentence is to be read
+from shared.plans import Speed, Visibility
 
 
 class Kind(StrEnum):
@@ -15,15 +12,28 @@ class Kind(StrEnum):
     WHOLE = "whole"
     NUMBER = "number"
     ONE_OF = "one_of"
+    NAME = "name"
     RATIO = "ratio"
     LIST = "list"
+    LINKS = "links"
+    STYLES = "styles"
+    LORAS = "loras"
     UNSUPPORTED = "unsupported"
     DEPRECATED = "deprecated"
 
 
+SEVERAL = frozenset({Kind.LIST, Kind.LINKS, Kind.STYLES, Kind.LORAS})  # said twice, they add up
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """`field` is the Prompt's attribute; `help` of an unsupported or deprecated one is its answer."""
+    """`field` is the Prompt's attribute; `help` of a deprecated one is its answer, of an unsupported one
+    what it would be, and `reason` why it is not here and what is instead.
+
+    `value` is what a flag says; `bare` what stands for no value; `prefix` comes before the value in the
+    Prompt's field, where two parameters share one. `needs` is a field without which it means nothing;
+    `against` are fields that contradict it.
+    """
 
     name: str
     kind: Kind
@@ -36,6 +46,12 @@ class Parameter:
     example: str = ""
     default: str = ""
     usual: str = ""  # the alias that people write, when it is not the name
+    value: str | bool = True
+    bare: str = ""
+    prefix: str = ""
+    needs: str = ""
+    against: tuple[str, ...] = ()
+    reason: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -54,21 +70,20 @@ class Parameter:
         return self.kind not in (Kind.UNSUPPORTED, Kind.DEPRECATED)
 
 
-@dataclass(frozen=True, slots=True)
-class ParameterHelp:
-    """One line for people: what to type, what it does, and what holds without it."""
-
-    usage: str
-    sentence: str
-    default: str
-
-
 def _speed(speed: Speed, sentence: str) -> Parameter:
-    return Parameter(speed.value, Kind.FLAG, sentence, field="speed", default="your setting")
+    return Parameter(
+        speed.value, Kind.FLAG, sentence, field="speed", default="your setting", value=speed
+    )
 
 
-def _later(name: str, what: str, *aliases: str) -> Parameter:
-    return Parameter(name, Kind.UNSUPPORTED, what, aliases=aliases)
+def _seen(who: Visibility, sentence: str) -> Parameter:
+    return Parameter(
+        who.value, Kind.FLAG, sentence, field="visibility", default="your setting", value=who
+    )
+
+
+def _not_here(name: str, what: str, reason: str, *aliases: str) -> Parameter:
+    return Parameter(name, Kind.UNSUPPORTED, what, aliases=aliases, reason=reason)
 
 
 def _old(name: str, advice: str, *aliases: str) -> Parameter:
@@ -91,8 +106,86 @@ PARAMETERS: tuple[Parameter, ...] = (
         field="seed", low=0, high=2**32 - 1, example="7", default="drawn by chance",
     ),
     Parameter(
+        "chaos", Kind.WHOLE, "How far the pictures of a grid stray from each other.",
+        field="chaos", aliases=("c",), low=0, high=100, example="30", default="0",
+    ),
+    Parameter(
+        "weird", Kind.WHOLE, "How far all pictures stray from the usual.",
+        field="weird", aliases=("w",), low=0, high=3000, example="500", default="0",
+    ),
+    Parameter(
+        "stylize", Kind.WHOLE, "How strongly a style acts: 0 not at all, 100 as it was made, 1000 twice that.",
+        field="stylize", aliases=("s",), low=0, high=1000, example="250", default="100",
+    ),
+    Parameter(
+        "style", Kind.NAME, "A style of the checkpoint, by its name; raw is none.",
+        field="style", example="sepia", default="the checkpoint's", against=("raw",),
+    ),
+    Parameter(
+        "raw", Kind.FLAG, "No style at all, not even the checkpoint's own.",
+        field="raw", default="off", against=("style",),
+    ),
+    Parameter(
+        "tile", Kind.FLAG, "Opposite edges meet, so that the picture can be laid side by side.",
+        field="tile", default="off",
+    ),
+    Parameter(
+        "iw", Kind.NUMBER, "How much of the pictures in the prompt stays.",
+        field="image_weight", low=0, high=3, example="1.5", default="1", needs="images",
+    ),
+    Parameter(
+        "sref", Kind.STYLES, "Style references: links, style codes or random, each perhaps with a ::weight.",
+        field="style_refs", example="1234::2", default="none",
+    ),
+    Parameter(
+        "sw", Kind.WHOLE, "How strongly style references act.",
+        field="style_weight", low=0, high=1000, example="200", default="100", needs="style_refs",
+    ),
+    Parameter(
+        "cref", Kind.LINKS, "Character references: links to pictures.",
+        field="character_refs", example="https://example.com/cat.png", default="none",
+    ),
+    Parameter(
+        "cw", Kind.WHOLE, "How much of a character reference is kept.",
+        field="character_weight", low=0, high=100, example="50", default="100", needs="character_refs",
+    ),
+    Parameter(
+        "lora", Kind.LORAS, "LoRAs of the catalog by name, each perhaps with a :weight from -4 to 4.",
+        field="loras", example="sepia:0.8", default="none",
+    ),
+    Parameter(
+        "control", Kind.NAME, "Keeps to the outlines or the depth of the first picture in the prompt.",
+        field="control", example="edges", default="none", needs="images",
+    ),
+    Parameter(
+        "model", Kind.NAME, "The checkpoint that draws, by its name.",
+        field="model", example="postcards", default="your setting", against=("version",),
+    ),
+    Parameter(
+        "version", Kind.NAME, "The checkpoint that draws, by its version; newest is the newest.",
+        field="version", aliases=("v",), usual="v", example="1", default="your setting", against=("model",),
+    ),
+    Parameter(
+        "niji", Kind.NAME, "The checkpoint for anime, perhaps with its version.",
+        field="version", example="6", default="off", bare="niji", prefix="niji", against=("model",),
+    ),
+    Parameter(
         "steps", Kind.WHOLE, "How many steps each picture takes; your plan sets the most.",
-        field="steps", low=1, high=150, example="20", default="the checkpoint's",
+        field="steps", low=1, high=150, example="20", default="the checkpoint's", against=("quality",),
+    ),
+    Parameter(
+        "quality", Kind.NUMBER, "Scales the checkpoint's steps: less is faster, more is finer.",
+        field="quality", aliases=("q",), low=0.25, high=4, choices=("0.25", "0.5", "1", "2", "4"),
+        example="0.5", default="1", against=("steps",),
+    ),
+    Parameter(
+        "draft", Kind.FLAG, "Half of the steps, for half of the price.",
+        field="draft", default="off", against=("hires",),
+    ),
+    Parameter(
+        "hires", Kind.NUMBER, "Drawn once more, larger, so that details come out.",
+        field="hires", low=1.5, high=2, choices=("1.5", "2"), example="1.5", default="off", bare="2",
+        against=("draft",),
     ),
     Parameter(
         "guidance", Kind.NUMBER, "How closely the picture keeps to the text; 1 is loosest, and fastest.",
@@ -103,11 +196,6 @@ PARAMETERS: tuple[Parameter, ...] = (
         field="sampler", choices=SAMPLERS, example="euler-a", default="the checkpoint's",
     ),
     Parameter(
-        "quality", Kind.NUMBER, "Scales the checkpoint's steps: less is faster, more is finer.",
-        field="quality", aliases=("q",), low=0.25, high=2, choices=("0.25", "0.5", "1", "2"),
-        example="0.5", default="1",
-    ),
-    Parameter(
         "stop", Kind.WHOLE, "Takes the picture as it is after so many percent of its steps: softer.",
         field="stop", low=10, high=100, example="80", default="100",
     ),
@@ -115,83 +203,33 @@ PARAMETERS: tuple[Parameter, ...] = (
         "repeat", Kind.WHOLE, "The same prompt as so many jobs, each with its own seed.",
         field="repeat", aliases=("r",), low=1, high=40, example="3", default="1",
     ),
+    Parameter(
+        "enhance", Kind.FLAG, "A text service writes the prompt out; you see its words before they are used.",
+        field="enhance", default="off",
+    ),
     _speed(Speed.TURBO, "Starts at the next step, ahead of all others; costs double."),
     _speed(Speed.FAST, "Starts as soon as a GPU is free."),
     _speed(Speed.RELAX, "Costs nothing and waits for a quiet moment."),
-    _later("chaos", "Variety across the grid", "c"),
-    _later("stylize", "Stylizing", "s"),
-    _later("tile", "Seamless tiles"),
-    _later("iw", "The weight of an image prompt"),
-    _later("weird", "Weirdness", "w"),
-    _later("sref", "A style reference"),
-    _later("sw", "The weight of a style reference"),
-    _later("sv", "The version of style references"),
-    _later("cref", "A character reference"),
-    _later("cw", "The weight of a character reference"),
-    _later("oref", "An omni reference"),
-    _later("ow", "The weight of an omni reference"),
-    _later("edit", "Editing pictures"),
-    _later("exp", "The experimental look"),
-    _later("version", "Choosing a model version", "v"),
-    _later("niji", "The niji model"),
-    _later("raw", "Raw style"),
-    _later("style", "Choosing a style"),
-    _later("draft", "Draft mode"),
-    _later("hd", "HD mode", "sd"),
-    _later("profile", "Personalization", "p"),
-    _later("stealth", "Stealth mode"),
-    _later("public", "Public mode"),
-    _later("zoom", "Zooming out"),
-    _later("video", "Video", "motion", "loop", "end", "bs"),
+    _seen(Visibility.STEALTH, "Nobody but you and the moderators sees it."),
+    _seen(Visibility.PUBLIC, "Galleries may show it."),
+    _not_here("sv", "The version of style references", "there is one. Leave it out"),
+    _not_here("oref", "An omni reference", "no checkpoint here reads one. Use --cref or a link in front", "ow"),
+    _not_here("edit", "Editing pictures", "pictures are changed by buttons. Use Vary (Region) under one"),
+    _not_here("exp", "The experimental look", "no checkpoint here has one. Use --stylize or --weird"),
+    _not_here("hd", "HD mode", "sizes are the checkpoint's. Use --hires", "sd"),
+    _not_here("profile", "Personalization", "nobody's taste is learned here. Use --style or --sref", "p"),
+    _not_here("zoom", "Zooming out", "it goes on from a picture. Use the Zoom Out buttons under one"),
+    _not_here("video", "Video", "pictures here do not move. Leave it out", "motion", "loop", "end", "bs"),
     _old("width", "use --ar instead, for example --ar 3:2", "height"),
     _old("sameseed", "use --seed instead, for example --seed 7"),
     _old("hq", "use --quality instead, for example --quality 2"),
     _old("upbeta", "use the U buttons under a finished grid", "uplight", "upanime", "beta"),
-    _old("test", "leave it out", "testp", "creative", "newclip", "nostretch", "old"),
+    _old("creative", "use --stylize or --chaos instead, for example --chaos 30"),
+    _old("test", "choose a checkpoint by --model instead, or leave it out", "testp"),
+    _old("newclip", "leave it out", "nostretch", "old"),
 )
 # fmt: on
 BY_NAME = {name: parameter for parameter in PARAMETERS for name in parameter.names}
-BY_FIELD = {
-    parameter.field: parameter for parameter in PARAMETERS if parameter.kind is not Kind.FLAG
-}
-
-
-def parameter_help() -> list[ParameterHelp]:
-    """A line for every parameter that works, in the table's order."""
-    return [
-        ParameterHelp(_usage(parameter), parameter.help, parameter.default)
-        for parameter in PARAMETERS
-        if parameter.supported
-    ]
-
-
-def check_range(field: str, value: float) -> None:
-    """Refusal unless the value is one that the grammar would take."""
-    parameter = BY_FIELD[field]
-    if not parameter.low <= value <= parameter.high:
-        raise Refusal("invalid_value", f"{range_words(parameter)}, not {value:g}.", field=field)
-
-
-def range_words(parameter: Parameter) -> str:
-    """What the parameter takes, as the beginning of a sentence."""
-    span = f"from {parameter.low:g} to {parameter.high:.10g}"
-    if parameter.choices:
-        return f"{parameter.typed} takes one of {_listed(parameter.choices)}"
-    return {
-        Kind.FLAG: f"{parameter.typed} takes no value",
-        Kind.WHOLE: f"{parameter.typed} takes a whole number {span}",
-        Kind.NUMBER: f"{parameter.typed} takes a number {span}",
-        Kind.RATIO: f"{parameter.typed} takes width:height, two whole numbers {span}",
-        Kind.LIST: f"{parameter.typed} takes words, with commas between",
-    }[parameter.kind]
-
-
-def _listed(choices: tuple[str, ...]) -> str:
-    more = len(choices) - MOST_NAMED
-    rest = [f"and {more} others"] if more > 1 else list(choices[MOST_NAMED:])
-    return ", ".join([*choices[:MOST_NAMED], *rest])
-
-
-def _usage(parameter: Parameter) -> str:
-    others = [f"--{name}" for name in parameter.names if f"--{name}" != parameter.typed]
-    return " or ".join([parameter.sample, *others])
+# Where parameters share a field, the first that takes a value speaks for it.
+BY_FIELD = {one.field: one for one in reversed(PARAMETERS) if one.supported}
+NAMES_HERE = tuple(name for one in PARAMETERS if one.supported for name in one.names)

@@ -15,6 +15,13 @@ class Speed(StrEnum):
     RELAX = "relax"
 
 
+class Visibility(StrEnum):
+    """Who may see a job's pictures beside whoever made them."""
+
+    PUBLIC = "public"  # galleries and lists of everybody
+    STEALTH = "stealth"  # nobody but the moderators
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Entitlements of one plan. Times in GPU-milliseconds, sizes in pixels.

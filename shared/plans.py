@@ -15,6 +15,7 @@ from shared.planbooks import PlanBook as PlanBook
 from shared.planbooks import Sku as Sku
 from shared.planbooks import Speed as Speed
 from shared.planbooks import Trial as Trial
+from shared.planbooks import Visibility as Visibility
 from shared.tomltables import TomlTable
 
 _LONGEST_TRIAL_DAYS = 366

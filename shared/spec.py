@@ -11,7 +11,7 @@ import msgspec
 
 from shared.catalog import Checkpoint
 from shared.errors import Refusal
-from shared.parameters import check_range
+from shared.parameterhelp import check_range
 from shared.plans import Plan
 from shared.prompt import Prompt
 from shared.sizes import fit, fits

@@ -2,63 +2,82 @@
 
 import re
 from collections.abc import Callable
-from decimal import Decimal
 from difflib import get_close_matches
+from typing import Any
 
 from shared.errors import Refusal
-from shared.parameters import Kind, Parameter, range_words
+from shared.marks import BARE_COMMA, DASHES, QUOTES, Misfit, escaped, literal, plain, shown
+from shared.parameterhelp import range_words
+from shared.parameters import Kind, Parameter
+from shared.references import (
+    NAME,
+    LoraChoice,
+    StyleRef,
+    read_links,
+    read_loras,
+    read_styles,
+    write_lora,
+    write_style,
+)
 
-Value = int | float | str | tuple[int, int] | tuple[str, ...]
-
-QUOTES = '"“”„‟«»'
-DASHES = "-‐‑‒–—―−"
-LONGEST_SHOWN = 40
 _WHOLE = re.compile(r"[+-]?[0-9]{1,15}")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})")
 _RATIO = re.compile(r"([0-9]{1,6}):([0-9]{1,6})")
 _NEARLY_RATIO = re.compile(r"\s*([0-9]{1,6})\s*[:/xX×∶：]\s*([0-9]{1,6})\s*")
 
 
-class Misfit(Exception):
-    """The text is no value of this parameter; `hint` may say what was probably meant."""
-
-    def __init__(self, hint: str = "") -> None:
-        super().__init__(hint)
-        self.hint = hint
-
-
-def read(parameter: Parameter, text: str, *, position: int) -> Value:
+def read(parameter: Parameter, text: str, *, position: int) -> Any:
     """The value of a parameter; Refusal names the parameter, what it takes, the text and its place."""
     bare = text.strip().strip(QUOTES).strip()
-    if not bare:
+    if not bare and parameter.bare:
+        bare = parameter.bare
+    elif not bare:
         raise _missing(parameter, position)
     try:
-        return READERS[parameter.kind](parameter, bare)
+        value = READERS[parameter.kind](parameter, bare)
     except Misfit as misfit:
-        raise _invalid(parameter, bare, position=position, hint=misfit.hint) from None
+        at = position + max(0, text.find(bare)) + misfit.offset
+        raise _invalid(parameter, misfit.word or bare, position=at, hint=misfit.hint) from None
+    return _prefixed(parameter, value)
 
 
-def write(value: Value) -> str:
-    """What `read` reads back as the same value."""
-    if isinstance(value, float):
-        return plain(value)
-    if isinstance(value, tuple):
-        return (
-            ":".join(map(str, value)) if isinstance(value[0], int) else ", ".join(map(str, value))
-        )
+def write(parameter: Parameter, value: Any) -> str:
+    """What `read` reads back as the same value; nothing for the value that stands for none."""
+    if parameter.prefix:
+        value = value.removeprefix(parameter.prefix).strip()
+    return _written(value)
+
+
+def _written(value: Any) -> str:
+    match value:
+        case float():
+            return plain(value)
+        case (int(), int()):
+            return ":".join(map(str, value))
+        case (str(), *_):
+            return " ".join(value)
+        case (StyleRef(), *_):
+            return " ".join(map(write_style, value))
+        case (LoraChoice(), *_):
+            return " ".join(map(write_lora, value))
     return str(value)
 
 
-def plain(number: float) -> str:
-    """The shortest decimals that give this number again, never with an exponent."""
-    text = format(Decimal(repr(number)), "f")
-    return text.removesuffix(".0")
+def write_list(items: tuple[str, ...]) -> str:
+    return ", ".join(map(_item, items))
 
 
-def shown(text: str) -> str:
-    """The user's own words in quotes, cut to one short line."""
-    short = text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
-    return f"“{short}”"
+def _item(text: str) -> str:
+    """A comma of its own is escaped, and a backslash at its end must not escape the one behind it."""
+    item = escaped(text)
+    item = BARE_COMMA.sub(r"\\,", item)
+    return f"{item} " if item.endswith("\\") else item
+
+
+def _prefixed(parameter: Parameter, value: Any) -> Any:
+    if not parameter.prefix or value == parameter.prefix:
+        return value
+    return f"{parameter.prefix} {value}"
 
 
 def _whole(parameter: Parameter, text: str) -> int:
@@ -84,6 +103,12 @@ def _one_of(parameter: Parameter, text: str) -> str:
     return name
 
 
+def _name(parameter: Parameter, text: str) -> str:
+    if not NAME.fullmatch(text):
+        raise Misfit(_without_punctuation(parameter, text))
+    return text.lower()
+
+
 def _ratio(parameter: Parameter, text: str) -> tuple[int, int]:
     match = _RATIO.fullmatch(text)
     if not match:
@@ -95,19 +120,23 @@ def _ratio(parameter: Parameter, text: str) -> tuple[int, int]:
 def _list(parameter: Parameter, text: str) -> tuple[str, ...]:
     if "::" in text:
         raise Misfit
-    cleaned = [item.strip(f"{QUOTES}{DASHES} ") for item in text.split(",")]
+    cleaned = [literal(item).strip(f"{QUOTES}{DASHES} ") for item in BARE_COMMA.split(text)]
     items = tuple(dict.fromkeys(item for item in cleaned if item))
     if not items:
         raise Misfit
     return items
 
 
-READERS: dict[Kind, Callable[[Parameter, str], Value]] = {
+READERS: dict[Kind, Callable[[Parameter, str], Any]] = {
     Kind.WHOLE: _whole,
     Kind.NUMBER: _number,
     Kind.ONE_OF: _one_of,
+    Kind.NAME: _name,
     Kind.RATIO: _ratio,
     Kind.LIST: _list,
+    Kind.LINKS: lambda _, text: read_links(text),
+    Kind.STYLES: lambda _, text: read_styles(text),
+    Kind.LORAS: lambda _, text: read_loras(text),
 }
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from shared.errors import Refusal
-from shared.values import plain, shown
+from shared.marks import escaped, literal, plain, shown
 
 MOST_PARTS = 16
 HEAVIEST = 100.0
@@ -19,13 +19,12 @@ class WeightedText:
     weight: float = 1.0
 
 
-def read_texts(head: str) -> tuple[WeightedText, ...]:
-    """The parts of the text before the parameters, with their weights."""
+def read_texts(head: str, *, position: int = 1) -> tuple[WeightedText, ...]:
+    """The parts of the text before the parameters, with their weights. `head` begins at `position`."""
     if not head.strip():
-        raise _empty()
-    first, *pieces = head.split("::")
+        raise _empty(position + len(head))
+    text, *pieces = head.split("::")
     texts: list[WeightedText] = []
-    text, position = first, 1
     for piece in pieces:
         weight, rest = _weight(piece, position + len(text) + 2)
         texts.append(_part(text, weight, position))
@@ -33,7 +32,7 @@ def read_texts(head: str) -> tuple[WeightedText, ...]:
         text = rest
     if text.strip() or not texts:
         texts.append(_part(text, 1.0, position))
-    _check_weights(texts)
+    _check_weights(texts, position)
     return tuple(texts)
 
 
@@ -56,7 +55,7 @@ def _weight(piece: str, position: int) -> tuple[float, str]:
 
 
 def _part(text: str, weight: float, position: int) -> WeightedText:
-    plain_text = " ".join(text.split())
+    plain_text = literal(" ".join(text.split()))
     if plain_text:
         return WeightedText(plain_text, weight)
     sentence = (
@@ -66,16 +65,18 @@ def _part(text: str, weight: float, position: int) -> WeightedText:
     raise Refusal("empty_part", sentence, field="prompt")
 
 
-def _check_weights(texts: list[WeightedText]) -> None:
+def _check_weights(texts: list[WeightedText], position: int) -> None:
+    """`position` is the last part's."""
     if len(texts) > MOST_PARTS:
-        sentence = f"The prompt has {len(texts)} parts split by :: and {MOST_PARTS} is the most."
-        raise Refusal(
-            "too_many_parts", sentence + " Join some of them with commas.", field="prompt"
+        sentence = (
+            f"The prompt has {len(texts)} parts split by :: and {MOST_PARTS} is the most; the last begins at "
+            f"character {position}. Join some of them with commas."
         )
+        raise Refusal("too_many_parts", sentence, field="prompt")
     total = sum(text.weight for text in texts)
     if total < LIGHTEST:
         sentence = (
-            f"The weights behind :: add up to {total:g}; they must add up to more than 0. "
+            f"The weights behind :: add up to {total:g} at character {position}; it must be more than 0. "
             "Raise one of them, for example tulips::2 red::-.5."
         )
         raise Refusal("weights_not_positive", sentence, field="prompt")
@@ -83,8 +84,8 @@ def _check_weights(texts: list[WeightedText]) -> None:
 
 def write_texts(texts: tuple[WeightedText, ...]) -> str:
     if len(texts) == 1 and texts[0].weight == 1:
-        return texts[0].text
-    return " ".join(f"{_ended(text.text)}::{plain(text.weight)}" for text in texts)
+        return escaped(texts[0].text)
+    return " ".join(f"{_ended(escaped(text.text))}::{plain(text.weight)}" for text in texts)
 
 
 def _ended(text: str) -> str:
@@ -92,10 +93,10 @@ def _ended(text: str) -> str:
     return f"{text} " if text.endswith(":") else text
 
 
-def _empty() -> Refusal:
+def _empty(position: int) -> Refusal:
     sentence = (
-        "There is nothing to draw in this prompt. Say what you want to see, and put parameters "
-        "behind it: a red sailboat on the sea --ar 3:2."
+        f"There is nothing to draw in this prompt before character {position}. Say what you want to see, and "
+        "put parameters behind it: a red sailboat on the sea --ar 3:2."
     )
     return Refusal("empty_prompt", sentence, field="prompt")
 
