@@ -12,6 +12,7 @@ from farm import auditcommands as audits
 from farm import keyring
 from farm import privacycommands as privacy
 from farm.exits import read_settings, run, told
+from farm.reports import commands as reports
 from farm.safety import commands as safety
 from farm.simulate import commands as simulate
 
@@ -188,6 +189,7 @@ def record(
 app.add_typer(audits.app, name="audit")
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(simulate.app, name="simulate")
+app.add_typer(reports.app, name="report")
 app.add_typer(safety.app, name="safety")
 app.add_typer(keyring.app, name="keys")
 

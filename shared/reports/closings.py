@@ -14,7 +14,7 @@ from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from shared.connections import Session
-from shared.errors import Refusal
+from shared.errors import Fault, Refusal
 from shared.reports import billing
 from shared.reports.drift import drift
 from shared.reports.sheets import By
@@ -38,8 +38,8 @@ class Closing:
 
 
 async def close(session: Session, month: str, *, now: datetime) -> Closing:
-    """A second close is the first. Refusal while the month is not over or its books do not agree, and when
-    it was closed before and has changed since."""
+    """A second close is the first. Refusal while the month is not over; Fault when its books do not agree
+    with what was measured, and when it was closed before and has changed since."""
     span = month_of(month)
     if now < span.until + GRACE:
         first = span.until + GRACE
@@ -54,7 +54,7 @@ async def close(session: Session, month: str, *, now: datetime) -> Closing:
     closed = await of_month(session, month_name(span))
     assert closed is not None
     if (wrong := _difference(closed, totals, last, seal)) is not None:
-        raise Refusal("month_changed", wrong)
+        raise Fault("month_changed", f"{wrong}.")
     return closed
 
 
@@ -89,7 +89,7 @@ async def _check_agrees(session: Session, span: Span) -> None:
     if not found.agrees:
         first = found.wrong[0] if found.wrong else f"{found.settled_ms} of {found.measured_ms} ms"
         sentence = f"The books of {month_name(span)} do not agree with what was measured: {first}."
-        raise Refusal("month_drifts", sentence)
+        raise Fault("month_drifts", sentence)
 
 
 async def _drawn_up(session: Session, span: Span) -> tuple[dict[str, int], int, str]:

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from shared import ledger
 from shared.connections import Database
-from shared.errors import Refusal
+from shared.errors import Fault, Refusal
 from shared.moderation.pseudonyms import of_nobody
 from shared.reports import billing, closings
 from shared.reports.drift import Drift, drift
@@ -191,15 +191,15 @@ async def test_a_closed_month_that_changes_is_found(books: Database, what: str) 
     async with books.begin() as session:
         (line,) = await closings.changed(session)
         assert line.startswith("month 2026-11 was closed and has changed since")
-        with pytest.raises(Refusal) as refused:
+        with pytest.raises(Fault) as broken:
             await closings.close(session, "2026-11", now=LATER)
-    assert refused.value.code == "month_changed"
+    assert broken.value.code == "month_changed"
 
 
 async def test_a_month_that_drifts_is_not_closed(books: Database) -> None:
     await tamper(books, "update jobs set gpu_ms = gpu_ms / 2 where state = 'succeeded'")
     async with books.begin() as session:
-        with pytest.raises(Refusal, match="do not agree with what was measured: job "):
+        with pytest.raises(Fault, match="do not agree with what was measured: job "):
             await closings.close(session, "2026-11", now=LATER)
         assert await closings.of_month(session, "2026-11") is None
 
