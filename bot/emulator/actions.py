@@ -3,6 +3,7 @@
 from typing import Any
 
 from bot.emulator import commands, payloads, permissions
+from bot.emulator.channels import Channel
 from bot.emulator.componentrules import SELECTS, walk
 from bot.emulator.forms import bounds, filled
 from bot.emulator.interaction import (
@@ -10,10 +11,12 @@ from bot.emulator.interaction import (
     CHAT_INPUT,
     COMMAND,
     COMPONENT,
+    GUILD_INSTALL,
     MESSAGE_MENU,
     MODAL,
     USER_MENU,
     Interaction,
+    owners,
 )
 from bot.emulator.interactions import Interactions
 from bot.emulator.links import LIVES_S
@@ -21,7 +24,7 @@ from bot.emulator.optionvalues import to_options
 from bot.emulator.postings import delete, dismiss, draft, post
 from bot.emulator.resolved import KIND_OF_SELECT, about_person, resolve
 from bot.emulator.uploads import Body, Upload, store
-from bot.emulator.world import Channel, Json, Message, World
+from bot.emulator.world import Json, Message, World
 
 STRING_SELECT = 3
 KINDS = {CHAT_INPUT: "/", USER_MENU: "user menu ", MESSAGE_MENU: "message menu "}
@@ -42,8 +45,8 @@ class Actions:
         self, person: str, channel: Channel, words: str, *, options: dict[str, Any]
     ) -> Interaction:
         """`words` is the command's path, such as "settings speed"."""
-        data = self._typed(person, channel, words, options, focused=None)
-        interaction = self.desk.open(person, channel, kind=COMMAND, data=data)
+        data, owned = self._typed(person, channel, words, options, focused=None)
+        interaction = self.desk.open(person, channel, kind=COMMAND, data=data, owners=owned)
         interaction.name = words
         self.desk.announce(interaction)
         return interaction
@@ -51,8 +54,8 @@ class Actions:
     def complete(
         self, person: str, channel: Channel, words: str, *, options: dict[str, Any], focused: str
     ) -> Interaction:
-        data = self._typed(person, channel, words, options, focused=focused)
-        interaction = self.desk.open(person, channel, kind=AUTOCOMPLETE, data=data)
+        data, owned = self._typed(person, channel, words, options, focused=focused)
+        interaction = self.desk.open(person, channel, kind=AUTOCOMPLETE, data=data, owners=owned)
         self.desk.announce(interaction)
         return interaction
 
@@ -64,14 +67,23 @@ class Actions:
         options: dict[str, Any],
         *,
         focused: str | None,
-    ) -> Json:
+    ) -> tuple[Json, Json]:
+        """The command's data, and whose installations it goes by."""
         name, *path = words.split()
         command = self._command(person, channel, name, kind=CHAT_INPUT)
         chosen, by_id = to_options(command, path, values=options, focused=focused)
         data = _named(command) | {"options": chosen}
         if by_id:
             data["resolved"] = resolve(self.world, channel, person, by_id)
-        return data
+        return data, self._owners(person, channel, command)
+
+    def _owners(self, person: str, channel: Channel, command: Json) -> Json:
+        return owners(channel, person, self.world, types=command["integration_types"])
+
+    def _owners_of(self, message: Message, person: str, channel: Channel) -> Json:
+        """A component goes by what the message it stands on went by."""
+        by: Json | None = (message.interaction or {}).get("authorizing_integration_owners")
+        return by or owners(channel, person, self.world, types=[GUILD_INSTALL])
 
     def _command(self, person: str, channel: Channel, name: str, *, kind: int) -> Json:
         for command in commands.offered(self.world, person, channel):
@@ -100,7 +112,8 @@ class Actions:
         self, person: str, channel: Channel, command: Json, target: str, resolved: Json
     ) -> Interaction:
         data = _named(command) | {"target_id": target, "resolved": resolved}
-        interaction = self.desk.open(person, channel, kind=COMMAND, data=data)
+        owned = self._owners(person, channel, command)
+        interaction = self.desk.open(person, channel, kind=COMMAND, data=data, owners=owned)
         self.desk.announce(interaction)
         return interaction
 
@@ -115,7 +128,8 @@ class Actions:
         channel = self.channel(person, message.channel_id)
         if component["type"] in SELECTS:
             data |= self._selected(person, channel, component, values or [])
-        interaction = self.desk.open(person, channel, kind=COMPONENT, data=data)
+        owned = self._owners_of(message, person, channel)
+        interaction = self.desk.open(person, channel, kind=COMPONENT, data=data, owners=owned)
         interaction.source = message.id
         self.desk.announce(interaction)
         return interaction
@@ -143,7 +157,7 @@ class Actions:
         channel = self.channel(person, opener.channel)
         if chosen:
             data["resolved"] = resolve(self.world, channel, person, chosen)
-        interaction = self.desk.open(person, channel, kind=MODAL, data=data)
+        interaction = self.desk.open(person, channel, kind=MODAL, data=data, owners=opener.owners)
         interaction.source, interaction.parent = opener.source, opener.metadata(self.world)
         interaction.opener = opener.id
         self.desk.announce(interaction)

@@ -11,20 +11,18 @@ import aiohttp
 from bot.emulator import people
 from bot.emulator.clock import Clock
 from bot.emulator.emulator import Emulator, Options
+from bot.emulator.line import Json, Refused, Who, agreed, id_of
 from bot.emulator.openapi import Description
-from bot.emulator.people import Person
+from bot.emulator.outing import Outing
+from bot.emulator.reading import words
 from bot.emulator.server import addresses, serve
+from bot.emulator.shopping import Shopping
 
-Json = dict[str, Any]
-Who = Person | str
+__all__ = ["LocalDiscord", "Refused", "Who"]
 TOKEN = "local-bot-token"  # noqa: S105 - opens nothing but this server
 
 
-class Refused(Exception):
-    """The local Discord's own client would not let a person do this."""
-
-
-class LocalDiscord:
+class LocalDiscord(Shopping, Outing):
     def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
         self.url = url.rstrip("/")
         self.api = f"{self.url}/api/v10"
@@ -60,7 +58,7 @@ class LocalDiscord:
 
     async def slash(self, user: Who, command: str, /, channel: str = "", **options: Any) -> str:
         """The interaction's id. `command` may be a path, such as "settings speed"."""
-        wish = {"user": _id(user), "command": command, "options": options, "channel": channel}
+        wish = {"user": id_of(user), "command": command, "options": options, "channel": channel}
         return str((await self._post("slash", wish))["interaction_id"])
 
     async def menu(
@@ -73,43 +71,43 @@ class LocalDiscord:
         channel: str = "",
     ) -> str:
         """Use a command from the menu of a message, or of the person `target`."""
-        wish: Json = {"user": _id(user), "command": command, "channel": channel}
-        wish |= {"message_id": message} if message else {"target": _id(target)}
+        wish: Json = {"user": id_of(user), "command": command, "channel": channel}
+        wish |= {"message_id": message} if message else {"target": id_of(target)}
         return str((await self._post("menu", wish))["interaction_id"])
 
     async def upload(self, user: Who, name: str, content: bytes) -> str:
         """The id of a file that may be given to an option or a form."""
         url = f"{self.url}/_emulator/uploads"
-        query = {"user": _id(user), "name": name}
+        query = {"user": id_of(user), "name": name}
         async with self._session.post(url, params=query, data=content) as answer:
-            return str((await _agreed(answer))["id"])
+            return str((await agreed(answer))["id"])
 
     async def autocomplete(
         self, user: Who, command: str, focused: str, **options: Any
     ) -> list[Json]:
-        wish = {"user": _id(user), "command": command, "options": options, "focused": focused}
+        wish = {"user": id_of(user), "command": command, "options": options, "focused": focused}
         return list((await self._post("autocomplete", wish))["choices"])
 
     async def click(
         self, user: Who, message_id: str, custom_id: str, values: list[str] | None = None
     ) -> str:
-        wish = {"user": _id(user), "message_id": message_id, "custom_id": custom_id}
+        wish = {"user": id_of(user), "message_id": message_id, "custom_id": custom_id}
         return str((await self._post("click", wish | {"values": values}))["interaction_id"])
 
     async def submit(self, user: Who, interaction_id: str, **values: str | list[str]) -> str:
         """Fill in and send the modal that answered an interaction."""
-        wish = {"user": _id(user), "interaction_id": interaction_id, "values": values}
+        wish = {"user": id_of(user), "interaction_id": interaction_id, "values": values}
         return str((await self._post("modal", wish))["interaction_id"])
 
     async def say(self, user: Who, content: str, channel: str = "") -> Json:
-        wish = {"user": _id(user), "content": content, "channel": channel}
+        wish = {"user": id_of(user), "content": content, "channel": channel}
         return dict(await self._post("messages", wish))
 
     async def delete_message(self, user: Who, message_id: str) -> None:
-        await self._call("DELETE", f"messages/{message_id}?user={_id(user)}")
+        await self._call("DELETE", f"messages/{message_id}?user={id_of(user)}")
 
     async def messages(self, user: Who, channel: str = "") -> list[Json]:
-        return list(await self._get(f"messages?user={_id(user)}&channel={channel}"))
+        return list(await self._get(f"messages?user={id_of(user)}&channel={channel}"))
 
     async def message(self, message_id: str) -> Json:
         return dict(await self._get(f"messages/{message_id}"))
@@ -119,7 +117,7 @@ class LocalDiscord:
 
     async def direct(self, user: Who) -> str:
         """The id of this person's direct channel with the bot."""
-        return str((await self._post("direct", {"user": _id(user)}))["id"])
+        return str((await self._post("direct", {"user": id_of(user)}))["id"])
 
     async def wait_message(
         self,
@@ -138,13 +136,13 @@ class LocalDiscord:
                     if predicate(message):
                         return message
         except TimeoutError:
-            said = [(m["content"][:200], len(m["embeds"])) for m in last[-5:]]
+            said = [(words(m)[:200], len(m["embeds"])) for m in last[-5:]]
             raise TimeoutError(f"no such message within {timeout} s; last seen: {said}") from None
         raise ConnectionError("the local Discord closed the feed")
 
     async def _seen(self, user: Who, channel: str) -> AsyncIterator[Json]:
         place = channel or people.IMAGINE_CHANNEL_ID
-        url = f"{self.url}/_emulator/events?user={_id(user)}"
+        url = f"{self.url}/_emulator/events?user={id_of(user)}"
         async with self._session.ws_connect(url) as feed:
             for message in await self.messages(user, channel):
                 yield message
@@ -192,7 +190,7 @@ class LocalDiscord:
         await self._post("permissions", {"channel": channel, "lose": names})
 
     async def close_direct(self, user: Who, *, closed: bool = True) -> None:
-        await self._post("direct/closed", {"user": _id(user), "closed": closed})
+        await self._post("direct/closed", {"user": id_of(user), "closed": closed})
 
     async def delete_channel(self, channel: str = people.IMAGINE_CHANNEL_ID) -> None:
         await self._call("DELETE", f"channels/{channel}")
@@ -210,25 +208,3 @@ class LocalDiscord:
         async with self._session.get(url) as answer:
             answer.raise_for_status()
             return await answer.read()
-
-    async def _get(self, path: str) -> Any:
-        return await self._call("GET", path)
-
-    async def _post(self, path: str, wish: Json) -> Any:
-        return await self._call("POST", path, wish)
-
-    async def _call(self, method: str, path: str, wish: Json | None = None) -> Any:
-        url = f"{self.url}/_emulator/{path}"
-        async with self._session.request(method, url, json=wish) as answer:
-            return await _agreed(answer)
-
-
-async def _agreed(answer: aiohttp.ClientResponse) -> Any:
-    body = await answer.json()
-    if answer.status >= 400:
-        raise Refused(body.get("error", answer.reason))
-    return body
-
-
-def _id(user: Who) -> str:
-    return user.id if isinstance(user, Person) else user

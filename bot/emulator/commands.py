@@ -3,10 +3,10 @@
 from typing import Any
 
 from bot.emulator import people, permissions
-from bot.emulator.world import DM, Channel, Json, World
+from bot.emulator.channels import IN_GUILD, Channel
+from bot.emulator.interaction import GUILD_INSTALL, USER_INSTALL
+from bot.emulator.world import Json, World
 
-IN_GUILD, IN_DIRECT = 0, 1
-GUILD_INSTALL = 0
 LISTS = ("options", "choices")
 
 
@@ -47,25 +47,36 @@ def _is_nothing(each: Any) -> bool:
 def offered(world: World, person: str, channel: Channel) -> list[Json]:
     """What this person may use in this channel; a guild's command hides the global one."""
     listed = dict(world.commands[""])
-    if channel.type != DM:
+    if channel.guild == people.GUILD_ID:
         listed |= world.commands[people.GUILD_ID]
     by_name = {(c["name"], c["type"]): c for c in listed.values()}
     granted = world.permissions(person, channel)
-    return [c for c in by_name.values() if _fits(c, channel) and _may_use(c, channel, granted)]
+    added = person in world.installed
+    return [
+        c
+        for c in by_name.values()
+        if _is_here(c, channel, added=added) and _fits(c, channel) and _may_use(c, channel, granted)
+    ]
+
+
+def _is_here(command: Json, channel: Channel, *, added: bool) -> bool:
+    """Installed in this server (or for the bot's own direct messages), or on this account."""
+    types = command["integration_types"]
+    return (channel.home and GUILD_INSTALL in types) or (added and USER_INSTALL in types)
 
 
 def _fits(command: Json, channel: Channel) -> bool:
-    if command["nsfw"] and not channel.nsfw and channel.type != DM:
+    if command["nsfw"] and not channel.nsfw and not channel.direct:
         return False
     contexts = command.get("contexts")
     if contexts is None:
         return True
-    return (IN_DIRECT if channel.type == DM else IN_GUILD) in contexts
+    return channel.context in contexts
 
 
 def _may_use(command: Json, channel: Channel, granted: int) -> bool:
     wanted = command["default_member_permissions"]
-    if wanted is None or channel.type == DM or granted & permissions.ADMINISTRATOR:
+    if wanted is None or channel.direct or granted & permissions.ADMINISTRATOR:
         return True
     # Zero means nobody, until an administrator says otherwise.
     return int(wanted) != 0 and granted & int(wanted) == int(wanted)

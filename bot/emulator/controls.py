@@ -6,9 +6,17 @@ from bot.emulator import payloads, people, permissions
 from bot.emulator.edge import API
 from bot.emulator.emulator import EMULATOR, Emulator
 from bot.emulator.playground import ROOT, wish_of
-from bot.emulator.world import GUILD_TEXT, Event
+from bot.emulator.world import Event
 
 routes = web.RouteTableDef()
+BENDABLE = (
+    "automod",
+    "identify_total",
+    "max_file_bytes",
+    "old_edit_retry_after",
+    "old_edits_allowed",
+    "outside_answers_hidden",
+)
 
 
 def _emulator(request: web.Request) -> Emulator:
@@ -42,16 +50,18 @@ async def advance(request: web.Request) -> web.Response:
     emulator, wish = _emulator(request), await wish_of(request)
     emulator.world.clock.advance(float(wish["advance"]))
     emulator.interactions.sweep()
+    emulator.store.sweep()
     return web.json_response({"now": emulator.world.clock.now()})
 
 
 @routes.post(f"{ROOT}/rules")
 async def rules(request: web.Request) -> web.Response:
-    """Any of: old_edits_allowed, old_edit_retry_after, max_file_bytes, identify_total, rate_limits."""
+    """Any of the fields of world.Rules that hold one value, and rate_limits."""
     emulator, wish = _emulator(request), await wish_of(request)
-    numbers = ("old_edits_allowed", "old_edit_retry_after", "max_file_bytes", "identify_total")
     for name, value in wish.items():
-        if name in numbers:
+        if name == "lost_events":
+            emulator.world.rules.lost_events |= value
+        elif name in BENDABLE:
             setattr(emulator.world.rules, name, value)
         elif name == "rate_limits":
             emulator.limits.enabled = bool(value)
@@ -89,11 +99,12 @@ async def close_direct(request: web.Request) -> web.Response:
 async def delete_channel(request: web.Request) -> web.Response:
     world = _emulator(request).world
     channel = world.channel(request.match_info["channel_id"])
-    if channel.type != GUILD_TEXT:
+    if channel.direct or not channel.home:
         raise ValueError("only channels of the server can be deleted")
     data = payloads.channel(channel, world)
     world.delete_channel(channel.id)
-    world.emit(Event("CHANNEL_DELETE", data, channel_id=channel.id))
+    name = "THREAD_DELETE" if channel.thread else "CHANNEL_DELETE"
+    world.emit(Event(name, data, channel_id=channel.id))
     return web.json_response({})
 
 

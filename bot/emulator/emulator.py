@@ -14,6 +14,7 @@ from bot.emulator.gateway import Gateway
 from bot.emulator.interactions import Interactions
 from bot.emulator.openapi import Description
 from bot.emulator.ratelimits import RateLimits
+from bot.emulator.store import Store
 from bot.emulator.world import World
 
 REMEMBERED_REQUESTS = 2000
@@ -36,6 +37,7 @@ class Emulator:
     interactions: Interactions
     actions: Actions
     feed: Feed
+    store: Store
     description: Description | None
     local_url: str = ""
     limits: RateLimits = field(default_factory=RateLimits)
@@ -51,7 +53,8 @@ EMULATOR = web.AppKey("emulator", Emulator)
 
 def build(options: Options, *, clock: Clock | None = None) -> Emulator:
     world = World(token=options.token, clock=clock)
-    interactions = Interactions(world)
+    store = Store(world)
+    interactions = Interactions(world, store)
     return Emulator(
         options=options,
         world=world,
@@ -59,5 +62,6 @@ def build(options: Options, *, clock: Clock | None = None) -> Emulator:
         interactions=interactions,
         actions=Actions(world, interactions),
         feed=Feed(world),
+        store=store,
         description=options.description,
     )

@@ -6,6 +6,7 @@ import logging
 from aiohttp import web
 
 from bot.emulator import people
+from bot.emulator.channels import DM
 from bot.emulator.conversation import Conversation
 from bot.emulator.sessions import (
     INVALID_SESSION,
@@ -18,7 +19,7 @@ from bot.emulator.sessions import (
     Session,
     Wire,
 )
-from bot.emulator.world import DM, Event, Json, World
+from bot.emulator.world import Event, Json, World
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ class Gateway:
         world.listen(self.hear)
 
     def hear(self, event: Event) -> None:
-        if not event.gateway:
+        if not event.gateway or self.world.rules.loses(event.name):
             return
         self.roster.forget_expired()
         for session in self.roster.sessions.values():
@@ -43,6 +44,10 @@ class Gateway:
         channel = self.world.channels.get(event.channel_id or "")
         table = WANTED_IN_DM if channel and channel.type == DM else WANTED_IN_GUILD
         wanted = table.get(event.name, 0)
+        if event.channel_id is None and session.shard and session.shard[0] != 0:
+            return None  # what belongs to no server is told to the first shard alone
+        if channel and not channel.home and event.name != "INTERACTION_CREATE":
+            return None  # the bot is no member there
         if wanted and not session.intents & wanted:
             return None
         return _without_content(session, event.data) if "content" in event.data else event.data

@@ -1,12 +1,16 @@
 """One interaction: what was done, what bots are told of it, what the page is told of it."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
-from bot.emulator import payloads, people
-from bot.emulator.world import DM, Channel, Json, World
+from bot.emulator import goods, payloads, people
+from bot.emulator.channels import DM, Channel
+from bot.emulator.store import Store
+from bot.emulator.world import Json, World
 
 FILE_LIMIT = 10 * 1024 * 1024
+GUILD_INSTALL, USER_INSTALL = 0, 1
 CHAT_INPUT, USER_MENU, MESSAGE_MENU = 1, 2, 3
 COMMAND, COMPONENT, AUTOCOMPLETE, MODAL = 2, 3, 4, 5
 
@@ -32,6 +36,13 @@ class Interaction:
     opener: str | None = None
     parent: Json | None = None
     error: str = ""
+    owners: Json = field(default_factory=dict)
+    followed_up: int = 0
+
+    @property
+    def away(self) -> bool:
+        """It goes by an account's installation alone, in a place that the bot is no member of."""
+        return "0" not in self.owners
 
     @property
     def menu(self) -> bool:
@@ -44,7 +55,7 @@ class Interaction:
             "id": self.id,
             "type": self.type,
             "user": payloads.user(world.person(self.person)),
-            "authorizing_integration_owners": owners(world.channel(self.channel)),
+            "authorizing_integration_owners": self.owners,
         }
         if self.type == COMMAND:
             body |= {"name": self.name, "command_type": self.data.get("type", CHAT_INPUT)}
@@ -62,14 +73,21 @@ class Interaction:
         return {"target_message_id": target} if target else {}
 
 
-def owners(channel: Channel) -> Json:
-    """Whose installation an interaction goes by: this server's, or nobody's in direct messages."""
-    return {"0": "0" if channel.type == DM else people.GUILD_ID}
+def owners(channel: Channel, person: str, world: World, *, types: Sequence[int]) -> Json:
+    """Whose installations an interaction goes by: this server's ("0" in the bot's direct messages), and
+    the account's of whoever added the application to it. `types` are those that the command names."""
+    found: Json = {}
+    if channel.home and GUILD_INSTALL in types:
+        found["0"] = "0" if channel.type == DM else people.GUILD_ID
+    if USER_INSTALL in types and person in world.installed:
+        found["1"] = person
+    return found
 
 
-def payload(interaction: Interaction, world: World) -> Json:
+def payload(interaction: Interaction, world: World, store: Store) -> Json:
     """INTERACTION_CREATE as bots receive it."""
     channel = world.channel(interaction.channel)
+    held = store.held(interaction.person, payloads.guild_of(channel).get("guild_id"))
     granted = str(world.permissions(interaction.person, channel))
     body: Json = {
         "id": interaction.id,
@@ -81,26 +99,27 @@ def payload(interaction: Interaction, world: World) -> Json:
         "channel_id": channel.id,
         "channel": payloads.channel(channel, world) | {"permissions": granted},
         "locale": "en-US",
-        "entitlements": [],
-        "entitlement_sku_ids": [],
+        "entitlements": [goods.entitlement(each) for each in held],
+        "entitlement_sku_ids": [each.sku for each in held],
         "attachment_size_limit": FILE_LIMIT,
-        "authorizing_integration_owners": owners(channel),
+        "authorizing_integration_owners": interaction.owners,
         "app_permissions": str(world.bot_permissions(channel)),
-        "context": 1 if channel.type == DM else 0,
+        "context": channel.context,
     }
     return body | _who(interaction, channel, world) | _source(interaction, world)
 
 
 def _who(interaction: Interaction, channel: Channel, world: World) -> Json:
     person = world.person(interaction.person)
-    if channel.type == DM:
+    if channel.direct:
         return {"user": payloads.user(person)}
-    granted = world.permissions(person.id, channel)
+    member = payloads.member(person, permissions=world.permissions(person.id, channel))
     return {
-        "guild_id": people.GUILD_ID,
-        "guild": {"id": people.GUILD_ID, "locale": "en-US", "features": []},
+        "guild_id": channel.guild,
+        "guild": {"id": channel.guild, "locale": "en-US", "features": []},
         "guild_locale": "en-US",
-        "member": payloads.member(person, permissions=granted),
+        # The roles that people have here are this server's; they have none elsewhere.
+        "member": member if channel.home else member | {"roles": []},
     }
 
 

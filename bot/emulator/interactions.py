@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Callable
 
 from bot.emulator import payloads, people
+from bot.emulator.channels import Channel
 from bot.emulator.errors import ApiError, Problem
 from bot.emulator.forms import numbered
 from bot.emulator.interaction import (
@@ -24,11 +25,13 @@ from bot.emulator.postings import (
     post,
     publish,
 )
+from bot.emulator.store import Store
 from bot.emulator.uploads import Body
-from bot.emulator.world import Channel, Event, Json, Message, World
+from bot.emulator.world import Event, Json, Message, World
 
 ACK_WITHIN_S = 3.0
 TOKEN_LIVES_S = 15 * 60.0
+MOST_FOLLOW_UPS_AWAY = 5
 REPLY, DEFER, DEFER_UPDATE, UPDATE, CHOICES, SHOW_MODAL = 4, 5, 6, 7, 8, 9
 ALLOWED_REPLIES = {
     COMMAND: {REPLY, DEFER, SHOW_MODAL},
@@ -39,14 +42,17 @@ ALLOWED_REPLIES = {
 
 
 class Interactions:
-    def __init__(self, world: World) -> None:
-        self.world = world
+    def __init__(self, world: World, store: Store) -> None:
+        self.world, self.store = world, store
         self.by_id: dict[str, Interaction] = {}
         self.by_token: dict[str, Interaction] = {}
         self._pending: dict[str, Interaction] = {}
         self.watchers: list[Callable[[Interaction], None]] = []
 
-    def open(self, person: str, channel: Channel, *, kind: int, data: Json) -> Interaction:
+    def open(
+        self, person: str, channel: Channel, *, kind: int, data: Json, owners: Json
+    ) -> Interaction:
+        self.store.sweep()
         interaction = Interaction(
             id=self.world.snowflakes.next(),
             token=secrets.token_urlsafe(48),
@@ -56,6 +62,7 @@ class Interactions:
             opened=self.world.clock.now(),
             data=data,
             name=str(data.get("name", "")),
+            owners=owners,
         )
         self.by_id[interaction.id] = interaction
         self.by_token[interaction.token] = interaction
@@ -67,7 +74,7 @@ class Interactions:
         self.world.emit(
             Event(
                 "INTERACTION_CREATE",
-                payload(interaction, self.world),
+                payload(interaction, self.world, self.store),
                 channel_id=interaction.channel,
                 only_for=interaction.person,
             )
@@ -141,7 +148,8 @@ class Interactions:
         message = draft(self.world, channel, people.APPLICATION_ID)
         message.webhook = True
         message.interaction = interaction.metadata(self.world)
-        if flags & EPHEMERAL:
+        hidden = interaction.away and self.world.rules.outside_answers_hidden
+        if flags & EPHEMERAL or hidden:
             message.flags |= EPHEMERAL
             message.only_for = interaction.person
         return message
@@ -164,6 +172,9 @@ class Interactions:
         original = self._original_if_there(interaction)
         if original is not None and original.flags & LOADING:
             return edit(self.world, original, body)
+        interaction.followed_up += 1
+        if interaction.away and interaction.followed_up > MOST_FOLLOW_UPS_AWAY:
+            raise ApiError(40094)
         message = self._draft(interaction, body.json.get("flags") or 0)
         if original is not None:
             message.type, message.reference = 19, original.id

@@ -1,124 +1,20 @@
-"""How Discord writes things in JSON: users, members, guilds, channels, messages."""
+"""How Discord writes things in JSON: guilds, the application, messages and what is attached to them.
 
-from bot.emulator import people, permissions
+People stand in portraits, channels in places; both can be had from here.
+"""
+
+from bot.emulator import people
+from bot.emulator.channels import GUILD_TEXT
 from bot.emulator.clock import iso
 from bot.emulator.links import address
-from bot.emulator.people import Person, Role
-from bot.emulator.world import DM, GUILD_TEXT, Attachment, Channel, Json, Message, World
+from bot.emulator.places import channel, guild_of
+from bot.emulator.portraits import JOINED, member, myself, resolved_member, role, user
+from bot.emulator.world import Attachment, Json, Message, World
+
+__all__ = ["channel", "guild_of", "member", "myself", "resolved_member", "role", "user"]
 
 SLASH_REPLY, MENU_REPLY = 20, 23
 SPOILER, IS_SPOILER = "SPOILER_", 1 << 3
-JOINED = "2026-01-05T09:00:00+00:00"
-
-
-def user(person: Person) -> Json:
-    return {
-        "id": person.id,
-        "username": person.username,
-        "global_name": None if person.bot else person.global_name,
-        "discriminator": "0000" if person.bot else "0",
-        "avatar": f"{int(person.id):032x}",
-        "bot": person.bot,
-        "system": False,
-        "public_flags": 0,
-        "avatar_decoration_data": None,
-        "primary_guild": None,
-    }
-
-
-def myself() -> Json:
-    return user(people.PICTOR) | {
-        "verified": True,
-        "mfa_enabled": True,
-        "email": None,
-        "flags": 0,
-        "locale": "en-US",
-        "bio": people.PICTOR.bio,
-    }
-
-
-def member(person: Person, *, permissions: int | None = None) -> Json:
-    body: Json = {
-        "user": user(person),
-        "nick": None,
-        "avatar": None,
-        "banner": None,
-        "roles": list(person.roles),
-        "joined_at": JOINED,
-        "premium_since": None,
-        "deaf": False,
-        "mute": False,
-        "flags": 0,
-        "pending": False,
-        "communication_disabled_until": None,
-    }
-    if permissions is not None:
-        body["permissions"] = str(permissions)
-    return body
-
-
-def resolved_member(person: Person, *, permissions: int) -> Json:
-    """A member beside its user, with what it may do in the channel."""
-    body = member(person, permissions=permissions)
-    return {key: body[key] for key in body if key not in ("user", "deaf", "mute")}
-
-
-def role(role: Role) -> Json:
-    return {
-        "id": role.id,
-        "name": role.name,
-        "color": role.color,
-        "colors": {"primary_color": role.color, "secondary_color": None, "tertiary_color": None},
-        "hoist": role.hoist,
-        "icon": None,
-        "unicode_emoji": None,
-        "position": role.position,
-        "permissions": str(role.permissions),
-        "managed": role is people.BOT_ROLE,
-        "mentionable": False,
-        "flags": 0,
-    }
-
-
-def channel(channel: Channel, world: World) -> Json:
-    if channel.type == DM:
-        recipients = [user(world.person(channel.recipient))] if channel.recipient else []
-        return {
-            "id": channel.id,
-            "type": DM,
-            "last_message_id": channel.last_message_id,
-            "flags": 0,
-            "recipients": recipients,
-        }
-    return {
-        "id": channel.id,
-        "type": channel.type,
-        "guild_id": people.GUILD_ID,
-        "name": channel.name,
-        "topic": channel.topic,
-        "position": channel.position,
-        "permission_overwrites": _overwrites(channel, world),
-        "nsfw": channel.nsfw,
-        "rate_limit_per_user": 0,
-        "parent_id": None,
-        "last_message_id": channel.last_message_id,
-        "flags": 0,
-    }
-
-
-def _overwrites(channel: Channel, world: World) -> list[Json]:
-    overwrites = []
-    if lost := world.rules.lost_permissions.get(channel.id):
-        overwrites.append(_overwrite(people.APPLICATION_ID, 1, deny=lost))
-    if channel.private_to:
-        overwrites.append(_overwrite(people.GUILD_ID, 0, deny=permissions.VIEW_CHANNEL))
-        allowed = (channel.private_to, people.BOT_ROLE.id)
-        overwrites += [_overwrite(role, 0, allow=permissions.VIEW_CHANNEL) for role in allowed]
-    return overwrites
-
-
-def _overwrite(id: str, kind: int, *, allow: int = 0, deny: int = 0) -> Json:
-    return {"id": id, "type": kind, "allow": str(allow), "deny": str(deny)}
 
 
 def guild(world: World) -> Json:
@@ -161,14 +57,15 @@ def guild(world: World) -> Json:
 
 def guild_create(world: World, *, all_members: bool) -> Json:
     present = people.PEOPLE if all_members else (people.PICTOR,)
+    home = [each for each in world.channels.values() if each.home]
     return guild(world) | {
         "unavailable": False,
         "large": False,
         "joined_at": JOINED,
         "member_count": len(people.PEOPLE),
         "members": [member(person) for person in present],
-        "channels": [channel(c, world) for c in world.channels.values() if c.type == GUILD_TEXT],
-        "threads": [],
+        "channels": [channel(c, world) for c in home if c.type == GUILD_TEXT],
+        "threads": [channel(c, world) for c in home if c.thread and not c.archived],
         "presences": [],
         "voice_states": [],
         "stage_instances": [],
@@ -196,8 +93,8 @@ def application() -> Json:
         "interactions_endpoint_url": None,
         "redirect_uris": [],
         "approximate_guild_count": 1,
-        "approximate_user_install_count": 0,
-        "integration_types_config": {"0": {}},
+        "approximate_user_install_count": len(people.MEMBERS),
+        "integration_types_config": {"0": {}, "1": {}},
         "bot": user(people.PICTOR),
     }
 
@@ -278,7 +175,3 @@ def _reply(item: Message, world: World, *, depth: int) -> Json:
     if depth:
         body["referenced_message"] = target and message(target, world, depth=depth - 1)
     return body
-
-
-def guild_of(channel: Channel) -> Json:
-    return {} if channel.type == DM else {"guild_id": people.GUILD_ID}

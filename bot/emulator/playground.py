@@ -9,12 +9,14 @@ from aiohttp import web
 
 from bot.emulator import commands, payloads, people
 from bot.emulator.actions import Actions
+from bot.emulator.channels import Channel
 from bot.emulator.emulator import EMULATOR, Emulator
 from bot.emulator.errors import ApiError
 from bot.emulator.interaction import Interaction, describe
 from bot.emulator.interactions import ACK_WITHIN_S
 from bot.emulator.rest import typing_event
-from bot.emulator.world import Channel, Json
+from bot.emulator.window import shelf_of
+from bot.emulator.world import Json
 
 routes = web.RouteTableDef()
 ROOT = "/_emulator"
@@ -83,6 +85,7 @@ async def state(request: web.Request) -> web.Response:
             "people": [_about(person) for person in people.PEOPLE],
             "channels": [payloads.channel(c, world) for c in channels],
             "commands": offers,
+            "shop": shelf_of(emulator.store, person),
         }
     )
 

@@ -4,12 +4,13 @@ import re
 from dataclasses import fields, replace
 
 from bot.emulator import payloads, people
+from bot.emulator.channels import Channel
 from bot.emulator.errors import ApiError, Problem, invalid_body
 from bot.emulator.layoutrules import is_layout, words_of
 from bot.emulator.layouts import shown_components
 from bot.emulator.media import shown_embed, unfurled
 from bot.emulator.uploads import Body, store
-from bot.emulator.world import DM, Attachment, Channel, Event, Json, Message, World
+from bot.emulator.world import Attachment, Event, Json, Message, World
 
 SUPPRESS_EMBEDS = 1 << 2
 EPHEMERAL = 1 << 6
@@ -25,6 +26,7 @@ NONCE_MEMORY_S = 300
 
 def post(world: World, draft: Message, body: Body) -> Message:
     """Fill the draft from the body and put it in its channel. Says the same nonce only once."""
+    _pass_automod(world, draft)
     if body.json.get("enforce_nonce") and (earlier := _same_nonce(world, draft, body)):
         return earlier
     _fill(world, draft, body)
@@ -35,14 +37,20 @@ def post(world: World, draft: Message, body: Body) -> Message:
 
 
 def publish(world: World, message: Message) -> Message:
+    channel = world.channel(message.channel_id)
+    if channel.archived:
+        _reopen(world, channel)
     world.messages[message.channel_id][message.id] = message
-    world.channel(message.channel_id).last_message_id = message.id
+    channel.last_message_id = message.id
     announce(world, "MESSAGE_CREATE", message)
     return message
 
 
 def edit(world: World, message: Message, body: Body) -> Message:
     """Change what the body names. The first edit of a "thinking" message is its arrival."""
+    if world.channel(message.channel_id).archived:
+        raise ApiError(50083)
+    _pass_automod(world, message)
     changed = replace(message, flags=message.flags & ~LOADING)
     _fill(world, changed, body)
     _require_one_kind(changed)
@@ -55,7 +63,21 @@ def edit(world: World, message: Message, body: Body) -> Message:
     return message
 
 
+def _reopen(world: World, thread: Channel) -> None:
+    """Words in an archived thread open it again, unless it is locked."""
+    if thread.locked:
+        raise ApiError(50083)
+    thread.archived = False
+    tell_thread(world, "THREAD_UPDATE", thread)
+
+
+def tell_thread(world: World, name: str, thread: Channel) -> None:
+    world.emit(Event(name, payloads.channel(thread, world), channel_id=thread.id))
+
+
 def delete(world: World, message: Message) -> None:
+    if world.channel(message.channel_id).archived:
+        raise ApiError(50083)
     del world.messages[message.channel_id][message.id]
     channel = world.channel(message.channel_id)
     data = {"id": message.id, "channel_id": channel.id, **payloads.guild_of(channel)}
@@ -75,7 +97,7 @@ def announce(world: World, name: str, message: Message) -> None:
     channel = world.channel(message.channel_id)
     data = payloads.message(message, world) | payloads.guild_of(channel)
     data["channel_type"] = channel.type
-    if channel.type != DM:
+    if not channel.direct:
         member = payloads.member(world.person(message.author))
         data["member"] = {key: value for key, value in member.items() if key != "user"}
     world.emit(_event(name, data, message))
@@ -90,6 +112,12 @@ def _event(name: str, data: Json, message: Message) -> Event:
         only_for=message.only_for,
         gateway=message.only_for is None,
     )
+
+
+def _pass_automod(world: World, message: Message) -> None:
+    ours = message.author == people.APPLICATION_ID
+    if world.rules.automod and ours and not world.channel(message.channel_id).direct:
+        raise ApiError(world.rules.automod)
 
 
 def require_young(world: World, message: Message) -> None:

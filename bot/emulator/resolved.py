@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from bot.emulator import payloads, people
-from bot.emulator.world import DM, Channel, Json, World
+from bot.emulator.channels import Channel
+from bot.emulator.world import Json, World
 
 USER, CHANNEL, ROLE, MENTIONABLE, ATTACHMENT = 6, 7, 8, 9, 11
 # A select's kind, as the kind of option that takes the same.
@@ -23,7 +24,12 @@ def resolve(world: World, channel: Channel, person: str, chosen: Iterable[tuple[
 def _look_up(world: World, channel: Channel, person: str, *, kind: int, id: str) -> Json:
     if kind in (USER, MENTIONABLE) and id in world.people:
         return about_person(world, channel, id)
-    if kind in (ROLE, MENTIONABLE) and id in people.ROLES_BY_ID and channel.type != DM:
+    if (
+        kind in (ROLE, MENTIONABLE)
+        and id in people.ROLES_BY_ID
+        and channel.home
+        and not channel.direct
+    ):
         return {"roles": payloads.role(people.ROLES_BY_ID[id])}
     if kind == CHANNEL and id in world.channels and world.can_see(person, world.channels[id]):
         return {"channels": _partial(world, world.channels[id], person)}
@@ -36,7 +42,7 @@ def about_person(world: World, channel: Channel, id: str) -> Json:
     """By place: the user, and the member beside it where there is a server."""
     person = world.person(id)
     found: Json = {"users": payloads.user(person)}
-    if channel.type != DM:
+    if not channel.direct:
         granted = world.permissions(id, channel)
         found["members"] = payloads.resolved_member(person, permissions=granted)
     return found

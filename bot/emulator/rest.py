@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from bot.emulator import payloads, people, permissions
+from bot.emulator.channels import GUILD_TEXT, Channel
 from bot.emulator.edge import API, valid_body
 from bot.emulator.emulator import EMULATOR
 from bot.emulator.errors import ApiError
@@ -13,7 +14,7 @@ from bot.emulator.postings import (
     post,
     require_young,
 )
-from bot.emulator.world import Channel, Event, Json, Message, World
+from bot.emulator.world import Event, Json, Message, World
 
 routes = web.RouteTableDef()
 
@@ -61,12 +62,6 @@ async def application(request: web.Request) -> web.Response:
     return web.json_response(payloads.application())
 
 
-@routes.get(f"{API}/applications/{{application_id}}/entitlements")
-@routes.get(f"{API}/applications/{{application_id}}/skus")
-async def nothing_sold(request: web.Request) -> web.Response:
-    return web.json_response([])
-
-
 @routes.get(f"{API}/guilds/{{guild_id}}")
 async def guild(request: web.Request) -> web.Response:
     _require_guild(request)
@@ -77,7 +72,7 @@ async def guild(request: web.Request) -> web.Response:
 async def guild_channels(request: web.Request) -> web.Response:
     _require_guild(request)
     world = world_of(request)
-    channels = [c for c in world.channels.values() if c.recipient is None]
+    channels = [c for c in world.channels.values() if c.type == GUILD_TEXT and c.home]
     return web.json_response([payloads.channel(c, world) for c in channels])
 
 
@@ -102,7 +97,18 @@ async def guild_member(request: web.Request) -> web.Response:
     return web.json_response(payloads.member(person))
 
 
+@routes.get(f"{API}/guilds/{{guild_id}}/threads/active")
+async def active_threads(request: web.Request) -> web.Response:
+    _require_guild(request)
+    world = world_of(request)
+    found = [c for c in world.channels.values() if c.thread and c.home and not c.archived]
+    threads = [payloads.channel(c, world) for c in found]
+    return web.json_response({"threads": threads, "members": []})
+
+
 def _require_guild(request: web.Request) -> None:
+    if request.match_info["guild_id"] == people.OTHER_GUILD_ID:
+        raise ApiError(50001)
     if request.match_info["guild_id"] != people.GUILD_ID:
         raise ApiError(10004)
 

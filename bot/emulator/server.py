@@ -7,7 +7,17 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from bot.emulator import controls, files, playground, registrations, rest, webhooks
+from bot.emulator import (
+    controls,
+    files,
+    outings,
+    playground,
+    registrations,
+    rest,
+    shop,
+    till,
+    webhooks,
+)
 from bot.emulator.bodies import MAX_REQUEST_BYTES
 from bot.emulator.clock import Clock
 from bot.emulator.edge import API, discord_edge
@@ -22,7 +32,7 @@ def create_app(emulator: Emulator) -> web.Application:
         middlewares=[discord_edge, playground.playground_edge], client_max_size=MAX_REQUEST_BYTES
     )
     app[EMULATOR] = emulator
-    for module in (rest, registrations, webhooks, playground, controls, files):
+    for module in (rest, registrations, shop, webhooks, playground, outings, till, controls, files):
         app.add_routes(module.routes)
     app.router.add_get("/gateway", emulator.gateway.serve)
     app.router.add_get("/gateway/", emulator.gateway.serve)

@@ -5,13 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.emulator import people, permissions
+from bot.emulator.channels import DM, GUILD_TEXT, PUBLIC_THREAD, Channel, first_channels
 from bot.emulator.clock import Clock, Snowflakes
 from bot.emulator.errors import ApiError
 
 Json = dict[str, Any]
-
-GUILD_TEXT = 0
-DM = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,19 +21,6 @@ class Event:
     channel_id: str | None = None
     only_for: str | None = None
     gateway: bool = True
-
-
-@dataclass(slots=True)
-class Channel:
-    id: str
-    type: int
-    name: str = ""
-    topic: str = ""
-    position: int = 0
-    recipient: str | None = None
-    private_to: str | None = None
-    nsfw: bool = False
-    last_message_id: str | None = None
 
 
 @dataclass(slots=True)
@@ -87,6 +72,17 @@ class Rules:
     old_edit_retry_after: float = 0.5
     max_file_bytes: int = 10 * 1024 * 1024
     identify_total: int = 1000
+    # Where the bot is no member: only whoever asked sees what it answers there.
+    outside_answers_hidden: bool = False
+    # The rule of the house that stops a bot's words: 200000 or 240000.
+    automod: int = 0
+    # How many of the next events of a name no bot hears.
+    lost_events: dict[str, int] = field(default_factory=dict)
+
+    def loses(self, name: str) -> bool:
+        left = self.lost_events.get(name, 0)
+        self.lost_events[name] = max(0, left - 1)
+        return left > 0
 
 
 class World:
@@ -98,7 +94,9 @@ class World:
         self.base_url = ""
         self.started = self.clock.now()
         self.people = dict(people.PEOPLE_BY_ID)
-        self.channels = {channel.id: channel for channel in _first_channels()}
+        # Who has added the application to their account, to use it anywhere.
+        self.installed = {person.id for person in people.MEMBERS}
+        self.channels = {channel.id: channel for channel in first_channels()}
         self.messages: dict[str, dict[str, Message]] = {id: {} for id in self.channels}
         self.attachments: dict[str, Attachment] = {}
         self.media: dict[str, str] = {}
@@ -140,10 +138,30 @@ class World:
         for channel in self.channels.values():
             if channel.recipient == person_id:
                 return channel
-        channel = Channel(self.snowflakes.next(), DM, recipient=person_id)
+        channel = Channel(self.snowflakes.next(), DM, recipient=person_id, guild=None)
         self.channels[channel.id] = channel
         self.messages[channel.id] = {}
         return channel
+
+    def start_thread(self, parent_id: str, name: str, owner: str) -> Channel:
+        parent = self.channel(parent_id)
+        if parent.type != GUILD_TEXT:
+            raise ValueError("threads stand in channels of a server")
+        thread = Channel(
+            self.snowflakes.next(),
+            PUBLIC_THREAD,
+            name=name,
+            guild=parent.guild,
+            parent=parent.id,
+            owner=owner,
+        )
+        self.channels[thread.id] = thread
+        self.messages[thread.id] = {}
+        return thread
+
+    def rulebook(self, channel: Channel) -> Channel:
+        """Whose overwrites hold here: a thread has its parent's."""
+        return self.channels.get(channel.parent or "", channel)
 
     def delete_channel(self, id: str) -> Channel:
         channel = self.channel(id)
@@ -152,9 +170,12 @@ class World:
 
     def permissions(self, person_id: str, channel: Channel) -> int:
         """What this person may do in this channel, overwrites and all."""
-        person = self.person(person_id)
-        if channel.type == DM:
-            return permissions.DIRECT if channel.recipient == person.id else 0
+        person, channel = self.person(person_id), self.rulebook(channel)
+        if channel.direct:
+            inside = person.id in (channel.recipient, *channel.members)
+            return permissions.DIRECT if inside else 0
+        if not channel.home:
+            return permissions.EVERYONE
         granted = people.permissions_of(person)
         if granted & permissions.ADMINISTRATOR:
             return granted
@@ -163,14 +184,19 @@ class World:
         return granted
 
     def bot_permissions(self, channel: Channel) -> int:
+        """As interactions tell it."""
+        if not channel.home:
+            return permissions.AWAY
         if channel.type == DM:
             return permissions.DIRECT
         # The bot has the overwrite of every private channel; tests may take things from it.
         granted = people.permissions_of(people.PICTOR)
-        return granted & ~self.rules.lost_permissions.get(channel.id, 0)
+        return granted & ~self.rules.lost_permissions.get(self.rulebook(channel).id, 0)
 
     def require(self, channel: Channel, permission: int) -> None:
         """The bot token may do this here, or Discord's 50001, 50013 or 50007."""
+        if not channel.home:
+            raise ApiError(50001)
         if channel.type == DM:
             if channel.recipient in self.rules.closed_dms:
                 raise ApiError(50007)
@@ -178,6 +204,8 @@ class World:
         granted = self.bot_permissions(channel)
         if not granted & permissions.VIEW_CHANNEL:
             raise ApiError(50001)
+        if channel.thread and permission & permissions.SEND_MESSAGES:
+            permission ^= permissions.SEND_MESSAGES | permissions.SEND_MESSAGES_IN_THREADS
         if permission & ~granted:
             raise ApiError(50013)
 
@@ -191,39 +219,3 @@ class World:
             return []
         messages = self.messages[channel.id].values()
         return [m for m in messages if m.only_for in (None, person_id) and not m.dismissed]
-
-
-def _first_channels() -> list[Channel]:
-    staff = people.MODERATOR_ROLE.id
-    return [
-        Channel(
-            people.IMAGINE_CHANNEL_ID,
-            GUILD_TEXT,
-            name="imagine",
-            topic="Type /imagine and describe a picture",
-        ),
-        Channel(
-            people.AFTER_DARK_CHANNEL_ID,
-            GUILD_TEXT,
-            name="after-dark",
-            topic="For adults",
-            position=1,
-            nsfw=True,
-        ),
-        Channel(
-            people.MODERATORS_CHANNEL_ID,
-            GUILD_TEXT,
-            name="moderators",
-            topic="Reports and appeals",
-            position=2,
-            private_to=staff,
-        ),
-        Channel(
-            people.MOD_LOG_CHANNEL_ID,
-            GUILD_TEXT,
-            name="mod-log",
-            topic="What moderators and filters did",
-            position=3,
-            private_to=staff,
-        ),
-    ]

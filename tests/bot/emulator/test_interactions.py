@@ -10,10 +10,12 @@ from bot.emulator.interactions import Interactions
 from bot.emulator.media import unfurled
 from bot.emulator.picturesizes import picture_size
 from bot.emulator.postings import LOADING, draft, edit, post
+from bot.emulator.store import Store
 from bot.emulator.uploads import Body, Upload
 from bot.emulator.world import Event, World
 
 FINN = people.FINN.id
+HERE = {"0": people.GUILD_ID}
 
 
 class Desk:
@@ -22,14 +24,14 @@ class Desk:
     def __init__(self) -> None:
         self.clock = Clock(lambda: 1_800_000_000.0)
         self.world = World(token="t", clock=self.clock)
-        self.interactions = Interactions(self.world)
+        self.interactions = Interactions(self.world, Store(self.world))
         self.events: list[Event] = []
         self.world.listen(self.events.append)
         self.channel = self.world.channel(people.IMAGINE_CHANNEL_ID)
 
     def open(self, kind: int = COMMAND) -> Interaction:
         data = {"name": "imagine"} if kind == COMMAND else {"custom_id": "a"}
-        return self.interactions.open(FINN, self.channel, kind=kind, data=data)
+        return self.interactions.open(FINN, self.channel, kind=kind, data=data, owners=HERE)
 
     def answer(self, interaction: Interaction, kind: int, **data: object) -> None:
         body = Body({"type": kind, "data": data})

@@ -128,6 +128,7 @@ class Hands:
 async def test_an_edit_may_make_a_layout_of_a_message_and_never_takes_it_back(
     local: LocalDiscord,
 ) -> None:
+    await local.bend(rate_limits=False)
     async with aiohttp.ClientSession() as session:
         hands = Hands(local, session)
         _, plain = await hands.send({"content": "waiting", "embeds": [{"title": "t"}]})
