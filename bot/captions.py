@@ -44,7 +44,7 @@ def byline(job: Job, owner: str) -> str:
 def deed_of(job: Job) -> str:
     """What a button made of a picture: `Zoom Out`, `Remix (Subtle)`; nothing of words alone."""
     changed, manner = _manner_of(job)
-    if not changed:
+    if not changed or job.kind is JobKind.REGION:  # other words are a region's usual way
         return _phrase(job.kind, manner)
     if job.kind is JobKind.VARY and manner:
         return f"Remix ({manner.title()})"

@@ -54,6 +54,7 @@ class Action(StrEnum):
     DISCARD = "discard"
     CELL = "cell"  # a draft of a region: tap cell `index`
     WORDS = "words"  # a draft of a region: name it instead
+    CLEAR = "clear"  # a draft of a region: no cell is tapped
     DRAW = "draw"  # a draft with several texts: draw text `index`
     REPORT = "report"
     APPEAL = "appeal"

@@ -12,7 +12,9 @@ from discord import app_commands
 from bot.answers import blocked_card, fault_card, notice_card, outdated_card, refusal_card
 from bot.buttons import Press, read_press
 from bot.cards import DRAWING, Card
+from bot.confirmcards import opening_card
 from bot.courier import Courier
+from bot.layouts import layout_of
 from bot.letters import edited_fields, shown_fields
 from shared.errors import Fault, Refusal
 from shared.jobs import Route
@@ -93,6 +95,23 @@ async def open_public(interaction: Interaction) -> Route:
     message_id = response.message_id if response else None
     if message_id is None:
         message_id = (await interaction.original_response()).id
+    return _route_to(interaction, message_id)
+
+
+async def open_beside(interaction: Interaction) -> Route:
+    """After a private answer: a message for all to see beside it."""
+    sent = await interaction.followup.send(view=layout_of(opening_card()), wait=True)
+    return _route_to(interaction, sent.id)
+
+
+async def close_beside(interaction: Interaction, route: Route) -> None:
+    try:
+        await interaction.followup.delete_message(int(route.message_id))
+    except discord.HTTPException as error:
+        log.info("a message of interaction %s stays empty: %s", interaction.id, error)
+
+
+def _route_to(interaction: Interaction, message_id: int) -> Route:
     return Route(
         channel_id=str(interaction.channel_id),
         message_id=str(message_id),
@@ -153,7 +172,7 @@ async def answer_error(interaction: Interaction, error: Exception) -> None:
         return
     card = _card_for(cause, priced=_is_priced(interaction))
     try:
-        await _take_back(interaction)
+        await take_back(interaction)
         await tell(interaction, card)
     except discord.HTTPException as failure:
         log.warning("interaction %s could not be answered: %s", interaction.id, failure)
@@ -178,7 +197,7 @@ def _card_for(cause: Exception, *, priced: bool) -> Card:
     return fault_card(cause, incident)
 
 
-async def _take_back(interaction: Interaction) -> None:
+async def take_back(interaction: Interaction) -> None:
     """A public "thinking…" becomes no message at all, so that the word after it can be private."""
     kind = interaction.response.type
     if kind is discord.InteractionResponseType.deferred_channel_message:

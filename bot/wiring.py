@@ -16,17 +16,22 @@ from bot.cards import Action
 from bot.client import PictorBot
 from bot.cogs.account import Accounts
 from bot.cogs.appeals import Appeals
+from bot.cogs.drafts import Drafts
 from bot.cogs.imagine import Imagine
 from bot.cogs.jobs import Jobs
 from bot.cogs.moderation import Moderation
+from bot.cogs.pictures import Pictures
 from bot.cogs.privacy import Privacy
+from bot.cogs.region import Region
 from bot.cogs.reports import Reports
 from bot.cogs.verify import Verify
 from bot.courier import Courier
 from bot.letters import Letters
 from bot.mail import Mail
 from bot.messages import Painter
+from bot.ordering import Ordering
 from bot.reception import Handler, Reception
+from bot.tiles import Tiles
 from shared.admission import FrontDesk
 from shared.bell import Bell
 from shared.catalog import Catalog, read_catalog
@@ -165,11 +170,15 @@ def painter(settings: Settings, books: Books, store: ObjectStore) -> Painter:
 def counters(rooms: Rooms) -> list[object]:
     """Everything that answers people: commands, buttons, forms."""
     desk, reception, courier = rooms.desk, rooms.reception, rooms.courier
+    ordering = Ordering(desk, reception)
     examples = rooms.books.catalog.get(rooms.books.catalog.default).examples
     voices = Voices(rooms.lines.database, rooms.books.plans, rooms.settings.safety)
     return [
-        Imagine(desk, reception, examples),
+        Imagine(ordering, reception, examples),
         Jobs(desk, reception, courier),
+        Pictures(desk, reception, ordering),
+        Region(desk, reception, Tiles(rooms.lines.database, rooms.lines.store)),
+        Drafts(desk, reception, ordering),
         Accounts(desk, reception, rooms.books.plans),
         Appeals(voices, reception),
         Reports(voices, reception, rooms.bot.tree),

@@ -143,6 +143,11 @@ class Archive:
         async with self._database.begin() as session:
             return await drafts.take(session, await self._known(session, person), draft_id)
 
+    async def discard_draft(self, person: Person, draft_id: UUID) -> None:
+        """Nothing will come of it, whoever confirms it later. Refusal `draft_used`, `unknown_draft`."""
+        async with self._database.begin() as session:
+            await drafts.discard(session, await self._known(session, person), draft_id)
+
     # --- who asks --------------------------------------------------------------------------------
 
     async def _told_of(

@@ -64,6 +64,15 @@ async def freeze(session: Session, account_id: UUID, draft_id: UUID) -> Ask:
     return ask if told is None else Ask.again(told, key_of(draft_id))
 
 
+async def discard(session: Session, account_id: UUID, draft_id: UUID) -> None:
+    """Gone for good: a Yes that comes after finds nothing. Refusal `draft_used` once it was confirmed."""
+    mine = (drafts.c.id == draft_id) & (drafts.c.account_id == account_id)
+    free = delete(drafts).where(mine, drafts.c.used_at.is_(None)).returning(drafts.c.id)
+    if (await session.execute(free)).one_or_none() is None:
+        await read(session, account_id, draft_id)
+        raise _used()
+
+
 async def put_back(session: Session, account_id: UUID, draft_id: UUID) -> None:
     """What became of it was a refusal: it can be confirmed again."""
     mine = (drafts.c.id == draft_id) & (drafts.c.account_id == account_id)

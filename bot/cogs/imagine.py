@@ -3,13 +3,14 @@ from collections.abc import Sequence
 from discord import app_commands
 from discord.ext import commands
 
+from bot.ordering import Ordering
 from bot.reception import Interaction, Reception, open_public, venue_of
-from shared.admission import FrontDesk, Submission
+from shared.orders import Ask
 
 
 class Imagine(commands.Cog):
-    def __init__(self, desk: FrontDesk, reception: Reception, examples: Sequence[str]) -> None:
-        self._desk = desk
+    def __init__(self, ordering: Ordering, reception: Reception, examples: Sequence[str]) -> None:
+        self._ordering = ordering
         self._reception = reception
         self._examples = tuple(examples)
 
@@ -20,11 +21,10 @@ class Imagine(commands.Cog):
     async def imagine(self, interaction: Interaction, prompt: str) -> None:
         route = await open_public(interaction)
         person = await self._reception.person(interaction)
-        asked = Submission(
-            prompt, person, route, key=str(interaction.id), venue=venue_of(interaction)
+        venue, key = venue_of(interaction), str(interaction.id)
+        await self._ordering.order(
+            interaction, Ask("imagine", person, venue, key, route, text=prompt)
         )
-        receipt = await self._desk.submit(asked)
-        await self._reception.accepted(interaction, receipt)
 
     @imagine.autocomplete("prompt")
     async def suggest(

@@ -7,11 +7,10 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.answers import cancelled_card, choice_label, queue_card
-from bot.asks import WISHES, ask_of
 from bot.buttons import Press
 from bot.cards import Action
 from bot.courier import Courier
-from bot.reception import Handler, Interaction, Reception, open_private, open_public, tell, venue_of
+from bot.reception import Handler, Interaction, Reception, open_private, tell
 from shared.admission import FrontDesk, Person
 from shared.errors import Fault, Refusal
 from shared.jobs import Job
@@ -53,15 +52,7 @@ class Jobs(commands.Cog):
         return [app_commands.Choice(name=choice_label(j), value=j.id.hex) for j in fitting[:25]]
 
     def presses(self) -> dict[Action, Handler]:
-        """Whose job it is and what it allows, the desk reads in the database at each press."""
-        return {Action.CANCEL: self._cancel_here, **dict.fromkeys(WISHES, self._draw_on)}
-
-    async def _draw_on(self, interaction: Interaction, press: Press) -> None:
-        route = await open_public(interaction)
-        person = await self._reception.person(interaction)
-        venue, key = venue_of(interaction), str(interaction.id)
-        ask = ask_of(press, person, venue=venue, key=key, route=route)
-        await self._reception.accepted(interaction, await self._desk.ask(ask))
+        return {Action.CANCEL: self._cancel_here}
 
     async def _cancel_here(self, interaction: Interaction, press: Press) -> None:
         await interaction.response.defer()

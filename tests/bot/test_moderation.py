@@ -19,7 +19,7 @@ from shared.errors import Refusal
 from shared.jobs import Job, JobState
 from shared.moderation import caselists, cases
 from shared.moderation.cases import Case
-from shared.orders import Submission, Venue
+from shared.orders import Ask, Venue
 from shared.storage import open_store
 from tests.bot.house import BOAT, House, Json, buttons_of, text_of
 from tests.reading import pictures_of
@@ -105,13 +105,13 @@ async def test_a_refusal_says_category_rule_and_words_and_offers_an_appeal(house
 async def test_the_channels_mark_is_told_to_the_desk(house: House) -> None:
     seen: list[Venue] = []
     (imagine,) = (cog for cog in house.bot.cogs.values() if isinstance(cog, Imagine))
-    desk: Any = imagine._desk
+    desk: Any = imagine._ordering._desk
 
-    async def submit(submission: Submission) -> None:
-        seen.append(submission.venue)
+    async def refuse(ask: Ask) -> None:
+        seen.append(ask.venue)
         raise Refusal("enough", "That was all.")
 
-    desk.submit = submit
+    desk.ask = refuse
     for channel in (people.IMAGINE_CHANNEL_ID, people.AFTER_DARK_CHANNEL_ID):
         opened = await house.local.slash(FINN, "imagine", channel, prompt=BOAT)
         await house.told(opened, FINN, channel)

@@ -1,0 +1,106 @@
+"""Forms under pictures: other words (remix), a zoom of one's own, what stands in a region. Pure."""
+
+import re
+from collections.abc import Mapping
+from uuid import UUID
+
+from bot.buttons import Press
+from bot.cards import Action, Blank, Form, custom_id
+from shared.errors import Refusal
+from shared.jobs import Job
+
+TEXT_MOST = 4_000  # Discord's, for what is typed into a form
+PROMPT, WORDS = "prompt", "words"
+# Places in this row stand in custom ids: it only ever grows at its end.
+REMIXED = (
+    Action.VARY,
+    Action.SUBTLE,
+    Action.STRONG,
+    Action.REROLL,
+    Action.LEFT,
+    Action.RIGHT,
+    Action.UP,
+    Action.DOWN,
+)
+_TITLES: Mapping[Action, str] = {
+    Action.REROLL: "Reroll with other words",
+    Action.LEFT: "Pan left with other words",
+    Action.RIGHT: "Pan right with other words",
+    Action.UP: "Pan up with other words",
+    Action.DOWN: "Pan down with other words",
+}
+_PLACES = 10  # pictures that an id tells apart
+_ZOOM = re.compile(r"(?:^|(?<=\s))(?:--|—)zoom(?:[ \t]+(?!--|—)(\S+))?(?=\s|$)")
+LEAST_ZOOM, MOST_ZOOM = 1.0, 2.0
+
+
+def remix_form(press: Press, prompt: str) -> Form:
+    """Other words for what this button makes."""
+    index = REMIXED.index(press.action) * _PLACES + press.index
+    title = _TITLES.get(press.action, f"Remix picture {press.index + 1}")
+    blank = Blank(PROMPT, "New prompt", filled=prompt, long=True, most=TEXT_MOST)
+    return Form(title, custom_id(Action.REMIX, press.subject, index), (blank,))
+
+
+def remixed_press(sent: Press) -> Press:
+    """The button that had opened this form."""
+    place, index = divmod(sent.index, _PLACES)
+    if place >= len(REMIXED):
+        raise Refusal(
+            "outdated", "This form comes from a version that is gone. Press the button again."
+        )
+    return Press(REMIXED[place], sent.subject, index)
+
+
+def zoom_form(press: Press, prompt: str) -> Form:
+    blank = Blank(
+        PROMPT,
+        "Prompt, --zoom from 1 to 2, and --ar",
+        filled=f"{prompt[: TEXT_MOST - 20]} --zoom 2",
+        long=True,
+        most=TEXT_MOST,
+    )
+    target = custom_id(Action.ZOOM_CUSTOM, press.subject, press.index)
+    return Form("Zoom out", target, (blank,))
+
+
+def region_form(draft_id: UUID, *, prompt: str, words: str) -> Form:
+    target = custom_id(Action.WORDS, draft_id)
+    hint = "the hat (instead of tapped cells, where the model allows it)"
+    blanks = (
+        Blank(
+            PROMPT, "What to draw there", filled=prompt, long=True, most=TEXT_MOST, required=False
+        ),
+        Blank(WORDS, "Which part, in words", hint, filled=words, required=False, most=200),
+    )
+    return Form("Vary region", target, blanks)
+
+
+def new_words(typed: str, job: Job) -> str:
+    """Nothing where the words stayed as they were: that is no remix."""
+    return "" if " ".join(typed.split()) == " ".join(job.prompt.split()) else typed.strip()
+
+
+def read_zoom(typed: str) -> tuple[str, float]:
+    """The prompt without its --zoom, and how far out."""
+    found = list(_ZOOM.finditer(typed))
+    if len(found) != 1:
+        said = "is missing" if not found else "stands there more than once"
+        raise _no_zoom(f"--zoom {said}.")
+    text = f"{typed[: found[0].start()].rstrip()} {typed[found[0].end() :].lstrip()}".strip()
+    return text, _factor(found[0][1] or "")
+
+
+def _factor(word: str) -> float:
+    try:
+        factor = float(word)
+    except ValueError:
+        raise _no_zoom(f"--zoom takes a number, not “{word[:20]}”.") from None
+    if not LEAST_ZOOM <= factor <= MOST_ZOOM:
+        raise _no_zoom(f"--zoom {factor:g} is out of range.")
+    return factor
+
+
+def _no_zoom(sentence: str) -> Refusal:
+    advice = "Write it once, from 1 to 2, for example --zoom 1.5."
+    return Refusal("invalid_value", f"{sentence} {advice}", field="zoom")
