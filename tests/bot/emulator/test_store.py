@@ -31,8 +31,9 @@ def heard(robot: Robot) -> list[str]:
     return names
 
 
-async def held(robot: Robot, **asked: bool) -> list[discord.Entitlement]:
-    return [each async for each in robot.entitlements(user=discord.Object(int(FINN.id)), **asked)]
+async def held(robot: Robot, *, exclude_ended: bool = False) -> list[discord.Entitlement]:
+    finn = discord.Object(int(FINN.id))
+    return [e async for e in robot.entitlements(user=finn, exclude_ended=exclude_ended)]
 
 
 async def test_a_subscription_goes_on_month_by_month_until_it_is_cancelled(
