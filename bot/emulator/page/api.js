@@ -32,6 +32,8 @@ export const api = {
   direct: (user) => call("POST", "direct", { user }),
   typing: (user, channel) => call("POST", "typing", { user, channel }),
   menu: (wish) => call("POST", "menu", wish),
+  buy: (user, sku) => call("POST", "shop/buy", { user, sku }),
+  cancel: (user, sku) => call("POST", "shop/cancel", { user, sku }),
   upload: (user, file) => call("POST", `uploads?${query({ user, name: file.name })}`, file),
 };
 

@@ -10,6 +10,7 @@ import { personMenu } from "./menus.js";
 import { openModal } from "./modal.js";
 import { Outcomes } from "./outcomes.js";
 import { Scroller } from "./scroll.js";
+import { openPurchase, openShop } from "./shop.js";
 import { colourOf, drawChannels, drawMembers, drawSelf, drawTop, standing } from "./sidebar.js";
 import { Store } from "./store.js";
 
@@ -52,6 +53,12 @@ const app = {
   failed: (id) => store.failures.get(id) ?? null,
   mayErase: (message) => message.author.id === store.me || isModerator(),
   press,
+  sku: (id) => store.sku(id),
+  shop: () => store.shop,
+  buy: (sku) => openPurchase(sku, app),
+  buyNow: (sku) => trade(() => api.buy(store.me, sku.id)),
+  cancelNow: (sku) => trade(() => api.cancel(store.me, sku.id)),
+  openShop: () => openShop(app),
   erase: (message) => attempt(() => api.erase(store.me, message.id)),
   forget: ({ id }) => {
     store.interactions.delete(id);
@@ -102,6 +109,13 @@ async function attempt(action) {
   }
 }
 
+// The shop's window shows at once what was bought.
+async function trade(action) {
+  const done = await attempt(action);
+  await refresh();
+  return done !== null;
+}
+
 async function press(message, customId, values) {
   store.clicks.set(message.id, customId);
   store.failures.delete(message.id);
@@ -142,6 +156,11 @@ const HEARD = {
     drawBanner();
   },
   COMMANDS_UPDATE: () => refresh(),
+  ENTITLEMENT_UPDATE: () => refresh(),
+  ENTITLEMENT_DELETE: () => refresh(),
+  SUBSCRIPTION_UPDATE: () => refresh(),
+  THREAD_CREATE: () => refresh(),
+  THREAD_UPDATE: () => refresh(),
   CHANNEL_CREATE: () => refresh(),
   CHANNEL_UPDATE: () => refresh(),
   CHANNEL_DELETE: () => refresh(),
@@ -233,6 +252,10 @@ function drawTitle() {
 }
 
 async function visit(channel) {
+  if (channel.id === "shop") {
+    openShop(app);
+    return;
+  }
   if (channel.id === "direct") {
     const opened = await attempt(() => api.direct(store.me));
     if (!opened) return;

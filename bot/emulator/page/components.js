@@ -4,19 +4,22 @@ import { h, icon } from "./dom.js";
 
 const STYLES = { 1: "primary", 2: "secondary", 3: "success", 4: "danger", 5: "link", 6: "premium" };
 const CELL = 5;
+const PREMIUM = 6;
 export const dots = () => h("span", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i"));
 
 // `busy` is the custom id whose click waits for an answer, if any.
-export function row(component, { busy, press, choices }) {
+// `buy` and `sku` are of the shop, for premium buttons.
+export function row(component, { busy, press, choices, buy, sku }) {
   const children = component.components.map((child) =>
-    child.type === 2 ? button(child, { busy, press }) : select(child, { busy, press, choices }));
+    child.type === 2 ? button(child, { busy, press, buy, sku }) : select(child, { busy, press, choices }));
   const buttons = component.components.filter((child) => child.type === 2);
   // Five short labels side by side, like the cells of a grid, stay side by side on a telephone.
   const tight = buttons.length === 5 && buttons.every((b) => (b.label ?? "").length + (b.emoji ? 2 : 0) <= CELL);
   return h("div", { class: tight ? "row tight" : "row", data: { buttons: buttons.length } }, children);
 }
 
-function button(component, { busy, press }) {
+function button(component, { busy, press, buy, sku }) {
+  if (component.style === PREMIUM) return premium(sku(component.sku_id), { buy, disabled: component.disabled });
   const label = [emoji(component.emoji), component.label && h("span", { class: "label" }, component.label)];
   const className = `button ${STYLES[component.style] ?? "secondary"}`;
   if (component.style === 5) {
@@ -34,6 +37,13 @@ function button(component, { busy, press }) {
     onclick: () => press(component.custom_id),
   };
   return h("button", props, label, waiting && dots());
+}
+
+// Discord writes the name and the price itself, and sells without asking the bot.
+function premium(item, { buy, disabled }) {
+  const words = item ? [h("span", { class: "label" }, item.name), h("span", { class: "price" }, item.price)] : "Not for sale";
+  const props = { type: "button", class: "button premium", disabled: disabled || !item, data: { sku: item?.id } };
+  return h("button", { ...props, onclick: () => buy(item) }, icon("shop"), words);
 }
 
 function emoji(given) {

@@ -126,7 +126,7 @@ class MessageView {
     const { app } = this;
     const busy = app.busy(message.id);
     const draw = (each) => row(each, {
-      busy, choices: app.choices, press: (customId, values) => app.press(message, customId, values),
+      busy, choices: app.choices, buy: app.buy, sku: app.sku, press: (customId, values) => app.press(message, customId, values),
     });
     const laid = Boolean(message.flags & V2);
     this.layout.root.hidden = !laid;

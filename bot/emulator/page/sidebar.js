@@ -4,6 +4,9 @@ import { appTag } from "./messages.js";
 import { byId, h, icon } from "./dom.js";
 import { avatarOf } from "./faces.js";
 
+const GROUP = 3;
+const THREAD = 11;
+
 const hex = (number) => `#${number.toString(16).padStart(6, "0")}`;
 export const colourOf = (role) => (role?.color ? hex(role.color) : null);
 
@@ -14,7 +17,10 @@ export function standing(person, roles) {
 }
 
 export function drawChannels(state, go) {
-  const rooms = state.channels.filter((c) => c.type === 0).sort((a, b) => a.position - b.position);
+  const home = (c) => c.guild_id === state.guild.id;
+  const rooms = state.channels.filter((c) => c.type === 0 && home(c)).sort((a, b) => a.position - b.position);
+  const threads = (room) => state.channels.filter((c) => c.type === THREAD && c.parent_id === room.id && !c.thread_metadata.archived);
+  const away = state.channels.filter((c) => c.type === GROUP || (c.guild_id && !home(c)));
   const entry = (channel, label, sign) => h("li", {}, h("button", {
     type: "button",
     class: state.unread.has(channel.id) ? "channel unread" : "channel",
@@ -25,9 +31,12 @@ export function drawChannels(state, go) {
   const direct = state.channels.find((c) => c.type === 1) ?? { id: "direct" };
   byId("channels").replaceChildren(
     h("h3", {}, "Text channels"),
-    h("ul", {}, rooms.map((c) => entry(c, c.name, signOf(c)))),
+    h("ul", {}, rooms.map((c) => [entry(c, c.name, signOf(c)), threads(c).map((t) => entry(t, t.name, signOf(t)))])),
     h("h3", {}, "Direct messages"),
-    h("ul", {}, entry(direct, "Pictor", h("img", { src: avatarOf("1"), alt: "", width: 24, height: 24 }))));
+    h("ul", {}, entry(direct, "Pictor", h("img", { src: avatarOf("1"), alt: "", width: 24, height: 24 })),
+      entry({ id: "shop" }, "Pictor's store", icon("shop"))),
+    away.length ? h("h3", {}, "Elsewhere, without the bot") : "",
+    h("ul", {}, away.map((c) => entry(c, c.name, signOf(c)))));
 }
 
 const VIEW_CHANNEL = 1n << 10n;
@@ -37,6 +46,8 @@ const isPrivate = (channel) => channel.permission_overwrites?.some(
 // A lock for what not everybody sees, a warning for what is for adults.
 function signOf(channel) {
   if (channel.type === 1) return icon("at");
+  if (channel.type === GROUP) return icon("people");
+  if (channel.type === THREAD) return h("span", { class: "channel-sign thread" }, icon("thread"));
   const mark = channel.nsfw ? ["18+", "Age-restricted"] : isPrivate(channel) ? [icon("lock"), "Private"] : null;
   return h("span", { class: "channel-sign" }, icon("hash"),
     mark && h("span", { class: channel.nsfw ? "mark adult" : "mark", title: mark[1] }, mark[0], h("span", { class: "sr" }, mark[1])));

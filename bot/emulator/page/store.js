@@ -7,7 +7,7 @@ export class Store {
     Object.assign(this, {
       me, people: [], roles: [], channels: [], commands: {}, guild: null, online: false, boot: null,
       channel: null, messages: new Map(), interactions: new Map(), clicks: new Map(), failures: new Map(),
-      typing: new Map(), unread: new Set(), unseen: 0, backlog: null,
+      typing: new Map(), unread: new Set(), unseen: 0, backlog: null, shop: [],
     });
   }
 
@@ -17,6 +17,7 @@ export class Store {
     this.guild = world.guild;
     this.channels = world.channels;
     this.commands = world.commands;
+    this.shop = world.shop;
     this.online = world.bot_online;
     this.boot = world.boot;
     if (!this.channels.some((c) => c.id === this.channel)) this.channel = this.channels[0]?.id ?? null;
@@ -48,6 +49,10 @@ export class Store {
     const answered = new Set(this.list().map((m) => m.interaction_metadata?.id));
     return [...this.interactions.values()].filter(
       (i) => i.type === 2 && i.channel_id === this.channel && i.state !== "answered" && !answered.has(i.id));
+  }
+
+  sku(id) {
+    return this.shop.find((s) => s.id === id);
   }
 
   person(id) {

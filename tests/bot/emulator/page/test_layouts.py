@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 from playwright.async_api import Browser, Page, expect
 
+from bot.emulator import shelf
 from bot.emulator.client import LocalDiscord
-from bot.emulator.people import IMAGINE_CHANNEL_ID
+from bot.emulator.people import FINN, IMAGINE_CHANNEL_ID
 from bot.emulator.postings import COMPONENTS_V2
 from tests.bot.emulator.page.conftest import visit
 
@@ -82,3 +83,30 @@ async def test_twenty_five_cells_fit_a_telephone(local: LocalDiscord, browser: B
     assert first["width"] >= 40
     assert first["height"] >= 40
     await phone.close()
+
+
+async def test_a_premium_button_sells_what_discord_says_it_does(
+    local: LocalDiscord, page: Page
+) -> None:
+    button = {"type": 2, "style": 6, "sku_id": shelf.PAID_MONTHLY.id}
+    await post(local, [{"type": 1, "components": [button]}])
+    await page.locator(".message .button.premium").click()
+    await expect(page.locator("#shop-title")).to_have_text("Buy Paid plan?")
+    await page.get_by_role("button", name="Subscribe").click()
+    await expect(page.locator("#shop-title")).to_have_text("Thank you!")
+    (bought,) = await local.entitlements(FINN)
+    assert bought["sku_id"] == shelf.PAID_MONTHLY.id
+    await page.get_by_role("button", name="Close").last.click()
+    await page.locator("[data-channel=shop]").click()
+    await page.get_by_role("button", name="Cancel subscription").click()
+    await expect(page.locator(".standing")).to_contain_text("Ends")
+
+
+async def test_threads_and_other_servers_are_in_the_list(local: LocalDiscord, page: Page) -> None:
+    thread = await local.start_thread(FINN, "boats")
+    await page.locator(f"[data-channel='{thread}']").click()
+    await expect(page.locator("#channel-name")).to_contain_text("boats")
+    await page.get_by_role("button", name="lounge").click()
+    await expect(page.locator("#channel-name")).to_contain_text("lounge")
+    await local.archive(thread)
+    await expect(page.locator(f"[data-channel='{thread}']")).to_have_count(0)
