@@ -137,6 +137,7 @@ class Card:
     It can be shown as a layout (bot.layouts), or, where it is not `tall`, as an embed with buttons below.
 
     `upload` is the storage key of a picture that travels with the message; the panel then shows UPLOADED.
+    Where it is too large to travel, it is to be found `elsewhere`, at that address.
     What `erases` takes a picture back: a message that cannot be edited any more is deleted for it.
     """
 
@@ -145,6 +146,7 @@ class Card:
     rows: Rows = ()
     final: bool = False
     upload: str = ""
+    elsewhere: str = ""
     erases: bool = False
 
     @property

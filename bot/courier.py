@@ -13,16 +13,18 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from bot.copies import Copies
 from bot.delivery import Delivery
+from bot.easel import Easel, Veil, uncovered
 from bot.mail import REPAINTING, Later, Mail, Shut, Way, first_way, too_old
-from bot.messages import News, Painter
+from bot.messages import Painter
+from bot.news import EarlyNews, News
 from bot.turns import forever
 from shared import jobstore
 from shared.connections import Database
 from shared.errors import Fault
 from shared.events import EventKind, Events, JobEvent
 from shared.jobs import Job, JobState, Route
-from shared.moderation.caselists import of_job
 from shared.outlooks import Outlooks, waiting_event
 from shared.waits import Outlook
 
@@ -34,7 +36,6 @@ TICK_S = 0.1
 EDITS_PER_TICK = 4  # 40 a second: under Discord's 50, with room for answers
 MAX_WAIT_S = 60.0
 FIRST_EDIT_S = 10.0
-EARLY_NEWS = 256
 ANY_WAY = frozenset(Way)
 
 
@@ -52,19 +53,21 @@ class Courier:
         outlooks: Outlooks,
         painter: Painter,
         interval_s: float,
+        veil: Veil = uncovered,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._mail = mail
         self._database = database
         self._events = events
         self._outlooks = outlooks
-        self._painter = painter
+        self._easel = Easel(painter, database, veil)
+        self._copies = Copies(mail, database)
         self._interval = timedelta(seconds=interval_s)
         self._now = now
         self._told_at = now()
         self._open: dict[UUID, Delivery] = {}
         self._editing: dict[UUID, asyncio.Task[None]] = {}
-        self._early: dict[UUID, News] = {}
+        self._early = EarlyNews()
         self._closed: set[UUID] = set()  # ended while a reconcile was reading
         self._firsts: dict[UUID, asyncio.Event] = {}
         self._ask = asyncio.Event()  # set when the rows are worth a look before their time
@@ -129,13 +132,7 @@ class Courier:
         elif delivery := self._open.get(event.job_id):
             delivery.hear(event)
         else:
-            self._keep(event)
-
-    def _keep(self, event: JobEvent) -> None:
-        """News may outrun the row. Of jobs that are nobody's message here it is forgotten again."""
-        self._early[event.job_id] = self._early.pop(event.job_id, News()).heard(event)
-        if len(self._early) > EARLY_NEWS:
-            del self._early[next(iter(self._early))]
+            self._early.keep(event)
 
     async def reconcile(self) -> None:
         """One query brings every open message's job and route, one look at the board their outlooks."""
@@ -157,7 +154,7 @@ class Courier:
             return
         delivery = self._open.get(job.id)
         if delivery is None:
-            news = self._early.pop(job.id, News())
+            news = self._early.take(job.id)
             self._open[job.id] = Delivery(job, route, self._now(), news)
         else:
             delivery.learn(job)
@@ -249,7 +246,7 @@ class Courier:
     async def _progress(self, delivery: Delivery) -> None:
         now = self._now()
         delivery.due, delivery.stale = now + self._interval, False
-        card = self._painter.paint(delivery.job, delivery.route.user_id, news=delivery.news)
+        card = await self._easel.progress(delivery, now)
         if card == delivery.shown or self._too_late(delivery.route, now):
             return
         try:
@@ -270,11 +267,7 @@ class Courier:
 
     async def _finish(self, delivery: Delivery) -> None:
         job, now = delivery.job, self._now()
-        async with self._database.read() as session:
-            pictures = await jobstore.assets(session, job.id)
-            blocked = job.state is JobState.BLOCKED
-            case = await of_job(session, job.account_id, job.id) if blocked else None
-        card = self._painter.paint(job, delivery.route.user_id, pictures=pictures, case=case)
+        card = await self._easel.final(delivery, now)
         try:
             if card.erases:
                 await self._mail.take_back(card, job, delivery.route, now=now)
@@ -283,6 +276,7 @@ class Courier:
                     card, job, delivery.route, now=now, allowed=ANY_WAY
                 )
                 delivery.shown = card
+                await self._copies.send(delivery, card)
         except Shut as shut:
             await self._close(delivery, undeliverable=str(shut))
             return

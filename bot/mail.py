@@ -11,6 +11,7 @@ import aiohttp
 import discord
 
 from bot.cards import Card
+from bot.fitting import FILE_LIMIT, fitted_to
 from bot.parcels import Parcel, without_picture
 from shared.errors import Fault
 from shared.jobs import Job, Route
@@ -108,7 +109,7 @@ class Mail:
         self, card: Card, job: Job, route: Route, *, now: datetime, allowed: frozenset[Way]
     ) -> Route:
         """Returns the route that worked. Later: try again. Shut: no allowed way is left."""
-        parcel = await self._packed(card, nonce_of(job))
+        parcel = await self._packed(card, nonce_of(job), self._room(route))
         way: Way | None = first_way(route, now)
         reason = "nothing tried"
         while way is not None and (way in allowed or not route.message_id):
@@ -149,17 +150,36 @@ class Mail:
         except (aiohttp.ClientError, OSError, TimeoutError, discord.RateLimited) as error:
             raise Later(repr(error)) from error
 
-    async def _packed(self, card: Card, nonce: str) -> Parcel:
+    async def copy(self, card: Card, job: Job, route: Route) -> None:
+        """The same for the person alone, as a direct message. Best effort: who takes none has the first."""
+        try:
+            await self._attempt(
+                Way.DIRECT, await self._packed(card, nonce_of(job), FILE_LIMIT), route
+            )
+        except (Later, Fault, discord.DiscordException) as error:
+            log.info("job %s was not sent as a direct message too: %s", job.id, error)
+
+    def _room(self, route: Route) -> int:
+        """The least that any way to this place takes, in bytes."""
+        guild = self._client.get_guild(int(route.guild_id)) if route.guild_id else None
+        usual = guild.filesize_limit if guild else FILE_LIMIT
+        return min(route.file_limit or usual, usual)
+
+    async def _packed(self, card: Card, nonce: str, room: int) -> Parcel:
         """A picture that is gone leaves a card without one; a store that is away is a Fault."""
         if not card.upload:
             return Parcel(card, nonce)
         try:
-            return Parcel(card, nonce, await self._store.get(card.upload))
+            picture = await self._store.get(card.upload)
         except Fault as fault:
             if fault.retryable:
                 raise
             log.error("the picture %s cannot be uploaded: %s", card.upload, fault)
             return Parcel(without_picture(card), nonce)
+        picture = await asyncio.to_thread(fitted_to, picture, room)
+        if not picture:
+            return Parcel(without_picture(card, link=card.elsewhere), nonce)
+        return Parcel(card, nonce, picture)
 
     async def _attempt(self, way: Way, parcel: Parcel, route: Route) -> Route:
         try:

@@ -91,10 +91,12 @@ class Painter:
         assert card.panel is not None, "pictures stand in panels"
         image = self.link(key) if self.linked else UPLOADED
         panel = replace(card.panel, image=image, says=says)
-        return replace(card, panel=panel, upload="" if self.linked else key)
+        if self.linked:
+            return replace(card, panel=panel)
+        return replace(card, panel=panel, upload=key, elsewhere=self.link(key))
 
     def _facts(self, job: Job) -> str:
-        facts = [price(job), f"seed {job.spec.seed}", self.title(job.spec.checkpoint)]
+        facts = [price(job), f"seed {job.seed(0)}", self.title(job.spec.checkpoint)]
         if job.finished_at:
             facts.insert(0, duration(job.finished_at - job.submitted_at))
         return " · ".join(facts)

@@ -1,7 +1,8 @@
 """What was last heard of a job that is not finished, and how it is told. Pure."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from uuid import UUID
 
 from bot.measures import duration
 from shared.events import EventKind, JobEvent
@@ -9,6 +10,7 @@ from shared.jobs import Job, JobState
 from shared.waits import place_and_time
 
 BAR_CELLS = 14
+EARLY_NEWS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,21 @@ class News:
         if not self.progress or self.progress.steps <= 0:
             return 0.0
         return min(self.progress.step / self.progress.steps, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyNews:
+    """News may outrun the row. Of jobs that are nobody's message here it is forgotten again."""
+
+    kept: dict[UUID, News] = field(default_factory=dict)
+
+    def keep(self, event: JobEvent) -> None:
+        self.kept[event.job_id] = self.kept.pop(event.job_id, News()).heard(event)
+        if len(self.kept) > EARLY_NEWS:
+            del self.kept[next(iter(self.kept))]
+
+    def take(self, job_id: UUID) -> News:
+        return self.kept.pop(job_id, News())
 
 
 def waiting_line(job: Job, news: News) -> str:

@@ -45,6 +45,9 @@ def file_of(card: Card, picture: bytes) -> discord.File:
     return discord.File(BytesIO(picture), name, description=says or None)
 
 
-def without_picture(card: Card) -> Card:
+def without_picture(card: Card, *, link: str = "") -> Card:
+    """`link` is where it can be seen instead."""
     panel = replace(card.panel, image="", says="") if card.panel else None
+    if panel is not None and link:
+        panel = replace(panel, text=f"{panel.text}\nToo large for a file here: {link}")
     return replace(card, upload="", panel=panel)

@@ -120,6 +120,7 @@ def _route_to(interaction: Interaction, message_id: int) -> Route:
         application_id=str(interaction.application_id),
         token=interaction.token,
         token_expires_at=interaction.created_at + TOKEN_LIFE,
+        file_limit=interaction.filesize_limit,
     )
 
 

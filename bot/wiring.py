@@ -32,6 +32,7 @@ from bot.messages import Painter
 from bot.ordering import Ordering
 from bot.reception import Handler, Reception
 from bot.tiles import Tiles
+from bot.veils import Veils
 from shared.admission import FrontDesk
 from shared.bell import Bell
 from shared.catalog import Catalog, read_catalog
@@ -134,6 +135,7 @@ def furnished(settings: Settings, books: Books, lines: Lines) -> Rooms:
         outlooks=lines.outlooks,
         painter=painter(settings, books, lines.store),
         interval_s=settings.discord.edit_interval_s,
+        veil=Veils(bot, lines.database).over,
     )
     oversight = open_desk(
         lines.database,

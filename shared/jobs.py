@@ -56,7 +56,10 @@ TRANSITIONS: dict[JobState, frozenset[JobState]] = {
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where the answer goes. Ids are Discord snowflakes as text; `token` edits for 15 minutes."""
+    """Where the answer goes. Ids are Discord snowflakes as text; `token` edits for 15 minutes.
+
+    `file_limit` is how many bytes a file there may have, 0 where nobody said.
+    """
 
     channel_id: str
     message_id: str
@@ -65,6 +68,7 @@ class Route:
     application_id: str | None = None
     token: str | None = None
     token_expires_at: datetime | None = None
+    file_limit: int = 0
 
 
 @dataclass(frozen=True, slots=True)

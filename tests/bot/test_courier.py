@@ -11,22 +11,26 @@ from uuid import uuid4
 import pytest
 from redis.asyncio import Redis
 
-from bot.courier import EARLY_NEWS, EDITS_PER_TICK, Courier
+from bot.courier import EDITS_PER_TICK, Courier
 from bot.emulator import people
 from bot.emulator.client import LocalDiscord
 from bot.mail import Mail
-from shared import assets, deliveries, jobstore
+from bot.news import EARLY_NEWS
+from bot.veils import Veils
+from shared import assets, deliveries, guildrows, jobstore, preferencerows
 from shared.config import Settings
 from shared.connections import Database, Session, connect_redis
 from shared.events import EventKind, Events, JobEvent
+from shared.guilds import with_spoilers
 from shared.jobs import Job, Route
 from shared.outlooks import Outlooks, waiting_event
 from shared.plans import read_plans
+from shared.preferences import Preferences
 from shared.storage import LocalStore
 from shared.waits import Outlook
 from tests.bot.clerk import Clerk
 from tests.bot.farmhand import Farmhand, progress
-from tests.bot.making import NOWHERE, PAINTER
+from tests.bot.making import NOWHERE, PAINTER, make_job
 from tests.reading import buttons_of, gallery_of, headline_of, pictures_of, rows_of, text_of
 
 
@@ -558,7 +562,7 @@ async def test_news_that_outruns_the_row_is_kept_but_not_for_ever(
     assert await line(local, route.message_id) == "Position 3 · about 9 s"
     for _ in range(EARLY_NEWS + 10):
         desk.courier.hear(JobEvent(uuid4(), EventKind.PROGRESS, step=1, steps=2))
-    assert len(desk.courier._early) == EARLY_NEWS
+    assert len(desk.courier._early.kept) == EARLY_NEWS
 
 
 async def withdraw(database: Database, job: Job) -> None:
@@ -593,4 +597,87 @@ async def test_what_cannot_be_edited_any_more_is_deleted_and_nothing_new_is_post
     await local.add_fault("status", "/messages/", status=403, method="PATCH")
     await desk.turn()
     assert await local.messages(people.FINN) == []
+    assert await desk.farm.open_ids() == []
+
+
+# --- covers, copies and sizes --------------------------------------------------------------------
+
+
+async def covered(local: LocalDiscord, message_id: str) -> bool:
+    [item] = gallery_of(await local.message(message_id))
+    return bool(item["spoiler"])
+
+
+async def veiled(desk: Desk, clerk: Clerk, database: Database) -> Courier:
+    return Courier(
+        Mail(clerk, NOWHERE),
+        database=database,
+        events=desk.events,
+        outlooks=desk.outlooks,
+        painter=PAINTER,
+        interval_s=1.5,
+        veil=Veils(clerk, database).over,
+    )
+
+
+@pytest.mark.parametrize("asked_for", [False, True])
+async def test_pictures_are_covered_where_a_server_asks_for_it(
+    desk: Desk, database: Database, local: LocalDiscord, route: Route, clerk: Clerk, asked_for: bool
+) -> None:
+    if asked_for:
+        async with database.begin() as session:
+            await guildrows.change(
+                session,
+                str(route.guild_id),
+                lambda rules: with_spoilers(rules, route.channel_id, wanted=True),
+                "1",
+            )
+    courier = await veiled(desk, clerk, database)
+    job = await desk.farm.start((await desk.farm.accept(route)).id)
+    await courier.reconcile()
+    courier.hear(JobEvent(job.id, EventKind.PREVIEW, key="preview.webp"))
+    courier.step()
+    await courier.settle()
+    assert await covered(local, route.message_id) is asked_for
+    await desk.farm.succeed(job)
+    await courier.reconcile()
+    courier.step()
+    await courier.settle()
+    assert await covered(local, route.message_id) is asked_for
+
+
+async def test_what_is_judged_strictly_is_covered_where_adults_are(
+    database: Database, route: Route, clerk: Clerk
+) -> None:
+    veils, now = Veils(clerk, database), datetime.now(UTC)
+    after_dark = replace(route, channel_id=people.AFTER_DARK_CHANNEL_ID)
+    strict = make_job(strict=True)
+    assert await veils.over(strict, after_dark, now)
+    assert not await veils.over(make_job(), after_dark, now)
+    assert not await veils.over(strict, route, now)
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+async def test_who_wants_it_gets_a_direct_message_too(
+    desk: Desk, database: Database, local: LocalDiscord, route: Route, wanted: bool
+) -> None:
+    job = await desk.farm.accept(route)
+    async with database.begin() as session:
+        await preferencerows.write(session, job.account_id, Preferences(auto_dm=wanted))
+    await desk.farm.succeed(await desk.farm.start(job.id))
+    await desk.turn()
+    assert pictures_of(await local.message(route.message_id))
+    direct = await local.direct(people.FINN)
+    assert len(await local.messages(people.FINN, direct)) == int(wanted)
+
+
+async def test_a_closed_direct_message_takes_nothing_from_the_channel(
+    desk: Desk, database: Database, local: LocalDiscord, route: Route
+) -> None:
+    await local.close_direct(people.FINN)
+    job = await desk.farm.accept(route)
+    async with database.begin() as session:
+        await preferencerows.write(session, job.account_id, Preferences(auto_dm=True))
+    await desk.farm.succeed(await desk.farm.start(job.id))
+    await desk.turn()
     assert await desk.farm.open_ids() == []

@@ -2,17 +2,22 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from bot.cards import Card
 from bot.emulator import people
 from bot.emulator.client import LocalDiscord
 from bot.mail import Later, Mail, Shut, Way, nonce_of
+from bot.messages import Painter
 from shared.jobs import JobState, Route
+from shared.storage import LocalStore
 from tests.bot.clerk import Clerk
 from tests.bot.making import JOB_ID, NOWHERE, PAINTER, Shown, make_job
-from tests.reading import headline_of, pictures_of, rows_of
+from tests.reading import headline_of, pictures_of, rows_of, text_of
 
 ANY = frozenset(Way)
 GRID = (Shown("grid", 0, "grid.webp"),)
@@ -138,6 +143,25 @@ async def test_trouble_on_the_line_is_for_later(
         await deliver(clerk, without)
     await deliver(clerk, without)
     assert headline_of(await local.message(route.message_id)) == DONE.content
+
+
+async def test_a_file_too_large_for_the_place_is_made_smaller_or_linked(
+    clerk: Clerk, local: LocalDiscord, route: Route, tmp_path: Path
+) -> None:
+    store, out = LocalStore(tmp_path, "http://127.0.0.1:1"), BytesIO()
+    Image.effect_noise((900, 900), 60).convert("RGB").save(out, "PNG")
+    await store.put("grid.webp", out.getvalue(), mime="image/png")
+    painter = Painter(store.url, lambda _: "Postcards", linked=False)
+    card, mail = painter.paint(JOB, people.FINN.id, pictures=GRID), Mail(clerk, store)
+    now = datetime.now(UTC)
+    narrow = replace(route, file_limit=len(out.getvalue()) // 3)
+    await mail.deliver(card, JOB, narrow, now=now, allowed=ANY)
+    [file] = (await local.message(route.message_id))["attachments"]
+    assert 0 < file["size"] <= narrow.file_limit
+    await mail.deliver(card, JOB, replace(route, file_limit=100), now=now, allowed=ANY)
+    message = await local.message(route.message_id)
+    assert message["attachments"] == []
+    assert f"Too large for a file here: {store.url('grid.webp')}" in text_of(message)
 
 
 def test_a_nonce_fits_discord() -> None:
