@@ -11,7 +11,7 @@ from uuid import UUID
 from farm import litter
 from farm.chores import Chore
 from farm.expiry import Expiry
-from shared import assets, history, jobstore, ledger, sweeps
+from shared import allowances, assets, history, jobstore, ledger, sweeps
 from shared.catalog import Catalog
 from shared.config import FarmSettings
 from shared.connections import Database, Session
@@ -54,6 +54,7 @@ class Maintenance:
             Chore("purge_assets", farm.purge_every_s, self.purge_assets),
             Chore("forget_silent_workers", 60.0, self.forget_silent_workers),
             Chore("drop_expired_tokens", 60.0, self.drop_expired_tokens),
+            Chore("expire_months", 3600.0, self.expire_months),
         )
 
     async def rescue_lost(self) -> int:
@@ -127,6 +128,16 @@ class Maintenance:
     async def drop_expired_tokens(self) -> int:
         async with self._database.begin() as session:
             return await sweeps.drop_expired_tokens(session)
+
+    async def expire_months(self) -> int:
+        """What is left of months that are over; the next begins when its owner comes."""
+        gone = 0
+        while True:
+            async with self._database.begin() as session:
+                taken = await allowances.expire(session)
+            gone += taken
+            if taken < allowances.AT_ONCE:
+                return gone
 
 
 async def _refund(session: Session, job: Job) -> None:

@@ -44,7 +44,9 @@ class Acceptance:
     async def _welcomed(self, session: Session, account: Account, order: Order) -> Balance:
         """From here on, this account's submissions stand in a row: caps and credit are exact. Who is
         banned after this has the job cancelled by the ban; who was before gets none."""
-        standing, balance = await accounts.locked(session, account.id)
+        standing, balance = await accounts.locked(
+            session, account.id, plan=self.book.plan(account.plan)
+        )
         limits.check_standing_now(standing)
         guild = order.venue.guild_id
         if guild is not None:

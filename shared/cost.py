@@ -1,6 +1,7 @@
 """GPU-milliseconds of a spec: what is held before, what is charged after. Pure integers out."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import ceil, floor
 from typing import Protocol
 
@@ -19,6 +20,17 @@ class Priced(Protocol):
 
     @property
     def price(self) -> Mapping[Speed, float]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FixedPrice:
+    """Of a job that was accepted: no change of the plans file changes it."""
+
+    each: float
+
+    @property
+    def price(self) -> Mapping[Speed, float]:
+        return dict.fromkeys(Speed, self.each)
 
 
 def estimate_ms(

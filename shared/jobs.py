@@ -77,6 +77,7 @@ class Job:
 
     `manner` is how its verb was meant: subtle, strong, left, 1.5x; remix in front of it says that the words
     were changed. `strict`: its prompt came from the grey zone, so its pictures are judged strictly.
+    `price` of a GPU-millisecond is what was told when it was accepted; None: as the plans file says.
     `timings` of a job that succeeded, in milliseconds: queue, load, denoise, decode, filter, deliver.
     """
 
@@ -110,6 +111,7 @@ class Job:
     channel_id: str | None = None
     manner: str = ""
     visibility: Visibility = Visibility.PUBLIC
+    price: float | None = None
 
     def seed(self, index: int) -> int:
         """What picture `index` of it was drawn from: with it, the same prompt draws it again."""

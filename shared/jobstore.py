@@ -78,6 +78,7 @@ async def insert(
     channel_id: str | None = None,
     manner: str = "",
     visibility: Visibility = Visibility.PUBLIC,
+    price: float | None = None,
 ) -> Job:
     """A new waiting job. Refusal `key_reused` when another account has used this submission key."""
     values = {
@@ -97,6 +98,7 @@ async def insert(
         "channel_id": channel_id,
         "manner": manner,
         "visibility": visibility,
+        "price": price,
     }
     row = (await session.execute(_INSERT, values)).one_or_none()
     if row is None:

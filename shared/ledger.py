@@ -2,20 +2,25 @@
 
 Money moves between `issued`, `available:<account>`, `held:<account>` and `spent`. A repeat of any
 function here is harmless: each entry has a key of its own, and a second one with that key is not made.
+A part of what is available may end with its month (`shared.allowances`); `shared.postings` says how jobs
+take of it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Uuid, bindparam, func, select, text, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_row
 
+from shared import postings
 from shared.connections import Session
 from shared.errors import Fault, Refusal
+from shared.ledgerchecks import audit_sums as audit_sums
 from shared.tables import balances, ledger
 
-ISSUED, SPENT = "issued", "spent"
+ISSUED = "issued"
 
 
 class Paid(Protocol):
@@ -29,31 +34,43 @@ class Paid(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Balance:
+    """`expiring_ms` is the part of what is available that ends at `expires_at`; the rest never does."""
+
     available_ms: int
     held_ms: int
+    expiring_ms: int = field(default=0, compare=False)
+    expires_at: datetime | None = field(default=None, compare=False)
+
+    @property
+    def lasting_ms(self) -> int:
+        return self.available_ms - self.expiring_ms
 
 
 async def grant(
     session: Session, account_id: UUID, amount_ms: int, *, key: str, note: str | None = None
 ) -> bool:
-    """Once for each key. False when it was granted before."""
-    made = await _enter(session, account_id, "grant", amount_ms, job_id=None, key=key, note=note)
+    """Once for each key, and it never ends. False when it was granted before."""
+    made = await enter(session, account_id, "grant", amount_ms, key=key, note=note)
     if made:
-        await _move(session, account_id, available=amount_ms, held=0)
+        await _move(session, account_id, amount_ms)
     return made
 
 
 async def revoke(
     session: Session, account_id: UUID, amount_ms: int, *, key: str, note: str | None = None
 ) -> bool:
-    """A grant taken back, once for each key. Refusal `too_much` when less than that is available."""
-    available_ms = (await balance(session, account_id, lock=True)).available_ms
-    made = await _enter(session, account_id, "revoke", amount_ms, job_id=None, key=key, note=note)
-    if made and amount_ms > available_ms:
-        sentence = f"Only {gpu_time(available_ms)} of GPU time is left to take away."
+    """A grant taken back, once for each key: of what never ends first, then of the month's. Refusal
+    `too_much` when less than that is available."""
+    left = await balance(session, account_id, lock=True)
+    expiring_ms = max(0, amount_ms - left.lasting_ms)
+    made = await enter(
+        session, account_id, "revoke", amount_ms, expiring_ms=expiring_ms, key=key, note=note
+    )
+    if made and amount_ms > left.available_ms:
+        sentence = f"Only {gpu_time(left.available_ms)} of GPU time is left to take away."
         raise Refusal("too_much", sentence, field="minutes")
     if made:
-        await _move(session, account_id, available=-amount_ms, held=0)
+        await _move(session, account_id, -amount_ms, expiring_ms=-expiring_ms)
     return made
 
 
@@ -62,7 +79,7 @@ async def hold(
 ) -> None:
     """Refusal `no_credit` when less than that is available; `hint` says what else could be done."""
     told = {"account_id": account_id, "job_id": job_id, "amount_ms": amount_ms}
-    moved, entered = (await session.execute(_HOLD, told)).one()
+    moved, entered = (await session.execute(postings.HOLD, told)).one()
     if not moved:
         raise no_credit(amount_ms, (await balance(session, account_id)).available_ms, hint=hint)
     if not entered:
@@ -72,7 +89,7 @@ async def hold(
 async def settle(session: Session, job: Paid, charged_ms: int) -> None:
     """The charge is spent and the rest of the hold released."""
     told = {"account_id": job.account_id, "job_id": job.id, "charged_ms": charged_ms}
-    held_ms: int | None = (await session.execute(_SETTLE, told)).scalar_one_or_none()
+    held_ms: int | None = (await session.execute(postings.SETTLE, told)).scalar_one_or_none()
     if held_ms is None:
         raise _no_hold(job.id)
     if charged_ms > held_ms:
@@ -81,9 +98,10 @@ async def settle(session: Session, job: Paid, charged_ms: int) -> None:
 
 async def release(session: Session, job: Paid) -> None:
     """All of the hold goes back: the job failed, was blocked or cancelled."""
-    held_ms = await _held(session, job.id, lock=True)
+    await _held(session, job.id, lock=True)
     if not await _exists(session, job.id, "settle"):
-        await _release(session, job, held_ms)
+        told = {"account_id": job.account_id, "job_id": job.id}
+        await session.execute(postings.RELEASE, told)
 
 
 async def held(session: Session, job_id: UUID) -> int:
@@ -95,15 +113,9 @@ async def balance(session: Session, account_id: UUID, *, lock: bool = False) -> 
     """`lock` puts everything that spends of this account in a row until the transaction ends."""
     query = _BALANCE_LOCKED if lock else _BALANCE
     row = (await session.execute(query, {"of": account_id})).one_or_none()
-    return Balance(0, 0) if row is None else Balance(row.available_ms, row.held_ms)
-
-
-async def audit_sums(session: Session) -> list[str]:
-    """Every mismatch between the book, the balances and the jobs. Empty: the books balance."""
-    found: list[str] = []
-    for check in (_BALANCES, _JOBS):
-        found += (await session.execute(text(check))).scalars()
-    return found
+    if row is None:
+        return Balance(0, 0)
+    return Balance(row.available_ms, row.held_ms, row.expiring_ms, row.expires_at)
 
 
 def no_credit(price_ms: int, available_ms: int, *, hint: str = "") -> Refusal:
@@ -136,30 +148,26 @@ def _no_hold(job_id: UUID) -> Fault:
     return Fault("no_hold", f"Job {job_id} has no hold.")
 
 
-async def _release(session: Session, job: Paid, amount_ms: int) -> None:
-    if await _enter(session, job.account_id, "release", amount_ms, job_id=job.id):
-        await _move(session, job.account_id, available=amount_ms, held=-amount_ms)
-
-
-async def _enter(
+async def enter(
     session: Session,
     account_id: UUID,
     kind: str,
     amount_ms: int,
     *,
-    job_id: UUID | None,
-    key: str | None = None,
+    key: str,
+    expiring_ms: int = 0,
     note: str | None = None,
 ) -> bool:
+    """One entry that is about no job, once for each key; the balance is the caller's to move."""
     debit, credit = _sides(kind, account_id)
     statement = insert_row(ledger).values(
         account_id=account_id,
-        job_id=job_id,
         kind=kind,
         debit=debit,
         credit=credit,
         amount_ms=amount_ms,
-        entry_key=key or f"{kind}:{job_id}",
+        expiring_ms=expiring_ms,
+        entry_key=key,
         note=note,
     )
     made = statement.on_conflict_do_nothing(index_elements=["entry_key"]).returning(ledger.c.id)
@@ -167,22 +175,20 @@ async def _enter(
 
 
 def _sides(kind: str, account_id: UUID) -> tuple[str, str]:
-    available, held = f"available:{account_id}", f"held:{account_id}"
-    sides = {
-        "grant": (ISSUED, available),
-        "revoke": (available, ISSUED),
-        "hold": (available, held),
-        "settle": (held, SPENT),
-        "release": (held, available),
-    }
-    return sides[kind]
+    available = f"available:{account_id}"
+    return (ISSUED, available) if kind == "grant" else (available, ISSUED)
 
 
-async def _move(session: Session, account_id: UUID, *, available: int, held: int) -> None:
+async def _move(
+    session: Session, account_id: UUID, available_ms: int, *, expiring_ms: int = 0
+) -> None:
     await session.execute(
         update(balances)
         .where(balances.c.account_id == account_id)
-        .values(available_ms=balances.c.available_ms + available, held_ms=balances.c.held_ms + held)
+        .values(
+            available_ms=balances.c.available_ms + available_ms,
+            expiring_ms=balances.c.expiring_ms + expiring_ms,
+        )
     )
 
 
@@ -198,86 +204,3 @@ _HELD = select(ledger.c.amount_ms).where(
     ledger.c.job_id == bindparam("of"), ledger.c.kind == "hold"
 )
 _HELD_LOCKED = _HELD.with_for_update()
-
-_HOLD = text("""
-with moved as (
-    update balances set available_ms = available_ms - :amount_ms, held_ms = held_ms + :amount_ms
-    where account_id = :account_id and available_ms >= :amount_ms
-    returning account_id
-), entered as (
-    insert into ledger (account_id, job_id, kind, debit, credit, amount_ms, entry_key)
-    select account_id, :job_id, 'hold', 'available:' || account_id, 'held:' || account_id, :amount_ms,
-        'hold:' || :job_id
-    from moved on conflict (entry_key) do nothing returning id
-)
-select exists (select from moved), exists (select from entered)
-""").bindparams(
-    bindparam("account_id", type_=Uuid()),
-    bindparam("job_id", type_=Uuid()),
-    bindparam("amount_ms", type_=BigInteger()),
-)
-
-# The lock on the hold puts the ends of one job in a row, as in `release`.
-_SETTLE = text("""
-with hold as materialized (
-    select amount_ms from ledger where job_id = :job_id and kind = 'hold' for update
-), spent as (
-    insert into ledger (account_id, job_id, kind, debit, credit, amount_ms, entry_key)
-    select :account_id, :job_id, 'settle', 'held:' || :account_id, 'spent', :charged_ms,
-        'settle:' || :job_id
-    from hold where amount_ms >= :charged_ms
-    on conflict (entry_key) do nothing returning amount_ms
-), released as (
-    insert into ledger (account_id, job_id, kind, debit, credit, amount_ms, entry_key)
-    select :account_id, :job_id, 'release', 'held:' || :account_id, 'available:' || :account_id,
-        hold.amount_ms - :charged_ms, 'release:' || :job_id
-    from hold, spent where hold.amount_ms > :charged_ms
-    on conflict (entry_key) do nothing returning amount_ms
-), moved as (
-    update balances set
-        held_ms = held_ms - :charged_ms - coalesce((select amount_ms from released), 0),
-        available_ms = available_ms + coalesce((select amount_ms from released), 0)
-    from spent where account_id = :account_id
-)
-select amount_ms from hold
-""").bindparams(
-    bindparam("account_id", type_=Uuid()),
-    bindparam("job_id", type_=Uuid()),
-    bindparam("charged_ms", type_=BigInteger()),
-)
-
-_BALANCES = """
-with moved as (
-    select credit as pot, amount_ms from ledger union all select debit, -amount_ms from ledger
-), sums as (
-    select pot, sum(amount_ms) as total from moved group by pot
-)
-select format('account %s: %s holds %s, the book says %s', b.account_id, pots.name, pots.cached,
-              coalesce(sums.total, 0))
-from balances b
-cross join lateral (values ('available', b.available_ms), ('held', b.held_ms)) as pots (name, cached)
-left join sums on sums.pot = pots.name || ':' || b.account_id
-where pots.cached <> coalesce(sums.total, 0)
-union all
-select format('%s holds %s of an account without a balance', pot, total) from sums
-where pot like '%:%' and total <> 0
-  and not exists (select from balances where pot like '%:' || account_id)
-"""
-
-_JOBS = """
-with money as (
-    select job_id,
-        sum(amount_ms) filter (where kind = 'hold') as held,
-        sum(amount_ms) filter (where kind = 'settle') as settled,
-        sum(amount_ms) filter (where kind = 'release') as released
-    from ledger where job_id is not null group by job_id
-)
-select format('job %s (%s, charged %s): held %s, settled %s, released %s', j.id, j.state,
-              j.charged_ms, m.held, m.settled, m.released)
-from jobs j left join money m on m.job_id = j.id
-where m.held is null
-   or (j.finished_at is null and (m.settled is not null or m.released is not null))
-   or (j.finished_at is not null and m.held <> coalesce(m.settled, 0) + coalesce(m.released, 0))
-   or (j.finished_at is not null and j.charged_ms <> coalesce(m.settled, 0))
-   or (j.state = 'succeeded') <> (m.settled is not null)
-"""

@@ -84,12 +84,22 @@ balances = Table(
     # The part of what is available that ends with the month, and when; the rest never does.
     Column("expiring_ms", BigInteger, nullable=False, server_default="0"),
     moment("expires_at"),
+    # Months are counted from the anchor; this one's pot began at `month_since` (of a hold from before it,
+    # nothing of that month comes back), and its grants add up to `month_ms`.
+    moment("month_anchor"),
+    moment("month_since"),
+    Column("month_ms", BigInteger, nullable=False, server_default="0"),
     CheckConstraint("available_ms >= 0", name="available_not_negative"),
     CheckConstraint("held_ms >= 0", name="held_not_negative"),
     CheckConstraint(
         "expiring_ms >= 0 and expiring_ms <= available_ms", name="expiring_is_available"
     ),
     CheckConstraint("expiring_ms = 0 or expires_at is not null", name="expiring_has_an_end"),
+    CheckConstraint(
+        "(expires_at is null) = (month_anchor is null) and (expires_at is null) = (month_since is null)",
+        name="month_whole",
+    ),
+    Index("ix_balances_over", "expires_at", postgresql_where=text("expiring_ms > 0")),
 )
 
 jobs = Table(
@@ -115,6 +125,8 @@ jobs = Table(
     # How its verb was meant (subtle, strong, left, 1.5x, remix), and who may see it beside its owner.
     Column("manner", Text, nullable=False, server_default=""),
     Column("visibility", Text, nullable=False, server_default="public"),
+    # Of a GPU-millisecond, as it was told when the job was accepted; null: by the plans file.
+    Column("price", Float),
     Column("attempt", Integer, nullable=False, server_default="0"),
     Column("crashes", Integer, nullable=False, server_default="0"),
     Column("worker", Text),
@@ -135,6 +147,7 @@ jobs = Table(
         "kind in ('imagine','vary','upscale','zoom','pan','square','region','blend')", name="kind"
     ),
     CheckConstraint("visibility in ('public', 'stealth')", name="visibility"),
+    CheckConstraint("price >= 0", name="price_not_negative"),
     CheckConstraint(
         "state in ('waiting','dispatched','running','succeeded','failed','blocked','cancelled')",
         name="state",

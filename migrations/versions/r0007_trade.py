@@ -29,9 +29,24 @@ COLUMNS = (
     """alter table balances add constraint ck_balances_expiring_has_an_end
         check (expiring_ms = 0 or expires_at is not null)""",
     "alter table ledger add column expiring_ms bigint default '0' not null",
+    "alter table balances add column month_anchor timestamp with time zone",
+    "alter table balances add column month_since timestamp with time zone",
+    "alter table balances add column month_ms bigint default '0' not null",
+    """alter table balances add constraint ck_balances_month_whole check (
+        (expires_at is null) = (month_anchor is null)
+        and (expires_at is null) = (month_since is null))""",
+    "alter table jobs add column price double precision",
+    "alter table jobs add constraint ck_jobs_price_not_negative check (price >= 0)",
 )
 BACK = (
     "drop index ix_ledger_at",
+    "alter table jobs drop constraint ck_jobs_price_not_negative",
+    "alter table jobs drop column price",
+    "alter table balances drop constraint ck_balances_month_whole",
+    "drop index ix_balances_over",
+    "alter table balances drop column month_ms",
+    "alter table balances drop column month_since",
+    "alter table balances drop column month_anchor",
     "alter table ledger drop column expiring_ms",
     "alter table balances drop constraint ck_balances_expiring_has_an_end",
     "alter table balances drop constraint ck_balances_expiring_is_available",
@@ -155,6 +170,7 @@ create table closings (
 INDEXES = (
     "create index ix_drafts_account on drafts (account_id, at)",
     "create index ix_favourites_account on favourites (account_id, at)",
+    "create index ix_balances_over on balances (expires_at) where expiring_ms > 0",
     "create index ix_plan_grants_account on plan_grants (account_id)",
     "create index ix_entitlements_account on entitlements (account_id)",
     "create index ix_ledger_at on ledger (at)",
@@ -180,11 +196,13 @@ begin
     end if;
     if (new.id, new.account_id, new.plan, new.kind, new.speed, new.prompt, new.spec, new.spec_sha256,
         new.submission_key, new.estimate_ms, new.submitted_at, new.parent_id, new.parent_index,
-        new."strict", new.guild_id, new.channel_id, new.manner, new.visibility)
+        new."strict", new.guild_id, new.channel_id, new.manner, new.visibility,
+        new.price)
         is distinct from
        (old.id, old.account_id, old.plan, old.kind, old.speed, old.prompt, old.spec, old.spec_sha256,
         old.submission_key, old.estimate_ms, old.submitted_at, old.parent_id, old.parent_index,
-        old."strict", old.guild_id, old.channel_id, old.manner, old.visibility) then
+        old."strict", old.guild_id, old.channel_id, old.manner, old.visibility,
+        old.price) then
         raise exception 'job % was accepted as it was', old.id using errcode = 'check_violation';
     end if;
     return new;
