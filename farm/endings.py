@@ -24,7 +24,7 @@ from shared import jobstore, ledger
 from shared.assets import Asset, add_assets, add_verdicts, named
 from shared.config import SafetySettings, WorkerSettings
 from shared.connections import Database, Session
-from shared.cost import FixedPrice, charge_ms
+from shared.cost import charge_ms, priced
 from shared.errors import Fault
 from shared.events import EventKind, Events, JobEvent
 from shared.fingerprints import add_fingerprints
@@ -252,8 +252,7 @@ async def _persistently(database: Database, change: Callable[[Session], Awaitabl
 async def _charge(session: Session, bench: Bench, job: Job, gpu_ms: int) -> int:
     """At the price that was told when it was accepted, whatever the plans file says by now."""
     ceiling = await ledger.held(session, job.id)
-    priced = bench.book.plan(job.plan) if job.price is None else FixedPrice(job.price)
-    return charge_ms(gpu_ms, job.speed, priced, ceiling_ms=ceiling)
+    return charge_ms(gpu_ms, job.speed, priced(job, bench.book), ceiling_ms=ceiling)
 
 
 async def _add_verdicts(session: Session, job: Job, drawn: Drawn, deciding: Finding) -> list[int]:

@@ -13,7 +13,7 @@ from shared.jobs import Job, Route
 from shared.ledger import Balance
 from shared.moderation import bans, cases
 from shared.orders import Order, Receipt
-from shared.plans import PlanBook, Speed
+from shared.plans import Plan, PlanBook, Speed
 from shared.safety.verdict import Decision
 from shared.spec import RenderSpec
 
@@ -45,7 +45,7 @@ class Acceptance:
         """From here on, this account's submissions stand in a row: caps and credit are exact. Who is
         banned after this has the job cancelled by the ban; who was before gets none."""
         standing, balance = await accounts.locked(
-            session, account.id, plan=self.book.plan(account.plan)
+            session, account.id, plan=self._terms(account, order)
         )
         limits.check_standing_now(standing)
         guild = order.venue.guild_id
@@ -58,12 +58,12 @@ class Acceptance:
         self, session: Session, account: Account, balance: Balance, order: Order
     ) -> Speed:
         """The speed it runs at, or the plan's limit or the credit that refuses it."""
-        plan = self.book.plan(account.plan)
+        plan = self._terms(account, order)
         speed = limits.choose_speed(order.speed, account.default_speed, plan)
         _, waiting = await jobstore.running_and_waiting(session, account.id)
         limits.check_waiting(waiting, len(order.specs), plan)
         await self._check_fleet(session, order.specs[0])
-        total = sum(self._price(spec, speed) for spec in order.specs)
+        total = sum(self._price(spec, speed, plan) for spec in order.specs)
         if total > balance.available_ms:
             hint = limits.relax_hint(plan, speed)
             raise ledger.no_credit(total, balance.available_ms, hint=hint)
@@ -78,7 +78,7 @@ class Acceptance:
     async def _insert(
         self, session: Session, account: Account, order: Order, *, speed: Speed, copy: int
     ) -> Job:
-        spec = order.specs[copy]
+        spec, plan = order.specs[copy], self._terms(account, order)
         job = await jobstore.insert(
             session,
             account_id=account.id,
@@ -96,8 +96,9 @@ class Acceptance:
             channel_id=order.venue.channel_id,
             manner=order.manner,
             visibility=order.visibility,
+            price=plan.price[speed],
         )
-        await ledger.hold(session, account.id, job.id, self._price(spec, speed))
+        await ledger.hold(session, account.id, job.id, self._price(spec, speed, plan))
         await jobstore.add_verdict(session, job.id, "prompt", order.verdict, account_id=account.id)
         if order.verdict.decision is Decision.REVIEW and is_sampled(job.id, self.sample_share):
             await cases.sample(session, job=job, verdict=order.verdict, prompt=order.text)
@@ -109,8 +110,13 @@ class Acceptance:
         refiner = self.catalog.get(spec.refiner.checkpoint) if spec.refiner else None
         return estimate_ms(spec, self.catalog.get(spec.checkpoint), refiner=refiner)
 
-    def _price(self, spec: RenderSpec, speed: Speed) -> int:
-        return hold_ms(self._estimate(spec), speed, self.book)
+    def _price(self, spec: RenderSpec, speed: Speed, plan: Plan) -> int:
+        return hold_ms(self._estimate(spec), speed, plan)
+
+    def _terms(self, account: Account, order: Order) -> Plan:
+        """The plan in force, as it is on that server and for this person's roles."""
+        person, guild_id = order.person, order.venue.guild_id
+        return self.book.terms(account.plan, guild_id=guild_id, roles=person.roles)
 
 
 def is_sampled(job_id: UUID, share: float) -> bool:

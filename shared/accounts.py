@@ -42,20 +42,19 @@ async def ensure(
     plan: str,
     book: PlanBook,
     pepper: SecretStr | None = None,
-    guild_id: str | None = None,
     roles: Sequence[str] = (),
 ) -> Account:
     """The account of this person, made on first sight. In force is the weightiest of `plan`, which the
     door knows of, and what was given, bought or is being tried; its month is turned when that is due.
 
-    With the `pepper`, somebody who is banned and had themselves deleted is known again. A server's or a
-    role's own grant counts where the door names them.
+    With the `pepper`, somebody who is banned and had themselves deleted is known again. A role's own grant
+    counts where the door names it.
     """
     row = (await session.execute(_BY_DISCORD, {"of": discord_id})).one_or_none()
     if row is None:
         row = await _met(session, discord_id, name, pepper)
     wanted = book.weightiest((plan, *row.given))
-    terms = book.terms(wanted.name, guild_id=guild_id, roles=roles)
+    terms = book.terms(wanted.name, roles=roles)
     if (row.name, row.plan) != (name, wanted.name):
         await _named(session, discord_id, name)
         await _put_in_force(session, row.id, wanted)

@@ -179,4 +179,5 @@ class Archive:
             plan=person.plan,
             book=self._book,
             pepper=self._pepper,
+            roles=person.roles,
         )

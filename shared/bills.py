@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from shared.connections import Session
-from shared.cost import hold_ms
+from shared.cost import hold_ms, priced
 from shared.jobs import Job
 from shared.plans import PlanBook, Speed
 from shared.tables import ledger
@@ -42,15 +42,16 @@ async def bill(session: Session, job: Job, book: PlanBook) -> Bill:
     rows = await session.execute(query.where(ledger.c.job_id == job.id).order_by(ledger.c.id))
     entries = tuple(Entry(*row) for row in rows)
     sums = {kind: _sum(entries, kind) for kind in ("hold", "settle", "release")}
+    terms = priced(job, book)
     return Bill(
         job=job,
-        quote_ms=hold_ms(job.estimate_ms, job.speed, book),
+        quote_ms=hold_ms(job.estimate_ms, job.speed, terms),
         held_ms=sums["hold"],
         settled_ms=sums["settle"],
         refunded_ms=sums["release"],
         gpu_ms=job.gpu_ms,
         speed=job.speed,
-        price=book.price[job.speed],
+        price=terms.price[job.speed],
         entries=entries,
     )
 

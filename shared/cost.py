@@ -6,7 +6,7 @@ from math import ceil, floor
 from typing import Protocol
 
 from shared.catalog import Checkpoint
-from shared.plans import Speed
+from shared.plans import PlanBook, Speed
 from shared.spec import RenderSpec
 
 UPSCALE_MS = 40  # one picture enlarged and filtered: no forward at all
@@ -22,15 +22,31 @@ class Priced(Protocol):
     def price(self) -> Mapping[Speed, float]: ...
 
 
+class Accepted(Protocol):
+    """A job, as far as its price is concerned."""
+
+    @property
+    def plan(self) -> str: ...
+    @property
+    def speed(self) -> Speed: ...
+    @property
+    def price(self) -> float | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class FixedPrice:
-    """Of a job that was accepted: no change of the plans file changes it."""
+    """What was told when a job was accepted: no change of the plans file changes it."""
 
     each: float
 
     @property
     def price(self) -> Mapping[Speed, float]:
         return dict.fromkeys(Speed, self.each)
+
+
+def priced(job: Accepted, book: PlanBook) -> Priced:
+    """What its charge is reckoned by. A job from before prices were kept: its plan's."""
+    return book.plan(job.plan) if job.price is None else FixedPrice(job.price)
 
 
 def estimate_ms(

@@ -96,7 +96,7 @@ class PlanBook:
     """Every plan by name, and what a GPU-millisecond costs at each speed where a plan says nothing else.
 
     `relax_floor` is the part of the farm that relax keeps; `reserved` are slots kept for a speed. `guilds`
-    are by Discord's id, `roles` by their name. `link` is where plans are sold beside Discord.
+    and `roles` are by Discord's id. `link` is where plans are sold beside Discord.
     """
 
     plans: Mapping[str, Plan]

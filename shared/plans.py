@@ -60,7 +60,7 @@ def _book(top: TomlTable) -> PlanBook:
         relax_floor=lanes.number("relax_floor", 0.05, most=0.5),
         reserved=_reserved(top.table("reserved", optional=True)),
         skus={id: _sku(id, table, plans) for id, table in top.tables("skus").items()},
-        guilds=_overrides(top.tables("guilds"), plans),
+        guilds=_servers(top.tables("guilds"), plans),
         roles=_overrides(top.tables("roles"), plans),
         trial=_trial(top.table("trial"), plans) if "trial" in top else None,
         link=_link(top),
@@ -112,6 +112,14 @@ def _overridden(table: TomlTable, plans: Mapping[str, Plan]) -> dict[str, Any]:
     for plan in plans.values():
         _check_default(replace(plan, **found), table)
     return found
+
+
+def _servers(tables: Mapping[str, TomlTable], plans: Mapping[str, Plan]) -> dict[str, Override]:
+    """A month's grant is a person's own, wherever they are: no server has another."""
+    for table in tables.values():
+        if "grant_ms" in table:
+            raise table.wrong("grant_ms", "belongs to a plan or a role: a server has no months")
+    return _overrides(tables, plans)
 
 
 def _overrides(tables: Mapping[str, TomlTable], plans: Mapping[str, Plan]) -> dict[str, Override]:

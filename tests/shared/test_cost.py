@@ -1,6 +1,6 @@
 """A hold is the estimate at the speed's price; a charge is measured, and never more than the hold."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from shared.catalog import read_catalog
 from shared.config import SHARED
-from shared.cost import UPSCALE_MS, charge_ms, estimate_ms, hold_ms
+from shared.cost import UPSCALE_MS, charge_ms, estimate_ms, hold_ms, priced
 from shared.lineage import upscale_spec
-from shared.plans import Speed, read_plans
+from shared.plans import Override, Speed, read_plans
 from shared.prompt import parse
 from shared.spec import ControlUse, Refiner, RenderSpec, Source, resolve
 
@@ -121,3 +121,24 @@ def test_nobody_pays_more_than_was_held(estimated: int, measured: int, speed: Sp
 
 def test_a_negative_measurement_is_never_a_gift() -> None:
     assert charge_ms(-5, Speed.FAST, BOOK, ceiling_ms=100) == 0
+
+
+def test_a_plan_and_a_server_may_have_prices_of_their_own() -> None:
+    cheap = {Speed.TURBO: 1.5, Speed.FAST: 0.5, Speed.RELAX: 0.1}
+    book = replace(BOOK, guilds={"7": Override(fields={"price": cheap})})
+    here, elsewhere = book.terms("free", guild_id="7"), book.terms("free", guild_id="8")
+    assert [hold_ms(1001, Speed.FAST, plan) for plan in (here, elsewhere)] == [501, 1001]
+    assert charge_ms(301, Speed.FAST, here, ceiling_ms=501) == 151
+
+
+@dataclass(frozen=True)
+class Taken:
+    plan: str
+    speed: Speed
+    price: float | None
+
+
+def test_an_accepted_job_keeps_the_price_that_was_told() -> None:
+    kept, old = Taken("pro", Speed.TURBO, 0.25), Taken("pro", Speed.TURBO, None)
+    assert charge_ms(1000, Speed.TURBO, priced(kept, BOOK), ceiling_ms=9999) == 250
+    assert charge_ms(1000, Speed.TURBO, priced(old, BOOK), ceiling_ms=9999) == 2000

@@ -85,6 +85,7 @@ def test_a_plan_that_is_not_in_the_book_is_the_first() -> None:
             "skus.1.currency",
         ),
         ("[plans.free]", "[guilds.7]\nmax_waiting = 0\n[plans.free]", "guilds.7.max_waiting"),
+        ("[plans.free]", "[guilds.7]\ngrant_ms = 1\n[plans.free]", "guilds.7.grant_ms"),
         ("[plans.free]", '[guilds.7]\nspeeds = ["relax"]\n[plans.free]', "default_speed"),
         ("[plans.free]", '[roles.Big]\nplan = "gold"\n[plans.free]', "roles.Big.plan"),
     ],
