@@ -1,4 +1,4 @@
-"""What one person alone reads: refusals, apologies, notices, /info, /queue, /settings. Pure."""
+"""What one person alone reads: refusals, apologies, notices, /queue. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -13,14 +13,12 @@ from bot.messages import (
     appeal_knob,
     category_and_rule,
     duration,
-    gpu_time,
     quote,
     steps_line,
 )
 from shared.errors import Fault, Refusal
 from shared.jobs import Job, JobState
-from shared.orders import Info, PromptBlocked, Prospects
-from shared.plans import Plan, Speed
+from shared.orders import PromptBlocked, Prospects
 from shared.waits import Told, place_and_time
 
 _TITLES: Mapping[str, str] = {
@@ -46,11 +44,16 @@ _TITLES: Mapping[str, str] = {
     "reported_before": "You reported this already",
     "never_revealed": "Nobody sees this picture",
     "no_picture": "There is no picture there",
+    "no_text_service": "No text service",
+    "text_busy": "One at a time",
+    "unknown_draft": "That is no longer kept",
+    "draft_used": "That was confirmed already",
 }
 _STATES = {
     JobState.WAITING: "waiting",
     JobState.DISPATCHED: "starting",
     JobState.RUNNING: "running",
+    JobState.SUCCEEDED: "done",
 }
 UNKNOWN_FAULT = "Please try again. If it happens again, tell an operator the number below."
 QUEUE_JOBS = 15
@@ -60,7 +63,7 @@ def refusal_card(refusal: Refusal, *, priced: bool = True) -> Card:
     """`priced`: it was about something that costs."""
     title = _TITLES.get(refusal.code, "That does not work like this")
     footer = "Nothing was charged." if priced else ""
-    return _private(refusal.sentence, Colour.STOPPED, title=title, footer=footer)
+    return private_card(refusal.sentence, Colour.STOPPED, title=title, footer=footer)
 
 
 def blocked_card(blocked: PromptBlocked) -> Card:
@@ -80,50 +83,23 @@ def fault_card(error: Exception, incident: str) -> Card:
     """A Fault's own sentence is fit to show; any other error shows nothing of itself."""
     text = error.sentence if isinstance(error, Fault) else UNKNOWN_FAULT
     footer = f"{UNCHARGED} Incident {incident}"
-    return _private(text, Colour.FAILED, title="Something went wrong on our side", footer=footer)
+    return private_card(
+        text, Colour.FAILED, title="Something went wrong on our side", footer=footer
+    )
 
 
 def notice_card(notices: Sequence[str]) -> Card:
-    return _private("\n".join(notices), Colour.WAITING, title="A note on your words")
+    return private_card("\n".join(notices), Colour.WAITING, title="A note on your words")
 
 
 def outdated_card(text: str) -> Card:
-    return _private(text, Colour.STOPPED, title="This is from another time")
-
-
-def info_card(info: Info) -> Card:
-    plan = info.plan
-    held = f" ({gpu_time(info.balance.held_ms)} held)" if info.balance.held_ms else ""
-    speed = info.account.default_speed or plan.default_speed
-    lines = (
-        ("Plan", plan.title),
-        ("Speed", f"{speed} by default, of {', '.join(plan.speeds)}"),
-        ("GPU time left", gpu_time(info.balance.available_ms) + held),
-        ("Running", f"{info.running} of {plan.max_running}"),
-        ("Waiting", f"{info.waiting} of {plan.max_waiting}"),
-        ("Finished", finished(info.counts)),
-        ("Limits", _limits(plan)),
-    )
-    return _private("\n".join(f"**{name}** {value}" for name, value in lines), title="Your account")
-
-
-def _limits(plan: Plan) -> str:
-    steps = f"{plan.step_budget} steps a picture"
-    return steps if plan.max_repeat <= 1 else f"{steps}, --repeat up to {plan.max_repeat}"
-
-
-def finished(counts: Mapping[str, int]) -> str:
-    """`counts` are an account's jobs by state; only the ended ones are told."""
-    told = [
-        f"{counts[state]} {state}" for state in JobState if state.terminal and counts.get(state)
-    ]
-    return ", ".join(told) or "none yet"
+    return private_card(text, Colour.STOPPED, title="This is from another time")
 
 
 def queue_card(ahead: Prospects, now: datetime, *, news: Callable[[UUID], News]) -> Card:
     """`news` knows the progress of jobs whose messages are open."""
     if not ahead.jobs:
-        return _private(
+        return private_card(
             "Nothing of yours is waiting or running. /imagine something!", title="Your jobs"
         )
     told = {job.id: _told(ahead, job, news(job.id)) for job in ahead.jobs}
@@ -133,7 +109,7 @@ def queue_card(ahead: Prospects, now: datetime, *, news: Callable[[UUID], News])
         entries.append(f"and {len(ahead.jobs) - len(entries)} more")
     if ahead.waiting and ahead.outlooks is None:
         entries.append("How long the wait is, nobody can say at the moment.")
-    return _private("\n\n".join(entries), title="Your jobs", footer=_caps(ahead))
+    return private_card("\n\n".join(entries), title="Your jobs", footer=_caps(ahead))
 
 
 def _told(ahead: Prospects, job: Job, news: News) -> Told | None:
@@ -185,24 +161,16 @@ def _caps(ahead: Prospects) -> str:
 
 
 def choice_label(job: Job) -> str:
-    """One line for the picker of /cancel: at most 100 characters, plain text."""
+    """One line for pickers: at most 100 characters, plain text."""
     label = f"{_STATES.get(job.state, job.state)}: {' '.join(job.prompt.split())}"
     return label if len(label) <= 100 else label[:99] + "…"
 
 
 def cancelled_card(job: Job) -> Card:
-    return _private(f"Cancelled: {quote(job.prompt, 300)}. {UNCHARGED}", Colour.STOPPED)
+    return private_card(f"Cancelled: {quote(job.prompt, 300)}. {UNCHARGED}", Colour.STOPPED)
 
 
-def speed_card(speed: Speed, plan: Plan, *, changed: bool) -> Card:
-    said = (
-        f"Your pictures now run at **{speed}**" if changed else f"Your pictures run at **{speed}**"
-    )
-    text = f"{said} unless a prompt says otherwise. Your plan has: {', '.join(plan.speeds)}."
-    return _private(text, title="Settings")
-
-
-def _private(
+def private_card(
     text: str, colour: Colour = Colour.RUNNING, *, title: str = "", footer: str = ""
 ) -> Card:
     cut = text if len(text) <= PANEL_LIMIT else text[: PANEL_LIMIT - 1] + "…"

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import discord
 
-from bot.cards import Action, Card, Knob, Look
+from bot.cards import Action, Card, Knob, Look, Menu
 
 _STYLES = {
     Look.PLAIN: discord.ButtonStyle.secondary,
@@ -50,6 +50,18 @@ class PressButton(discord.ui.DynamicItem["discord.ui.Button[Any]"], template=TEM
         return cls(button)
 
     @classmethod
+    def from_menu(cls, menu: Menu, row: int | None = None) -> Self:
+        """Its custom id is a button's, and so is what comes of it: what was chosen stands in the press."""
+        options = [
+            discord.SelectOption(label=one.label, value=one.value, default=one.chosen)
+            for one in menu.options
+        ]
+        select: Any = discord.ui.Select(
+            custom_id=menu.target, placeholder=menu.hint, options=options, row=row
+        )
+        return cls(select)
+
+    @classmethod
     async def from_custom_id(
         cls, interaction: discord.Interaction[Any], item: Any, match: re.Match[str], /
     ) -> Self:
@@ -70,10 +82,12 @@ def read_press(custom_id: str) -> Press | None:
 
 def view_of(card: Card) -> discord.ui.View | None:
     """Only dynamic items and links: discord.py then keeps no view in memory."""
-    if not card.rows:
+    if not card.rows and not card.menus:
         return None
     view = discord.ui.View(timeout=None)
-    for row, knobs in enumerate(card.rows):
+    for row, menu in enumerate(card.menus):
+        view.add_item(PressButton.from_menu(menu, row))
+    for row, knobs in enumerate(card.rows, len(card.menus)):
         for knob in knobs:
             view.add_item(button_of(knob, row))
     return view

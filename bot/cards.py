@@ -68,6 +68,10 @@ class Action(StrEnum):
     BAN = "ban"
     NEXT = "next"
     FORGET = "forget"  # an account: its own
+    SET = "set"  # what somebody prefers: setting `index`
+    CHOOSE = "choose"  # the same by a menu
+    HISTORY = "history"  # a page of somebody's jobs
+    GALLERY = "gallery"  # a page of pictures: of gallery `index`
 
 
 FIRST_OF_CASES = Action.REPORT
@@ -88,7 +92,32 @@ class Knob:
     emoji: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Option:
+    value: str
+    label: str
+    chosen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Menu:
+    """Takes a whole row: one of at most 25 options. `hint` stands there while none is chosen."""
+
+    target: str
+    hint: str
+    options: tuple[Option, ...]
+
+
 Rows = tuple[tuple[Knob, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One picture of several: `says` tells what it shows to who does not see it."""
+
+    image: str
+    says: str = ""
+    spoiler: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +161,8 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """Everything that one message shows. `final` is never followed by another card.
+    """Everything that one message shows; `menus` stand above the rows of buttons, `shown` are
+    pictures below the panel, ten at most. `final` is never followed by another card.
 
     It can be shown as a layout (bot.layouts), or, where it is not `tall`, as an embed with buttons below.
 
@@ -144,6 +174,8 @@ class Card:
     content: str = ""
     panel: Panel | None = None
     rows: Rows = ()
+    menus: tuple[Menu, ...] = ()
+    shown: tuple[Shown, ...] = ()
     final: bool = False
     upload: str = ""
     elsewhere: str = ""
@@ -152,4 +184,5 @@ class Card:
     @property
     def tall(self) -> bool:
         """What an embed has no room for: more buttons, or words that say what its picture shows."""
-        return len(self.rows) > ROWS_OF_AN_EMBED or bool(self.panel and self.panel.says)
+        crowded = len(self.menus) + len(self.rows) > ROWS_OF_AN_EMBED
+        return crowded or bool(self.shown) or bool(self.panel and self.panel.says)

@@ -8,7 +8,7 @@ from typing import Any
 import discord
 from discord.ui import ActionRow, Container, LayoutView, MediaGallery, TextDisplay
 
-from bot.buttons import button_of
+from bot.buttons import PressButton, button_of
 from bot.cards import ALTERNATIVE_LIMIT, LAYOUT_LIMIT, Card, Panel
 from bot.quoting import shortened
 
@@ -28,7 +28,8 @@ def _parts(card: Card) -> list[Part]:
     if card.panel is not None:
         parts.append(_container(card.panel, LAYOUT_LIMIT - len(card.content)))
     rows: list[Part] = [ActionRow(*map(button_of, knobs)) for knobs in card.rows]
-    return parts + rows
+    menus: list[Part] = [ActionRow(PressButton.from_menu(menu)) for menu in card.menus]
+    return parts + _pictures(card) + menus + rows
 
 
 def _container(panel: Panel, room: int) -> "Container[Any]":
@@ -40,6 +41,18 @@ def _container(panel: Panel, room: int) -> "Container[Any]":
     above: list[Part] = [TextDisplay(part) for part in (title, text) if part]
     below: list[Part] = [TextDisplay(footer)] if footer else []
     return Container(*above, *gallery, *below, accent_colour=panel.colour)
+
+
+def _pictures(card: Card) -> list[Part]:
+    if not card.shown:
+        return []
+    items = [
+        discord.MediaGalleryItem(
+            one.image, description=one.says[:ALTERNATIVE_LIMIT] or None, spoiler=one.spoiler
+        )
+        for one in card.shown
+    ]
+    return [MediaGallery(*items)]
 
 
 def _gallery(panel: Panel) -> "MediaGallery[Any]":

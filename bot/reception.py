@@ -26,7 +26,8 @@ log = logging.getLogger(__name__)
 TOKEN_LIFE = timedelta(minutes=14)  # Discord's 15, less a minute for clocks that disagree
 # Discord's codes: the interaction ran out, or another process of ours was first.
 PAST_ANSWERING = frozenset({10062, 40060})
-FREE_COMMANDS = frozenset({"mod", "report", "Report", "privacy", "verify", "Verify"})
+# Of these a refusal says that nothing was charged; the others cost nothing anyway.
+PRICED = frozenset({"imagine", "blend", "cancel"})
 Interaction = discord.Interaction[Any]
 Handler = Callable[[Interaction, Press], Awaitable[None]]  # of a button, or of a form sent in
 
@@ -183,7 +184,7 @@ def _is_priced(interaction: Interaction) -> bool:
     """Whether it was about drawing: of what costs nothing, nobody need hear that it cost nothing."""
     data: Mapping[str, Any] = interaction.data or {}
     press = read_press(str(data.get("custom_id", "")))
-    return press.action in DRAWING if press else data.get("name") not in FREE_COMMANDS
+    return press.action in DRAWING if press else data.get("name") in PRICED
 
 
 def _card_for(cause: Exception, *, priced: bool) -> Card:

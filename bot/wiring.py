@@ -17,11 +17,15 @@ from bot.client import PictorBot
 from bot.cogs.account import Accounts
 from bot.cogs.appeals import Appeals
 from bot.cogs.drafts import Drafts
+from bot.cogs.help import Help
 from bot.cogs.imagine import Imagine
 from bot.cogs.jobs import Jobs
 from bot.cogs.moderation import Moderation
+from bot.cogs.modes import Modes
 from bot.cogs.pictures import Pictures
+from bot.cogs.prefer import Prefer
 from bot.cogs.privacy import Privacy
+from bot.cogs.records import Records
 from bot.cogs.region import Region
 from bot.cogs.reports import Reports
 from bot.cogs.verify import Verify
@@ -30,7 +34,10 @@ from bot.letters import Letters
 from bot.mail import Mail
 from bot.messages import Painter
 from bot.ordering import Ordering
+from bot.pickers import Pickers
 from bot.reception import Handler, Reception
+from bot.showcase import Showcase
+from bot.suggestions import shelf_of
 from bot.tiles import Tiles
 from bot.veils import Veils
 from shared.admission import FrontDesk
@@ -174,6 +181,7 @@ def counters(rooms: Rooms) -> list[object]:
     desk, reception, courier = rooms.desk, rooms.reception, rooms.courier
     ordering = Ordering(desk, reception)
     examples = rooms.books.catalog.get(rooms.books.catalog.default).examples
+    pickers = Pickers(desk, reception, shelf_of(rooms.books.catalog))
     voices = Voices(rooms.lines.database, rooms.books.plans, rooms.settings.safety)
     return [
         Imagine(ordering, reception, examples),
@@ -181,13 +189,29 @@ def counters(rooms: Rooms) -> list[object]:
         Pictures(desk, reception, ordering),
         Region(desk, reception, Tiles(rooms.lines.database, rooms.lines.store)),
         Drafts(desk, reception, ordering),
-        Accounts(desk, reception, rooms.books.plans),
+        *account_counters(rooms, pickers),
+        Records(desk, reception, showcase(rooms), pickers),
+        Help(),
         Appeals(voices, reception),
         Reports(voices, reception, rooms.bot.tree),
         Moderation(rooms.oversight, Letters(rooms.bot), courier, rooms.lines.store),
         Privacy(rooms.oversight.privacy, rooms.mail),
         *([verify(rooms)] if rooms.settings.provenance.enabled else []),
     ]
+
+
+def account_counters(rooms: Rooms, pickers: Pickers) -> list[object]:
+    desk, reception, books = rooms.desk, rooms.reception, rooms.books
+    return [
+        Accounts(desk, reception, books.plans, books.catalog, pickers),
+        Prefer(desk, reception),
+        Modes(desk, reception),
+    ]
+
+
+def showcase(rooms: Rooms) -> Showcase:
+    lines = rooms.lines
+    return Showcase(lines.database, painter(rooms.settings, rooms.books, lines.store))
 
 
 def verify(rooms: Rooms) -> Verify:

@@ -12,6 +12,7 @@ from shared.bills import Bill
 from shared.connections import Database, Session
 from shared.errors import Refusal
 from shared.jobs import Job, Visibility
+from shared.lifetimes import Lifetime, lifetime
 from shared.orders import Ask, Person
 from shared.plans import PlanBook
 from shared.preferences import Preferences
@@ -95,6 +96,12 @@ class Archive:
         async with self._database.read() as session:
             job = await self._own(session, person, job_id)
             return await bills.bill(session, job, self._book)
+
+    async def lifetime(self, person: Person) -> Lifetime:
+        """What the person drew and used so far, and what waits, by speed."""
+        async with self._database.read() as session:
+            account = await accounts.by_discord(session, person.discord_id)
+            return Lifetime() if account is None else await lifetime(session, account.id)
 
     # --- preferences -----------------------------------------------------------------------------
 

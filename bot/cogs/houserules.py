@@ -7,9 +7,9 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot import peoplecards
-from bot.cogs.jobs import PICKER_S
 from bot.modcards import done_card
 from bot.naming import category_name as named
+from bot.pickers import PICKER_S
 from bot.reception import Interaction, open_private, tell
 from bot.seats import seat
 from shared.errors import Fault, Refusal

@@ -10,12 +10,11 @@ from bot.answers import cancelled_card, choice_label, queue_card
 from bot.buttons import Press
 from bot.cards import Action
 from bot.courier import Courier
+from bot.pickers import PICKER_S
 from bot.reception import Handler, Interaction, Reception, open_private, tell
 from shared.admission import FrontDesk, Person
 from shared.errors import Fault, Refusal
 from shared.jobs import Job
-
-PICKER_S = 2.0  # Discord waits three seconds for a picker
 
 
 class Jobs(commands.Cog):

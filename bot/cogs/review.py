@@ -10,10 +10,10 @@ from discord.ext import commands
 from bot import modcards, outcomes
 from bot.buttons import Press
 from bot.cards import Action, Card
-from bot.cogs.jobs import PICKER_S
 from bot.courier import Courier
 from bot.letters import Letters
 from bot.modals import filled_in, open_form
+from bot.pickers import PICKER_S
 from bot.reception import Handler, Interaction, open_here, open_private, tell, turn_into
 from bot.seats import seat
 from bot.showing import Showing
