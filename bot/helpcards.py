@@ -30,9 +30,9 @@ COMMANDS = (
 BUTTONS = (
     "**U1 to U4** show one picture large. **V1 to V4** draw four near it. 🔄 draws the words anew.",
     (
-        "Under one picture: **Vary (Subtle, Strong)**; **Vary (Region)**: tap the cells that change, or name them;"
-        " **Upscale (Subtle, Creative)** add pixels; **Zoom Out**, the arrows and **Make Square** draw around it;"
-        " ❤️ keeps it in your favourites."
+        "Under one picture: **Vary (Subtle, Strong)**; **Vary (Region)**: tap the cells that change, or name"
+        " them; **Upscale (Subtle, Creative)** add pixels; **Zoom Out**, the arrows and **Make Square** draw"
+        " around it; ❤️ keeps it in your favourites."
     ),
     "With /remix on, buttons ask you for other words first. Buttons work for ever.",
 )

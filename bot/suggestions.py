@@ -15,7 +15,9 @@ from shared.parameters import BY_NAME, PARAMETERS
 MOST = 25  # Discord's, for the choices of a box
 LONGEST = 100  # Discord's, for a choice and for what it puts into the box
 NEARLY = 75  # of 100: how alike a slip of the finger is
-_MARK = re.compile(r"(?:^|(?<=\s))(?:--|[–—])(?P<name>[A-Za-z]*)(?P<rest>(?:\s.*)?)$")
+_MARK = re.compile(
+    r"(?:^|(?<=\s))(?:--|[–—])(?P<name>[A-Za-z]*)(?P<rest>(?:\s(?:(?!\s(?:--|[–—])).)*)?)$"
+)
 _LAST = re.compile(r"(?P<before>.*[,\s])?(?P<typed>[^,\s]*)$", re.DOTALL)
 
 

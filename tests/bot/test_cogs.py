@@ -184,9 +184,9 @@ async def test_info_queue_and_settings(house: House) -> None:
     empty = text_of(await house.told(await house.local.slash(people.PAULA, "queue"), people.PAULA))
     assert "Nothing of yours" in empty
     said = text_of(await house.told(await house.local.slash(people.FINN, "settings")))
-    assert "**fast**" in said
+    assert "**Speed**: fast" in said
     opened = await house.local.slash(people.FINN, "settings", speed="relax")
-    assert "now run at **relax**" in text_of(await house.told(opened))
+    assert "**Speed**: relax" in text_of(await house.told(opened))
     assert (await house.imagine("a red boat")).speed == "relax"
 
 
@@ -194,7 +194,7 @@ async def test_a_speed_that_the_plan_lacks_is_refused(house: House) -> None:
     opened = await house.local.slash(people.FINN, "settings", speed="turbo")
     assert "turbo" in text_of(await house.told(opened)).lower()
     said = text_of(await house.told(await house.local.slash(people.FINN, "settings")))
-    assert "**fast**" in said
+    assert "**Speed**: fast" in said
 
 
 async def test_unknown_words_are_told_politely_and_drawn_all_the_same(house: House) -> None:
