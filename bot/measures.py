@@ -19,7 +19,7 @@ def duration(span: timedelta) -> str:
 def price(job: Job) -> str:
     if job.speed is Speed.RELAX:
         return "no charge (relax)"
-    return gpu_time(job.charged_ms or 0)
+    return gpu_time(job.charged_ms) if job.charged_ms else "no charge"
 
 
 def gpu_time(milliseconds: int) -> str:

@@ -9,7 +9,7 @@ from shared.errors import Fault
 from shared.orders import REGION_GRID
 
 SHOWN = 720  # pixels of the longer side: as wide as a phone shows, and a small file
-HEADER = 44  # of the strips with letters and numbers
+HEADER = 60  # of the strips with letters and numbers
 LETTERS = "ABCDE"
 CELLS = REGION_GRID * REGION_GRID
 _MARK = (88, 101, 242)
@@ -65,7 +65,7 @@ def _tinted(picture: Image.Image, marked: Collection[int]) -> Image.Image:
 
 def _name(draw: ImageDraw.ImageDraw, boxes: list[Box]) -> None:
     """On both sides of every cell's row and column, and small in the cell: fingers hide what they tap."""
-    large, small = ImageFont.load_default(30), ImageFont.load_default(22)
+    large, small = ImageFont.load_default(46), ImageFont.load_default(32)
     for place in range(REGION_GRID):
         left, _, right, _ = _moved(boxes[place])
         _, top, _, bottom = _moved(boxes[place * REGION_GRID])
@@ -74,7 +74,7 @@ def _name(draw: ImageDraw.ImageDraw, boxes: list[Box]) -> None:
         draw.text((HEADER / 2, middle[1]), str(place + 1), "white", large, anchor="mm")
     for cell, box in enumerate(boxes):
         left, top, _, _ = _moved(box)
-        corner = left + 8, top + 6
+        corner = left + 9, top + 5
         draw.text(corner, cell_name(cell), "white", small, stroke_width=3, stroke_fill="black")
 
 

@@ -51,7 +51,7 @@ async def test_a_newcomer_types_imagine_and_presses_a_button(
     await type_imagine(page, "a red sailboat on the sea at sunset, two birds --seed 7")
     grid = page.locator(".message").filter(has=page.get_by_role("button", name="U1"))
     await expect(grid).to_be_visible(timeout=DRAWN_MS)
-    picture = grid.locator(".embed img").last
+    picture = grid.locator(".gallery img").last
     await expect(picture).to_have_js_property("complete", value=True)
     assert await picture.evaluate("image => image.naturalWidth") >= 1024
     await picture.scroll_into_view_if_needed()
