@@ -39,7 +39,9 @@ class Reception:
         self._courier = courier
 
     async def person(self, interaction: Interaction) -> Person:
-        user = interaction.user
+        return await self.person_of(interaction.user)
+
+    async def person_of(self, user: discord.User | discord.Member) -> Person:
         plan = self.plan_of(await role_names(user))
         roles = tuple(str(role) for role in user._roles) if isinstance(user, discord.Member) else ()
         return Person(str(user.id), user.display_name, plan, roles)

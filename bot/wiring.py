@@ -15,6 +15,7 @@ from bot.bulletins import Bulletins
 from bot.cards import Action
 from bot.client import PictorBot
 from bot.cogs.account import Accounts
+from bot.cogs.admin import Admin
 from bot.cogs.appeals import Appeals
 from bot.cogs.drafts import Drafts
 from bot.cogs.help import Help
@@ -24,6 +25,7 @@ from bot.cogs.moderation import Moderation
 from bot.cogs.modes import Modes
 from bot.cogs.pictures import Pictures
 from bot.cogs.prefer import Prefer
+from bot.cogs.policy import Policy
 from bot.cogs.privacy import Privacy
 from bot.cogs.records import Records
 from bot.cogs.region import Region
@@ -47,7 +49,9 @@ from shared.config import Settings
 from shared.connections import Database, connect_redis
 from shared.events import Events
 from shared.outlooks import Outlooks
+from shared.oversight.administration import Administration
 from shared.oversight.desk import Oversight, open_desk
+from shared.oversight.explanations import Explanations
 from shared.oversight.voices import Voices
 from shared.plans import PlanBook, read_plans
 from shared.safety.screen import PromptScreen, open_screen
@@ -196,6 +200,7 @@ def counters(rooms: Rooms) -> list[object]:
         Reports(voices, reception, rooms.bot.tree),
         Moderation(rooms.oversight, Letters(rooms.bot), courier, rooms.lines.store),
         Privacy(rooms.oversight.privacy, rooms.mail),
+        *administrators(rooms),
         *([verify(rooms)] if rooms.settings.provenance.enabled else []),
     ]
 
@@ -212,6 +217,16 @@ def account_counters(rooms: Rooms, pickers: Pickers) -> list[object]:
 def showcase(rooms: Rooms) -> Showcase:
     lines = rooms.lines
     return Showcase(lines.database, painter(rooms.settings, rooms.books, lines.store))
+
+
+def administrators(rooms: Rooms) -> list[object]:
+    books, database = rooms.books, rooms.lines.database
+    desk = Administration(database, books.plans, books.catalog, rooms.settings.safety)
+    explanations = Explanations(database, books.plans, books.catalog)
+    return [
+        Admin(rooms.oversight, desk, books.plans),
+        Policy(explanations, rooms.oversight.house, rooms.reception),
+    ]
 
 
 def verify(rooms: Rooms) -> Verify:

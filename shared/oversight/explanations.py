@@ -1,0 +1,71 @@
+"""Why something is allowed or not: the same rules that the front desk asks, and the line that decides."""
+
+from dataclasses import dataclass, replace
+
+from shared import access as rules
+from shared import accounts, gate
+from shared.access import Decision, Question
+from shared.catalog import Catalog
+from shared.connections import Database
+from shared.errors import Refusal
+from shared.moderation.ranks import Moderator, Rank
+from shared.orders import Person, Venue
+from shared.oversight import access
+from shared.plans import PlanBook
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """`said` are all lines that had something to say, in the order in which they decide."""
+
+    model: str
+    plan: str
+    decision: Decision
+    said: tuple[Decision, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanations:
+    database: Database
+    book: PlanBook
+    catalog: Catalog
+
+    async def explain(
+        self, asker: Moderator, person: Person, venue: Venue, *, model: str = ""
+    ) -> Explanation:
+        """Everybody may ask about themselves, moderators about all on their server. Without a model: the one
+        that is taken when nobody names one."""
+        if asker.discord_id != person.discord_id:
+            access.require(asker, Rank.MODERATOR)
+        question = await self._question(person, venue)
+        if not model:
+            names = (self.catalog.default, *self.catalog.checkpoints)
+            model = rules.usual_model(question, names)
+        question = self._about(question, model)
+        decision, said = rules.decide(question), rules.weighed(question)
+        return Explanation(model, question.plan.title, decision, tuple(said))
+
+    async def _question(self, person: Person, venue: Venue) -> Question:
+        async with self.database.read() as session:
+            found = await gate.read(session, person, venue)
+            known = await accounts.by_discord(session, person.discord_id)
+        plan = self.book.terms(known.plan if known else person.plan, guild_id=venue.guild_id)
+        return Question(
+            plan=plan,
+            settings=found.settings,
+            roles=person.roles,
+            standing=found.standing or "good",
+            banned_here=found.banned_here,
+            pause=found.paused,
+            channel_id=venue.channel_id,
+            parent_id=venue.parent_id,
+            age_restricted=venue.age_restricted,
+        )
+
+    def _about(self, question: Question, model: str) -> Question:
+        if model in self.catalog.checkpoints:
+            return replace(question, model=model)
+        if model in self.catalog.adapters:
+            return replace(question, adapters=(model,))
+        sentence = f"There is no model “{model[:40]}” here. Choose one of the list."
+        raise Refusal("unknown_model", sentence, field="model")
