@@ -1,7 +1,7 @@
 """Whether the ledger says what workers measured: every settled job again, from its GPU time and its price.
 
-The price of a job is the one it was sold at: its hold over its estimate, which is what its plan, its server
-and its speed made it when it was accepted. Nothing costs more than its hold.
+The price of a job is the one it was told when it was accepted; of one from before prices were kept, its hold
+over its estimate. Nothing costs more than its hold.
 """
 
 from dataclasses import dataclass
@@ -49,16 +49,18 @@ async def drift(session: Session, span: Span) -> Drift:
 _SETTLED = """
 with settled as (
     select l.job_id, l.amount_ms as settled, h.amount_ms as held, j.gpu_ms, j.charged_ms, j.estimate_ms,
-        ceil(coalesce(j.gpu_ms, 0) * h.amount_ms::numeric / greatest(j.estimate_ms, 1)) as full_ms
+        coalesce(j.price::numeric, h.amount_ms::numeric / greatest(j.estimate_ms, 1)) as price
     from ledger l
     join jobs j on j.id = l.job_id
     left join ledger h on h.job_id = l.job_id and h.kind = 'hold'
     where l.kind = 'settle' and l.at >= :since and l.at < :until
+), priced as (
+    select *, ceil(coalesce(gpu_ms, 0) * price) as full_ms from settled
 ), compared as (
     select *, least(full_ms, held) as measured,
         greatest(1, ceil(least(full_ms, held) / 1000.0),
             ceil(coalesce(gpu_ms, 0)::numeric / greatest(estimate_ms, 1))) as allowed
-    from settled
+    from priced
 ), judged as (
     select *, held is null or measured is null or abs(settled - measured) > allowed
         or charged_ms is distinct from settled or (gpu_ms is null and settled > 0) as wrong

@@ -43,7 +43,7 @@ with drawn as (
 )
 insert into jobs (account_id, plan, kind, state, speed, prompt, spec, spec_sha256, submission_key,
     estimate_ms, guild_id, submitted_at, finished_at, gpu_ms, charged_ms, passed_verdict,
-    error_sentence, attempt)
+    error_sentence, attempt, price)
 select numbered.id, (array['free','paid','pro'])[1 + shaped.n % 3], 'imagine', state, speed, 'x',
     jsonb_build_object('checkpoint', (array['postcards','sdxl','flux'])[1 + floor(model * 3)::int],
         'images', 4, 'texts', jsonb_build_array(jsonb_build_object('text', repeat('word ', 40)))),
@@ -53,18 +53,20 @@ select numbered.id, (array['free','paid','pro'])[1 + shaped.n % 3], 'imagine', s
     case when state = 'succeeded' then least(
         ceil(floor(estimate_ms * share) * price), ceil(estimate_ms * price))::bigint else 0 end,
     case when state = 'succeeded' then shaped.n end,
-    case when state in ('failed', 'blocked') then 'why' end, 1
+    case when state in ('failed', 'blocked') then 'why' end, 1,
+    case when shaped.n % 2 = 0 then price end  -- the others are of the time before prices were kept
 from shaped
 join numbered on numbered.n = 1 + floor(who * cast(:accounts as int))::int
 cross join lateral (select case speed when 'turbo' then 2 when 'fast' then 1 else 0 end as price) as p
 """
 _GRANTS = """
-insert into ledger (account_id, kind, debit, credit, amount_ms, entry_key, at)
+insert into ledger (account_id, kind, debit, credit, amount_ms, expiring_ms, entry_key, at)
 select a.id, kind, case kind when 'grant' then 'issued' else 'available:' || a.id end,
     case kind when 'grant' then 'available:' || a.id else 'issued' end,
-    amount_ms, kind || ':' || a.id, cast(:since as timestamptz) + a.n * interval '1 minute'
+    amount_ms, expiring_ms, kind || ':' || a.id, cast(:since as timestamptz) + a.n * interval '1 minute'
 from (select id, row_number() over (order by id) as n from accounts) a
-cross join (values ('grant', 10000000000), ('revoke', 1000), ('expire', 2000)) as e (kind, amount_ms)
+cross join (values ('grant', 10000000000, 2000), ('revoke', 1000, 0), ('expire', 2000, 2000))
+    as e (kind, amount_ms, expiring_ms)
 """
 _HOLDS = """
 insert into ledger (account_id, job_id, kind, debit, credit, amount_ms, entry_key, at)
