@@ -24,8 +24,8 @@ from bot.cogs.jobs import Jobs
 from bot.cogs.moderation import Moderation
 from bot.cogs.modes import Modes
 from bot.cogs.pictures import Pictures
-from bot.cogs.prefer import Prefer
 from bot.cogs.policy import Policy
+from bot.cogs.prefer import Prefer
 from bot.cogs.privacy import Privacy
 from bot.cogs.records import Records
 from bot.cogs.region import Region
