@@ -42,12 +42,13 @@ from bot.showcase import Showcase
 from bot.suggestions import shelf_of
 from bot.tiles import Tiles
 from bot.veils import Veils
-from shared.admission import FrontDesk
+from shared.admission import FrontDesk, Rulebook
 from shared.bell import Bell
 from shared.catalog import Catalog, read_catalog
 from shared.config import Settings
 from shared.connections import Database, connect_redis
 from shared.events import Events
+from shared.intake import Intake
 from shared.outlooks import Outlooks
 from shared.oversight.administration import Administration
 from shared.oversight.desk import Oversight, open_desk
@@ -166,12 +167,10 @@ def front_desk(settings: Settings, books: Books, lines: Lines) -> FrontDesk:
         lines.database,
         lines.bell,
         lines.events,
-        books.plans,
-        books.catalog,
-        books.screen,
+        Rulebook(books.plans, books.catalog, books.screen, settings.safety),
         draw_seed=partial(secrets.randbelow, 2**32),
         outlooks=lines.outlooks,
-        safety=settings.safety,
+        intake=Intake(lines.store, _origins(settings, lines.store.url("probe"))),
     )
 
 
@@ -257,7 +256,7 @@ def reaches(api_base: str, link: str) -> bool:
 
 
 def _origins(settings: Settings, link: str) -> set[str]:
-    """Where /verify may fetch from although it is near: our own pictures, and what the operator names."""
+    """Where pictures may be fetched from although it is near: our own pictures, and what the operator names."""
     own = {str(URL(link).origin())} if link.startswith("http") else set()
     return own | set(settings.provenance.link_origins)
 

@@ -20,7 +20,7 @@ from rich.console import Console
 from farm.demo import dispatcher_leads, worker_is_up
 from farm.follow import follow
 from farm.stack import Stack
-from shared.admission import FrontDesk, Person, Submission
+from shared.admission import FrontDesk, Person, Rulebook, Submission
 from shared.assets import Asset, assets
 from shared.bell import Bell
 from shared.catalog import read_catalog
@@ -121,18 +121,18 @@ def _settings_of(environment: dict[str, str]) -> Settings:
 async def _doors(settings: Settings) -> AsyncIterator[Doors]:
     database, redis = Database.connect(settings.database), connect_redis(settings.redis)
     bell = Bell(settings.redis)
+    screen = open_screen(
+        settings.blocklist_file, settings.policy_file, figures=settings.public_figures_file
+    )
+    plans, catalog = read_plans(settings.plans_file), read_catalog(settings.catalog_file)
+    rulebook = Rulebook(plans, catalog, screen, settings.safety)
     desk = FrontDesk(
         database=database,
         bell=bell,
         events=Events(redis),
-        book=read_plans(settings.plans_file),
-        catalog=read_catalog(settings.catalog_file),
-        screen=open_screen(
-            settings.blocklist_file, settings.policy_file, figures=settings.public_figures_file
-        ),
+        rulebook=rulebook,
         draw_seed=lambda: secrets.randbelow(2**32),
         outlooks=Outlooks(redis),
-        safety=settings.safety,
     )
     try:
         yield Doors(database, redis, open_store(settings.storage), desk)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from shared import accounts, fleets, jobstore, ledger, limits, workers
+from shared import access, accounts, fleets, jobstore, ledger, limits, workers
 from shared.accounts import Account
 from shared.catalog import Catalog
 from shared.connections import Session
@@ -12,43 +12,78 @@ from shared.errors import Refusal
 from shared.jobs import Job, Route
 from shared.ledger import Balance
 from shared.moderation import bans, cases
-from shared.orders import Order, Receipt
-from shared.plans import Plan, PlanBook, Speed
+from shared.orders import Ask, Order, Piece, Quote, Receipt, keys_of
+from shared.plans import Speed
 from shared.safety.verdict import Decision
 from shared.spec import RenderSpec
 
 _KEY_LIMIT = 200
 
 
+class PlanChanged(Exception):
+    """The plan in force is another one than the order was made for: it has to be made again."""
+
+    def __init__(self, plan: str) -> None:
+        super().__init__(plan)
+        self.plan = plan
+
+
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    book: PlanBook
+    """`most_jobs` is how many jobs one key may have made, on any plan."""
+
     catalog: Catalog
+    most_jobs: int
     sample_share: float = 0.0  # of the grey zone's jobs, for moderators to look at
 
     async def accept(self, session: Session, account: Account, order: Order) -> Receipt:
         """The same key gives the same jobs, however often and however many at once ask with it."""
-        _check_key(order.key)
+        check_key(order.ask.key)
+        if account.plan != order.question.plan.name:
+            raise PlanChanged(account.plan)
         balance = await self._welcomed(session, account, order)
-        before = await jobstore.by_submissions(session, order.keys())
-        if before:
-            _check_same(before, account, order)
-            return Receipt(tuple(before), created=False, notices=order.notices)
-        speed = await self._admit(session, account, balance, order)
-        copies = range(len(order.specs))
-        jobs = [
-            await self._insert(session, account, order, speed=speed, copy=copy) for copy in copies
-        ]
+        before = await self.before(session, account, order.ask)
+        if before is not None:
+            return replace(before, notices=order.notices)
+        speeds = await self._admit(session, account, balance, order)
+        digest, jobs = order.ask.sha256(), []
+        for copy, speed in enumerate(speeds):
+            jobs.append(
+                await self._insert(session, account, order, speed=speed, copy=copy, digest=digest)
+            )
         return Receipt(tuple(jobs), created=True, notices=order.notices)
+
+    async def before(self, session: Session, account: Account, ask: Ask) -> Receipt | None:
+        """The jobs that this key made before. Refusal when it was used for something else."""
+        found = await jobstore.asked(session, keys_of(ask.key, self.most_jobs))
+        first = next((one for one in found if one[0].submission_key == ask.key), None)
+        if first is None:
+            return None
+        job, asked = first
+        if job.account_id != account.id or asked not in (ask.sha256(), None):
+            sentence = "This submission was already used for another job."
+            raise Refusal("key_reused", sentence, field="key")
+        # A key of its own may look like a copy's of this one.
+        made = (one for one, what in found if one.account_id == account.id and what == asked)
+        return Receipt(tuple(made), created=False)
+
+    def quote(self, account: Account | None, balance: Balance, order: Order) -> Quote:
+        """`account` None: somebody new."""
+        usual = account.default_speed if account else None
+        speeds = [_speed(piece, usual, order) for piece in order.pieces]
+        return Quote(
+            prompts=tuple(piece.text for piece in order.pieces),
+            price_ms=self._total(order, speeds),
+            speed=speeds[0],
+            available_ms=balance.available_ms if account else order.plan.grant_ms,
+        )
 
     async def _welcomed(self, session: Session, account: Account, order: Order) -> Balance:
         """From here on, this account's submissions stand in a row: caps and credit are exact. Who is
         banned after this has the job cancelled by the ban; who was before gets none."""
-        standing, balance = await accounts.locked(
-            session, account.id, plan=self._terms(account, order)
-        )
+        standing, balance = await accounts.locked(session, account.id, plan=order.question.plan)
         limits.check_standing_now(standing)
-        guild = order.venue.guild_id
+        guild = order.ask.venue.guild_id
         if guild is not None:
             held = await bans.current(session, account.id, guild)
             limits.check_welcome(any(ban.guild_id == guild for ban in held))
@@ -56,67 +91,75 @@ class Acceptance:
 
     async def _admit(
         self, session: Session, account: Account, balance: Balance, order: Order
-    ) -> Speed:
-        """The speed it runs at, or the plan's limit or the credit that refuses it."""
-        plan = self._terms(account, order)
-        speed = limits.choose_speed(order.speed, account.default_speed, plan)
+    ) -> list[Speed]:
+        """The speed that each runs at, or the limit or the credit that refuses it."""
+        plan, many = order.plan, len(order.pieces)
+        speeds = [_speed(piece, account.default_speed, order) for piece in order.pieces]
         _, waiting = await jobstore.running_and_waiting(session, account.id)
-        limits.check_waiting(waiting, len(order.specs), plan)
-        await self._check_fleet(session, order.specs[0])
-        total = sum(self._price(spec, speed, plan) for spec in order.specs)
+        limits.check_waiting(waiting, many, order.question.plan)
+        access.decide(replace(order.question, waiting=waiting, jobs=many)).check()
+        for spec in {piece.spec.checkpoint: piece.spec for piece in order.pieces}.values():
+            await self._check_fleet(session, spec)
+        total = self._total(order, speeds)
         if total > balance.available_ms:
-            hint = limits.relax_hint(plan, speed)
+            hint = limits.relax_hint(plan, speeds[0])
             raise ledger.no_credit(total, balance.available_ms, hint=hint)
-        return speed
+        return speeds
 
     async def _check_fleet(self, session: Session, spec: RenderSpec) -> None:
-        """The copies of an order differ in their seeds alone."""
         if fleets.needed_bytes(spec, self.catalog):
             fleet = await workers.memories(session, fleets.RECENTLY_S)
             fleets.check_fits(spec, self.catalog, fleet)
 
     async def _insert(
-        self, session: Session, account: Account, order: Order, *, speed: Speed, copy: int
+        self,
+        session: Session,
+        account: Account,
+        order: Order,
+        *,
+        speed: Speed,
+        copy: int,
+        digest: str,
     ) -> Job:
-        spec, plan = order.specs[copy], self._terms(account, order)
+        ask, piece = order.ask, order.pieces[copy]
         job = await jobstore.insert(
             session,
             account_id=account.id,
             plan=account.plan,
             kind=order.kind,
             speed=speed,
-            prompt=order.text,
-            spec=spec,
+            prompt=piece.text,
+            spec=piece.spec,
             submission_key=order.keys()[copy],
-            estimate_ms=self._estimate(spec),
+            estimate_ms=self._estimate(piece.spec),
             parent_id=order.parent_id,
             parent_index=order.parent_index,
-            strict=order.strict,
-            guild_id=order.venue.guild_id,
-            channel_id=order.venue.channel_id,
+            strict=piece.strict,
+            guild_id=ask.venue.guild_id,
+            channel_id=ask.venue.channel_id,
             manner=order.manner,
-            visibility=order.visibility,
-            price=plan.price[speed],
+            visibility=piece.visibility,
+            price=order.question.plan.price[speed],
+            asked_sha256=digest,
         )
-        await ledger.hold(session, account.id, job.id, self._price(spec, speed, plan))
-        await jobstore.add_verdict(session, job.id, "prompt", order.verdict, account_id=account.id)
-        if order.verdict.decision is Decision.REVIEW and is_sampled(job.id, self.sample_share):
-            await cases.sample(session, job=job, verdict=order.verdict, prompt=order.text)
-        if order.route is not None:
-            await jobstore.set_route(session, job.id, _route_of(order.route, copy))
+        await ledger.hold(session, account.id, job.id, self._price(piece.spec, speed, order))
+        await jobstore.add_verdict(session, job.id, "prompt", piece.verdict, account_id=account.id)
+        if piece.verdict.decision is Decision.REVIEW and is_sampled(job.id, self.sample_share):
+            await cases.sample(session, job=job, verdict=piece.verdict, prompt=piece.text)
+        if ask.route is not None:
+            await jobstore.set_route(session, job.id, _route_of(ask.route, copy))
         return job
+
+    def _total(self, order: Order, speeds: list[Speed]) -> int:
+        priced = zip(order.pieces, speeds, strict=True)
+        return sum(self._price(piece.spec, speed, order) for piece, speed in priced)
 
     def _estimate(self, spec: RenderSpec) -> int:
         refiner = self.catalog.get(spec.refiner.checkpoint) if spec.refiner else None
         return estimate_ms(spec, self.catalog.get(spec.checkpoint), refiner=refiner)
 
-    def _price(self, spec: RenderSpec, speed: Speed, plan: Plan) -> int:
-        return hold_ms(self._estimate(spec), speed, plan)
-
-    def _terms(self, account: Account, order: Order) -> Plan:
-        """The plan in force, as it is on that server and for this person's roles."""
-        person, guild_id = order.person, order.venue.guild_id
-        return self.book.terms(account.plan, guild_id=guild_id, roles=person.roles)
+    def _price(self, spec: RenderSpec, speed: Speed, order: Order) -> int:
+        return hold_ms(self._estimate(spec), speed, order.question.plan)
 
 
 def is_sampled(job_id: UUID, share: float) -> bool:
@@ -124,16 +167,18 @@ def is_sampled(job_id: UUID, share: float) -> bool:
     return int.from_bytes(job_id.bytes[-4:]) < share * 2**32
 
 
-def _check_key(key: str) -> None:
+def check_key(key: str) -> None:
     if not 0 < len(key) <= _KEY_LIMIT:
         sentence = f"A submission key has 1 to {_KEY_LIMIT} characters."
         raise Refusal("invalid_key", sentence, field="key")
 
 
-def _check_same(before: list[Job], account: Account, order: Order) -> None:
-    if any(job.account_id != account.id or not order.is_same_as(job) for job in before):
-        sentence = "This submission was already used for another job."
-        raise Refusal("key_reused", sentence, field="key")
+def _speed(piece: Piece, usual: Speed | None, order: Order) -> Speed:
+    """The one it asks for, if it is allowed, else the usual one as far as it is."""
+    access.decide(replace(order.question, speed=piece.speed)).check()
+    speed = limits.choose_speed(piece.speed, usual, order.plan)
+    limits.check_many(len(order.pieces), speed, order.plan)
+    return speed
 
 
 def _route_of(route: Route, copy: int) -> Route:

@@ -1,30 +1,30 @@
-"""The front desk: what comes in is parsed, screened, resolved, priced and accepted, or refused.
+"""The front desk: what comes in is read, screened, resolved, priced and accepted, or refused.
 
 A Refusal leaves nothing written and nothing charged (a blocked prompt leaves its verdict and a strike).
 What is accepted is one transaction: account, job, hold, verdict and route. The bell rings after it.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from uuid import UUID
 
 from shared import accounts, drafts, jobstore, ledger, limits
-from shared.acceptance import Acceptance
+from shared.acceptance import Acceptance, PlanChanged, check_key
 from shared.accounts import Account
 from shared.archive import Archive
+from shared.asking.pictures import Pictures
+from shared.asking.reading import Reading, read
+from shared.asking.resolver import Resolver
+from shared.asking.rulebook import Rulebook as Rulebook
 from shared.bell import Bell
-from shared.catalog import Catalog
-from shared.config import SafetySettings
 from shared.connections import Database
 from shared.errors import Refusal
 from shared.events import EventKind, Events, JobEvent
 from shared.gate import HouseRules
-from shared.jobs import Job, JobKind, JobState, Route, Visibility
-from shared.lineage import reroll_spec, upscale_spec, vary_spec
+from shared.intake import Intake
+from shared.jobs import Job, JobState, Route
 from shared.moderation.cases import Case
-from shared.moderation.strikes import DEFAULT
-from shared.notices import notices
 from shared.orders import NOWHERE, Ask, Order
 from shared.orders import Info as Info
 from shared.orders import Person as Person
@@ -33,14 +33,12 @@ from shared.orders import Prospects as Prospects
 from shared.orders import Quote as Quote
 from shared.orders import Receipt as Receipt
 from shared.orders import Submission as Submission
+from shared.orders import Unconfirmed as Unconfirmed
 from shared.orders import Venue as Venue
 from shared.outlooks import Outlooks
-from shared.plans import PlanBook, Speed
-from shared.prompt import parse, readable
-from shared.safety.screen import PromptScreen
+from shared.plans import Speed
 from shared.safety.verdict import Verdict
 from shared.screening import Screening, permit_of
-from shared.spec import RenderSpec, Source, resolve
 from shared.telemetry import JOBS_CANCELLED, JOBS_REFUSED, JOBS_SUBMITTED, SUBMIT_SECONDS
 
 
@@ -50,77 +48,37 @@ class FrontDesk(Archive):
         database: Database,
         bell: Bell,
         events: Events,
-        book: PlanBook,
-        catalog: Catalog,
-        screen: PromptScreen,
+        rulebook: Rulebook,
         *,
         draw_seed: Callable[[], int],
         outlooks: Outlooks | None = None,
-        safety: SafetySettings = DEFAULT,
+        intake: Intake | None = None,
     ) -> None:
-        """Without `outlooks` nobody is told how long it may take. `safety` says what share of the grey zone
-        moderators look at and what follows strikes, and knows banned people again who had themselves
-        erased."""
-        super().__init__(database, book, safety.pepper)
+        """Without `outlooks` nobody is told how long it may take; without `intake` nobody brings pictures."""
+        super().__init__(database, rulebook.plans, rulebook.safety.pepper)
         self._bell = bell
         self._events = events
-        self._catalog = catalog
-        self._screening = Screening(database, screen, book, safety)
-        self._draw_seed = draw_seed
         self._outlooks = outlooks
-        self._acceptance = Acceptance(book, catalog, safety.sample_share)
-
-    async def submit(self, submission: Submission) -> Receipt:
-        one = submission
-        return await self.ask(
-            Ask(
-                "imagine",
-                one.person,
-                one.venue,
-                one.key,
-                one.route,
-                text=one.text,
-                speed=one.speed,
-            )
+        self._pictures = Pictures(intake)
+        self._screening = Screening(database, rulebook.screen, rulebook.plans, rulebook.safety)
+        self._resolver = Resolver(database, rulebook, self._screening, draw_seed)
+        self._acceptance = Acceptance(
+            rulebook.catalog, most_jobs(rulebook), rulebook.safety.sample_share
         )
 
-    async def vary(
-        self,
-        person: Person,
-        job_id: UUID,
-        index: int,
-        *,
-        key: str,
-        route: Route | None,
-        venue: Venue = NOWHERE,
-    ) -> Receipt:
-        """Four pictures near picture `index` (from 0) of a finished grid."""
-        return await self.ask(Ask("vary", person, venue, key, route, job_id=job_id, index=index))
+    # --- drawing ---------------------------------------------------------------------------------
 
-    async def upscale(
-        self,
-        person: Person,
-        job_id: UUID,
-        index: int,
-        *,
-        key: str,
-        route: Route | None,
-        venue: Venue = NOWHERE,
-    ) -> Receipt:
-        """Picture `index` (from 0) of a finished grid, twice as large."""
-        return await self.ask(Ask("upscale", person, venue, key, route, job_id=job_id, index=index))
+    async def submit(self, submission: Submission) -> Receipt:
+        return await self.ask(submission.ask())
 
-    async def reroll(
-        self,
-        person: Person,
-        job_id: UUID,
-        *,
-        key: str,
-        route: Route | None,
-        venue: Venue = NOWHERE,
-    ) -> Receipt:
-        """The same prompt from another seed. A variation stays one, of the same picture."""
-        return await self.ask(Ask("reroll", person, venue, key, route, job_id=job_id))
+    async def ask(self, ask: Ask, permit: Verdict | None = None) -> Receipt:
+        """Refusal for whatever stands against it; Unconfirmed where so many jobs want a word first."""
+        try:
+            with SUBMIT_SECONDS.time():
+                return await self._carry_out(ask, permit)
+        except Refusal as refusal:
+            JOBS_REFUSED.labels(refusal.code).inc()
+            raise
 
     async def resubmit(self, case: Case) -> Receipt:
         """What was refused, now that a moderator lifted its case. Limits, credit and pauses hold as ever;
@@ -129,7 +87,37 @@ class FrontDesk(Archive):
             raise Refusal("case_erased", "What was asked for is erased; please ask for it again.")
         return await self.ask(Ask.again(case.submission, f"case:{case.id}"), permit_of(case))
 
+    async def quote(self, ask: Ask) -> Quote:
+        """What this would make and cost, without making it. Every Refusal that asking for it would give but
+        those that only the moment of asking knows: a full line, no credit, a link that is dead."""
+        rules = await self._screening.open(ask)
+        reading = read(ask, rules, self._likely_plan(ask, rules), self._book)
+        return await self._quoted(reading, None)
+
+    async def confirm(
+        self, person: Person, draft_id: UUID, *, route: Route | None, venue: Venue = NOWHERE
+    ) -> Receipt:
+        """Makes what was drafted, once, however often it is pressed: each press gets the same jobs. What
+        is refused can be confirmed again."""
+        async with self._database.begin() as session:
+            mine = await self._known(session, person)
+            ask = await drafts.freeze(session, mine, draft_id)
+        wanted = replace(ask, person=person, venue=venue, route=route, confirmed=True)
+        try:
+            return await self.ask(wanted)
+        except Refusal:
+            async with self._database.begin() as session:
+                await drafts.put_back(session, mine, draft_id)
+            raise
+
+    async def draft(self, person: Person, kind: str, ask: Ask) -> UUID:
+        """Keeps what is not confirmed yet, for days; its buttons name it by this number. Pictures that it
+        brings are taken in now: the links to them may be dead by then."""
+        async with self._pictures.adopted(ask) as kept:
+            return await super().draft(person, kind, kept)
+
     async def cancel(self, person: Person, job_id: UUID) -> Job:
+        """This one and no other."""
         async with self._database.begin() as session:
             account = await self._account(session, person)
             job = limits.check_own(await jobstore.load(session, job_id), account.id)
@@ -140,6 +128,8 @@ class FrontDesk(Archive):
         JOBS_CANCELLED.inc()
         await self._events.publish(_changed(cancelled))
         return cancelled
+
+    # --- how an account stands -------------------------------------------------------------------
 
     async def account(self, person: Person) -> Account:
         async with self._database.begin() as session:
@@ -179,157 +169,74 @@ class FrontDesk(Archive):
         told = await self._outlooks.read(waiting) if self._outlooks else None
         return Prospects(tuple(jobs), self._book.plan(account.plan), told)
 
-    async def quote(self, ask: Ask) -> Quote:
-        """What this would make and cost, without making it. Every Refusal that asking for it would give."""
-        raise NotImplementedError
-
-    async def confirm(
-        self, person: Person, draft_id: UUID, *, route: Route | None, venue: Venue = NOWHERE
-    ) -> Receipt:
-        """Makes what was drafted, once, however often it is pressed: each press gets the same jobs. What
-        is refused can be confirmed again."""
-        async with self._database.begin() as session:
-            mine = await self._known(session, person)
-            ask = await drafts.freeze(session, mine, draft_id)
-        wanted = replace(ask, person=person, venue=venue, route=route, confirmed=True)
-        try:
-            return await self.ask(wanted)
-        except Refusal:
-            async with self._database.begin() as session:
-                await drafts.put_back(session, mine, draft_id)
-            raise
-
-    async def ask(self, ask: Ask, permit: Verdict | None = None) -> Receipt:
-        try:
-            with SUBMIT_SECONDS.time():
-                return await self._carry_out(ask, permit)
-        except Refusal as refusal:
-            JOBS_REFUSED.labels(refusal.code).inc()
-            raise
+    # --- from an ask to its jobs -----------------------------------------------------------------
 
     async def _carry_out(self, ask: Ask, permit: Verdict | None) -> Receipt:
+        check_key(ask.key)
         rules = await self._screening.open(ask)
-        if ask.verb == "imagine":
-            return await self._imagine(ask, rules, permit)
-        parent = await self._drawn(ask)
-        spec, kind, index = await self._descendant(ask, parent)
-        return await self._descend(
-            ask, rules, permit, parent=parent, spec=spec, kind=kind, index=index
-        )
-
-    async def _imagine(self, ask: Ask, rules: HouseRules, permit: Verdict | None) -> Receipt:
-        plan = self._book.plan(ask.person.plan)
-        text = readable(ask.text).strip()
-        prompt = parse(ask.text, longest=plan.max_prompt)
-        checkpoint = self._catalog.get(self._catalog.default)
-        verdict = permit or await self._screening.screened(
-            ask, rules, texts=prompt.texts, negative=prompt.negative, said=text
-        )
-        seed = self._draw_seed()
-        copies = range(prompt.repeat)
-        specs = tuple(
-            resolve(prompt, checkpoint, plan=plan, seed=seed, copy=copy) for copy in copies
-        )
-        return await self._accept(
-            Order(
-                person=ask.person,
-                kind=JobKind.IMAGINE,
-                text=text,
-                specs=specs,
-                verdict=verdict,
-                key=ask.key,
-                route=ask.route,
-                speed=prompt.speed or ask.speed,
-                notices=notices(prompt, specs[0], checkpoint),
-                venue=ask.venue,
-                manner=ask.manner,
-                visibility=ask.visibility or Visibility.PUBLIC,
-            )
-        )
-
-    async def _descendant(self, ask: Ask, parent: Job) -> tuple[RenderSpec, JobKind, int | None]:
-        if ask.verb == "vary":
-            return (
-                vary_spec(parent.spec, ask.index, seed=self._draw_seed()),
-                JobKind.VARY,
-                ask.index,
-            )
-        if ask.verb == "upscale":
-            source = await self._source(parent, ask.index)
-            return upscale_spec(parent.spec, ask.index, source), JobKind.UPSCALE, ask.index
-        return reroll_spec(parent.spec, self._draw_seed()), parent.kind, parent.parent_index
-
-    async def _descend(
-        self,
-        ask: Ask,
-        rules: HouseRules,
-        permit: Verdict | None,
-        *,
-        parent: Job,
-        spec: RenderSpec,
-        kind: JobKind,
-        index: int | None,
-    ) -> Receipt:
-        limits.check_steps(spec.steps, self._book.plan(ask.person.plan))
-        negative = tuple(part for part in spec.negative.split(", ") if part)
-        verdict = permit or await self._screening.screened(
-            ask, rules, texts=spec.texts, negative=negative, said=parent.prompt
-        )
-        return await self._accept(
-            Order(
-                person=ask.person,
-                kind=kind,
-                text=parent.prompt,
-                specs=(spec,),
-                verdict=verdict,
-                key=ask.key,
-                route=ask.route,
-                parent_id=parent.id,
-                parent_index=index,
-                venue=ask.venue,
-                manner=ask.manner,
-                visibility=ask.visibility or Visibility.PUBLIC,
-            )
-        )
-
-    async def _drawn(self, ask: Ask) -> Job:
-        """The finished job of this person that a button goes on from."""
-        assert ask.job_id is not None, "every verb but imagine names a job"
-        async with self._database.begin() as session:
-            account = await self._account(session, ask.person)
-            limits.check_standing(account.standing)
-            job = limits.check_own(await jobstore.load(session, ask.job_id), account.id)
-            limits.check_drawn(job)
-        return job
-
-    async def _source(self, parent: Job, index: int) -> Source:
-        async with self._database.read() as session:
-            assets = await jobstore.assets(session, parent.id)
-        for asset in assets:
-            if (asset.kind, asset.index) == ("image", index):
-                return Source(asset.key, asset.sha256)
-        raise limits.no_such_picture(parent)
-
-    async def _accept(self, order: Order) -> Receipt:
         try:
-            async with self._database.begin() as session:
-                account = await self._account(session, order.person)
-                receipt = await self._acceptance.accept(session, account, order)
-        except Refusal as refusal:
-            if refusal.code != limits.LINE_FULL:
-                raise
-            ahead = await self.prospects(order.person)
-            raise limits.with_next_start(refusal, ahead.next_start_s) from None
+            return await self._placed(ask, rules, self._likely_plan(ask, rules), permit)
+        except PlanChanged as changed:
+            return await self._placed(ask, rules, changed.plan, permit)
+
+    async def _placed(
+        self, ask: Ask, rules: HouseRules, plan: str, permit: Verdict | None
+    ) -> Receipt:
+        if rules.asked_before and (before := await self._before(ask)) is not None:
+            return before
+        reading = read(ask, rules, plan, self._book)
+        if reading.jobs > reading.plan.confirm_above and not ask.confirmed:
+            raise Unconfirmed(await self._quoted(reading, permit))
+        order = await self._resolver.order(reading, permit, self._pictures.take)
+        async with self._pictures.kept(order.uploads) as settled:
+            receipt = await self._accept(order)
+            settled(receipt.created)
         if receipt.created:
             await self._announce(receipt.jobs)
         return receipt
 
-    async def _announce(self, jobs: tuple[Job, ...]) -> None:
+    def _likely_plan(self, ask: Ask, rules: HouseRules) -> str:
+        """The one in force was so when they last asked; which one it is now, the transaction decides."""
+        return self._book.weightiest([ask.person.plan, *rules.plans]).name
+
+    async def _before(self, ask: Ask) -> Receipt | None:
+        """What a repeat of an old ask is given, before anything is fetched or drawn for it."""
+        async with self._database.begin() as session:
+            account = await self._account(session, ask.person)
+            return await self._acceptance.before(session, account, ask)
+
+    async def _quoted(self, reading: Reading, permit: Verdict | None) -> Quote:
+        order = await self._resolver.order(reading, permit, self._pictures.imagined)
+        async with self._database.read() as session:
+            account = await accounts.by_discord(session, reading.ask.person.discord_id)
+            mine = account.id if account else UUID(int=0)
+            balance = await ledger.balance(session, mine)
+        return self._acceptance.quote(account, balance, order)
+
+    async def _accept(self, order: Order) -> Receipt:
+        person = order.ask.person
+        try:
+            async with self._database.begin() as session:
+                account = await self._account(session, person)
+                return await self._acceptance.accept(session, account, order)
+        except Refusal as refusal:
+            if refusal.code != limits.LINE_FULL:
+                raise
+            ahead = await self.prospects(person)
+            raise limits.with_next_start(refusal, ahead.next_start_s) from None
+
+    async def _announce(self, jobs: Sequence[Job]) -> None:
         """After the commit, and best effort: the dispatcher looks at Postgres every second anyway."""
         for job in jobs:
             JOBS_SUBMITTED.labels(job.kind.value, job.speed.value, job.plan).inc()
         rings = [self._bell.ring(job.speed, job.id) for job in jobs]
         await asyncio.gather(*rings, self._events.publish(*map(_changed, jobs)))
+
+
+def most_jobs(rulebook: Rulebook) -> int:
+    """Of one key, whatever the plan is."""
+    plans = rulebook.plans.plans.values()
+    return max(max(plan.max_permutations, plan.max_repeat) for plan in plans)
 
 
 def _changed(job: Job) -> JobEvent:

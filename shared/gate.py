@@ -9,19 +9,25 @@ from typing import Any
 
 from sqlalchemy import text
 
+from shared.access import Question
 from shared.connections import Session
 from shared.guilds import GuildSettings, read_settings
-from shared.limits import check_pause, check_standing, check_welcome
 from shared.moderation.scopes import EVERYWHERE, SAFETY, of_guild
 from shared.orders import Person, Venue
+from shared.plans import Plan
+from shared.preferencerows import preferences_from
+from shared.preferences import Preferences
 from shared.safety.blocklist import Term
 from shared.safety.policy import Band, OperatorPolicy, Policy
+
+UNSET = Preferences()
 
 
 @dataclass(frozen=True, slots=True)
 class HouseRules:
     """`number` and `bands` are the server's own policy; `terms` its moderators' words; `settings` what its
-    admins set."""
+    admins set. `plans` are the one in force and those they were given; `chosen` what they set for their
+    prompts; `asked_before`: their key was used already."""
 
     standing: str | None
     banned_here: bool
@@ -30,24 +36,33 @@ class HouseRules:
     bands: Mapping[str, Band]
     terms: tuple[Term, ...]
     settings: GuildSettings
+    plans: tuple[str, ...] = ()
+    chosen: Preferences = UNSET
+    asked_before: bool = False
 
-    def check(self) -> None:
-        """Refusal when nothing may be asked for here now."""
-        if self.standing is not None:
-            check_standing(self.standing)
-        check_welcome(self.banned_here)
-        if self.paused is not None:
-            check_pause(*self.paused)
+    def question(self, person: Person, venue: Venue, plan: Plan) -> Question:
+        """What is known before anything is asked for: who, where, and what stands against both."""
+        return Question(
+            plan=plan,
+            settings=self.settings,
+            roles=person.roles,
+            standing=self.standing or "good",
+            banned_here=self.banned_here,
+            pause=self.paused,
+            channel_id=venue.channel_id,
+            parent_id=venue.parent_id,
+            age_restricted=venue.age_restricted,
+        )
 
     def policy(self, operator: OperatorPolicy, venue: Venue) -> Policy:
         wider = self.settings.mature(age_restricted=venue.age_restricted)
         return operator.effective(self.bands, number=self.number, age_restricted=wider)
 
 
-async def read(session: Session, person: Person, venue: Venue) -> HouseRules:
+async def read(session: Session, person: Person, venue: Venue, *, key: str = "") -> HouseRules:
     guild = venue.guild_id or ""
     scopes = [SAFETY, EVERYWHERE, of_guild(guild)]
-    told = {"of": person.discord_id, "guild": guild, "scopes": scopes}
+    told = {"of": person.discord_id, "guild": guild, "scopes": scopes, "key": key}
     row = (await session.execute(_READ, told)).one()
     return HouseRules(
         row.standing,
@@ -57,6 +72,9 @@ async def read(session: Session, person: Person, venue: Venue) -> HouseRules:
         {name: Band(*limits) for name, limits in (row.bands or {}).items()},
         tuple(Term(*given) for given in row.terms or ()),
         read_settings(row.chosen or {}),
+        tuple(row.plans),
+        preferences_from(row.preferred),
+        row.asked_before,
     )
 
 
@@ -69,9 +87,15 @@ def _first(found: Sequence[Sequence[str]], scopes: Sequence[str]) -> tuple[str, 
 _READ: Any = text(
     """
     select
-        (select standing from accounts where discord_id = :of) as standing,
-        exists (select from bans join accounts on accounts.id = bans.account_id
-            where discord_id = :of and lifted_at is null and guild_id = :guild
+        who.standing,
+        array(select plan from plans_in_force where account_id = who.id and until is null
+            union select plan from plan_grants where account_id = who.id
+                and since <= clock_timestamp() and (until is null or until > clock_timestamp())
+        ) as plans,
+        (select chosen from preferences where account_id = who.id) as preferred,
+        exists (select from jobs where submission_key = :key) as asked_before,
+        exists (select from bans
+            where account_id = who.id and lifted_at is null and guild_id = :guild
             and (until is null or until > clock_timestamp())) as banned,
         (select jsonb_agg(jsonb_build_array(scope, reason)) from pauses
             where scope = any(:scopes)) as pauses,
@@ -79,7 +103,9 @@ _READ: Any = text(
         own.number, own.bands,
         (select jsonb_agg(jsonb_build_array(term, category, strength)) from blocked_terms
             where removed_at is null and (guild_id is null or guild_id = :guild)) as terms
-    from (select 1) as one left join lateral (
+    from (select 1) as one
+    left join accounts who on who.discord_id = :of
+    left join lateral (
         select number, bands from guild_policies where guild_id = :guild order by number desc limit 1
     ) as own on true
     """

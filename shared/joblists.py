@@ -1,13 +1,13 @@
 """Looks at the jobs table; nothing here changes a row."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, and_, bindparam, cast, func, or_, select, true
+from sqlalchemy import ColumnElement, Text, and_, bindparam, cast, func, or_, select, text, true
 
 from shared.connections import Session
 from shared.jobrows import ROW, job_from
@@ -30,6 +30,21 @@ async def by_submission(session: Session, key: str) -> Job | None:
 async def by_submissions(session: Session, keys: Sequence[str]) -> list[Job]:
     """In the order of their keys' first acceptance."""
     return [job_from(row) for row in await session.execute(_BY_KEYS, {"keys": list(keys)})]
+
+
+async def asked(session: Session, keys: Sequence[str]) -> list[tuple[Job, str | None]]:
+    """The same, and the hash of what was asked."""
+    rows = await session.execute(_ASKED, {"keys": list(keys)})
+    return [(job_from(row), row.asked_sha256) for row in rows]
+
+
+async def uploads_named(session: Session, keys: Collection[str]) -> set[str]:
+    """Those of these files that a job starts from, whatever became of it."""
+    query = select(jobs.c.uploads).where(
+        jobs.c.uploads.overlap(list(keys)), jobs.c.uploads != text("'{}'")
+    )
+    found = (await session.execute(query)).scalars()
+    return {key for named in found for key in named}.intersection(keys)
 
 
 async def recent(session: Session, account_id: UUID, limit: int) -> list[Job]:
@@ -158,6 +173,7 @@ _BY_KEYS = (
     .where(jobs.c.submission_key.in_(bindparam("keys", expanding=True)))
     .order_by(jobs.c.submitted_at, jobs.c.id)
 )
+_ASKED = _BY_KEYS.add_columns(jobs.c.asked_sha256)
 _OPEN_COUNTS = (
     select(jobs.c.state, func.count())
     .where(jobs.c.account_id == bindparam("of"), jobs.c.finished_at.is_(None))

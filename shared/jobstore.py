@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, and_, bindparam, case, func, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_row
 
+from shared import uploads
 from shared.assets import Asset as Asset
 from shared.assets import add_asset as add_asset
 from shared.assets import add_verdict as add_verdict
@@ -26,6 +27,7 @@ from shared.handovers import dispatched as dispatched
 from shared.handovers import dispatched_all as dispatched_all
 from shared.handovers import running as running
 from shared.handovers import running_all as running_all
+from shared.joblists import asked as asked
 from shared.joblists import by_submission as by_submission
 from shared.joblists import by_submissions as by_submissions
 from shared.joblists import children as children
@@ -79,6 +81,7 @@ async def insert(
     manner: str = "",
     visibility: Visibility = Visibility.PUBLIC,
     price: float | None = None,
+    asked_sha256: str | None = None,
 ) -> Job:
     """A new waiting job. Refusal `key_reused` when another account has used this submission key."""
     values = {
@@ -99,6 +102,8 @@ async def insert(
         "manner": manner,
         "visibility": visibility,
         "price": price,
+        "asked_sha256": asked_sha256,
+        "uploads": uploads.among(source.key for source in spec.pictures),
     }
     row = (await session.execute(_INSERT, values)).one_or_none()
     if row is None:

@@ -66,6 +66,26 @@ def check_speed(speed: Speed, plan: Plan) -> None:
         raise Refusal("speed_not_in_plan", sentence, field="speed")
 
 
+def check_jobs(jobs: int, plan: Plan) -> None:
+    """Of one ask: choices times repeats."""
+    most = max(plan.max_permutations, plan.max_repeat)
+    if jobs > most:
+        sentence = (
+            f"This makes {jobs} jobs, and the {plan.title} plan makes {most} at once at most."
+            " Write fewer choices, or a smaller --repeat."
+        )
+        raise Refusal("too_many_jobs", sentence, field="repeat")
+
+
+def check_many(jobs: int, speed: Speed, plan: Plan) -> None:
+    """Several jobs of one ask are for the speeds that the plan has for them."""
+    if jobs > 1 and speed not in plan.many_at:
+        usable = [one for one in plan.many_at if one in plan.speeds]
+        fix = f"Add --{usable[-1]}" if usable else "Ask for one at a time"
+        sentence = f"{jobs} jobs at once are not drawn at {speed.value} speed. {fix}."
+        raise Refusal("many_at_this_speed", sentence, field="speed")
+
+
 def check_waiting(waiting: int, more: int, plan: Plan) -> None:
     most, field = plan.max_waiting, "repeat" if more > 1 else None
     allows = f"the {plan.title} plan allows no more than {most}"

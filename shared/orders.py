@@ -1,5 +1,6 @@
 """What crosses the front desk: who asks for what, what it answers, and the order in between."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -7,8 +8,10 @@ from uuid import UUID
 
 import msgspec
 
+from shared.access import Question
 from shared.accounts import Account
 from shared.errors import Refusal
+from shared.intake import Upload
 from shared.jobs import Job, JobKind, JobState, Route, Visibility
 from shared.ledger import Balance
 from shared.plans import Plan, Speed
@@ -44,6 +47,9 @@ class Venue:
 
 
 NOWHERE = Venue()
+_AROUND = frozenset(
+    {"person", "venue", "key", "route", "confirmed"}
+)  # of an ask, not what is asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,21 @@ class Submission:
     venue: Venue = NOWHERE
     images: tuple[str, ...] = ()
     confirmed: bool = False
+    visibility: Visibility | None = None
+
+    def ask(self) -> "Ask":
+        return Ask(
+            "imagine",
+            self.person,
+            self.venue,
+            self.key,
+            self.route,
+            text=self.text,
+            speed=self.speed,
+            images=self.images,
+            visibility=self.visibility,
+            confirmed=self.confirmed,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +118,12 @@ class Ask:
         """With this cell of the region in it, or out of it again."""
         cells = set(self.cells) ^ {cell}
         return replace(self, cells=tuple(sorted(cells)))
+
+    def sha256(self) -> str:
+        """Of what is asked for: the same again has the same, wherever and whenever it is asked."""
+        told = msgspec.to_builtins(self)
+        what = {name: value for name, value in told.items() if name not in _AROUND}
+        return hashlib.sha256(msgspec.json.encode(what, order="sorted")).hexdigest()
 
     def told(self) -> dict[str, Any]:
         """Without the token that edits a message: it outlives no case."""
@@ -195,22 +222,14 @@ class Prospects:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """A submission that passed everything that needs no database."""
+class Piece:
+    """One job of an order: its words, its recipe, and what the screen said of them. No speed: the account's
+    usual one."""
 
-    person: Person
-    kind: JobKind
     text: str
-    specs: tuple[RenderSpec, ...]
+    spec: RenderSpec
     verdict: Verdict
-    key: str
-    route: Route | None
     speed: Speed | None = None
-    parent_id: UUID | None = None
-    parent_index: int | None = None
-    notices: tuple[str, ...] = ()
-    venue: Venue = NOWHERE
-    manner: str = ""
     visibility: Visibility = Visibility.PUBLIC
 
     @property
@@ -218,14 +237,26 @@ class Order:
         """From the grey zone, or let through by a person: the pictures are judged strictly."""
         return self.verdict.decision is Decision.REVIEW or self.verdict.rule.startswith(LIFTED)
 
-    def keys(self) -> list[str]:
-        return [self.key, *(f"{self.key}:{copy}" for copy in range(1, len(self.specs)))]
 
-    def is_same_as(self, job: Job) -> bool:
-        """Whether that job could be this order's: a key must not be used for something else."""
-        return (self.kind, self.text, self.parent_id, self.parent_index) == (
-            job.kind,
-            job.prompt,
-            job.parent_id,
-            job.parent_index,
-        )
+@dataclass(frozen=True, slots=True)
+class Order:
+    """An ask that passed everything that needs no lock: what it makes, on whose plan, within which rules."""
+
+    ask: Ask
+    kind: JobKind
+    pieces: tuple[Piece, ...]
+    question: Question
+    plan: Plan
+    manner: str = ""
+    parent_id: UUID | None = None
+    parent_index: int | None = None
+    notices: tuple[str, ...] = ()
+    uploads: tuple[Upload, ...] = ()
+
+    def keys(self) -> list[str]:
+        return keys_of(self.ask.key, len(self.pieces))
+
+
+def keys_of(key: str, jobs: int) -> list[str]:
+    """Of each job that is asked for with this key."""
+    return [key, *(f"{key}:{copy}" for copy in range(1, jobs))]

@@ -28,7 +28,8 @@ class Plan:
 
     `grant_ms` is given each month and ends with it. `max_running` counts all jobs, `max_running_relax` those
     at relax among them. More jobs at once than `confirm_above` want a confirmation first. `models` are names
-    of checkpoints, None: all. `price` is what a measured GPU-millisecond costs at each speed.
+    of checkpoints, None: all. `many_at` are the speeds that repeats and sets of choices work at. `price` is
+    what a measured GPU-millisecond costs at each speed.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Plan:
     confirm_above: int = 5
     stealth: bool = False
     models: tuple[str, ...] | None = None
+    many_at: tuple[Speed, ...] = (Speed.TURBO, Speed.FAST)
     price: Mapping[Speed, float] = field(default_factory=lambda: dict.fromkeys(Speed, 1.0))
     about: str = ""
 

@@ -86,6 +86,7 @@ def _plan(name: str, table: TomlTable, price: Mapping[Speed, float]) -> Plan:
         grant_ms=table.whole("grant_ms"),
         stealth=table.yes("stealth", False),
         models=_models(table),
+        many_at=_many_at(table),
         price=_own_prices(table, price),
         about=table.text("about", ""),
         **counts,
@@ -104,6 +105,7 @@ def _overridden(table: TomlTable, plans: Mapping[str, Plan]) -> dict[str, Any]:
         "grant_ms": partial(table.whole, "grant_ms"),
         "stealth": partial(table.yes, "stealth"),
         "models": partial(_models, table),
+        "many_at": partial(_many_at, table),
         "price": lambda: _prices(table.table("price")),
         "about": partial(table.text, "about"),
     }
@@ -187,6 +189,13 @@ def _models(table: TomlTable) -> tuple[str, ...] | None:
     if not every:
         raise table.wrong("models", 'must be "all" or a list of names of checkpoints')
     return None
+
+
+def _many_at(table: TomlTable) -> tuple[Speed, ...]:
+    """Midjourney's: everything but relax, where nobody would pay for them."""
+    if "many_at" not in table:
+        return Speed.TURBO, Speed.FAST
+    return tuple(_speed(table, "many_at", name) for name in table.texts("many_at"))
 
 
 def _speeds(table: TomlTable) -> tuple[Speed, ...]:

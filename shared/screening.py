@@ -29,11 +29,9 @@ class Screening:
         self._book = book
 
     async def open(self, ask: Ask) -> gate.HouseRules:
-        """The rules of where it is asked; Refusal when nothing may be asked for there now."""
+        """The rules of where it is asked, and what is known of who asks."""
         async with self._database.single() as session:
-            rules = await gate.read(session, ask.person, ask.venue)
-        rules.check()
-        return rules
+            return await gate.read(session, ask.person, ask.venue, key=ask.key)
 
     async def screened(
         self,
@@ -43,11 +41,12 @@ class Screening:
         texts: Sequence[WeightedText],
         negative: Sequence[str],
         said: str,
+        words: Sequence[str] = (),
     ) -> Verdict:
-        """Allow or review; PromptBlocked otherwise. `said` is what a moderator reads."""
-        assessment = self._screen.assess(
-            [text.text for text in texts], negative=negative, extra=rules.terms
-        )
+        """Allow or review; PromptBlocked otherwise. `said` is what a moderator reads, `words` are some
+        beside the prompt."""
+        every = [*(text.text for text in texts), *words]
+        assessment = self._screen.assess(every, negative=negative, extra=rules.terms)
         verdict = decide(assessment, rules.policy(self._screen.rules, ask.venue))
         if verdict.decision is Decision.BLOCK:
             raise PromptBlocked(verdict, case_id=await self._write_down(ask, verdict, said))

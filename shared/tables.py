@@ -19,7 +19,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 metadata = MetaData(
     naming_convention={
@@ -127,6 +127,9 @@ jobs = Table(
     Column("visibility", Text, nullable=False, server_default="public"),
     # Of a GPU-millisecond, as it was told when the job was accepted; null: by the plans file.
     Column("price", Float),
+    # Of what was asked, so that its key serves for nothing else; and the pictures that somebody brought.
+    Column("asked_sha256", Text),
+    Column("uploads", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("attempt", Integer, nullable=False, server_default="0"),
     Column("crashes", Integer, nullable=False, server_default="0"),
     Column("worker", Text),
@@ -194,6 +197,12 @@ jobs = Table(
     Index("ix_jobs_account", "account_id", "submitted_at"),
     Index("ix_jobs_parent", "parent_id"),
     Index("ix_jobs_guild", "guild_id", "submitted_at"),
+    Index(
+        "ix_jobs_uploads",
+        "uploads",
+        postgresql_using="gin",
+        postgresql_where=text("uploads <> '{}'"),
+    ),
 )
 
 # Written by a trigger, so that no code can forget it: what became of each job, for people and proofs.

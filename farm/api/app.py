@@ -14,6 +14,7 @@ from shared.attestation import INBOX
 from shared.connections import Database
 from shared.errors import Fault
 from shared.storage import LocalStore, ObjectStore
+from shared.uploads import UPLOADS
 
 # Keys hold 128 random bits and are never written twice, so a copy is good for ever.
 ASSET_HEADERS = {
@@ -63,8 +64,8 @@ def _existing(store: LocalStore, key: str) -> Path | None:
         path = store.path(key)
     except (Fault, ValueError):
         return None
-    if key.startswith(INBOX):
-        return None  # what people ask about is nobody else's
+    if key.startswith((INBOX, UPLOADS)):
+        return None  # what people ask about, or bring, is nobody else's
     return path if path.is_file() else None
 
 

@@ -22,6 +22,9 @@ COLUMNS = (
     "alter table jobs drop constraint ck_jobs_lineage",
     """alter table jobs add constraint ck_jobs_lineage check (
         kind in ('imagine', 'blend') or (parent_id is not null and parent_index is not null))""",
+    "alter table jobs add column asked_sha256 text",
+    "alter table jobs add column uploads text[] default '{}' not null",
+    "create index ix_jobs_uploads on jobs using gin (uploads) where uploads <> '{}'",
     "alter table balances add column expiring_ms bigint default '0' not null",
     "alter table balances add column expires_at timestamp with time zone",
     """alter table balances add constraint ck_balances_expiring_is_available
@@ -52,6 +55,9 @@ BACK = (
     "alter table balances drop constraint ck_balances_expiring_is_available",
     "alter table balances drop column expires_at",
     "alter table balances drop column expiring_ms",
+    "drop index ix_jobs_uploads",
+    "alter table jobs drop column uploads",
+    "alter table jobs drop column asked_sha256",
     "alter table jobs drop constraint ck_jobs_lineage",
     """alter table jobs add constraint ck_jobs_lineage
         check (kind = 'imagine' or (parent_id is not null and parent_index is not null))""",
@@ -197,12 +203,14 @@ begin
     if (new.id, new.account_id, new.plan, new.kind, new.speed, new.prompt, new.spec, new.spec_sha256,
         new.submission_key, new.estimate_ms, new.submitted_at, new.parent_id, new.parent_index,
         new."strict", new.guild_id, new.channel_id, new.manner, new.visibility,
-        new.price)
+        new.price,
+        new.asked_sha256, new.uploads)
         is distinct from
        (old.id, old.account_id, old.plan, old.kind, old.speed, old.prompt, old.spec, old.spec_sha256,
         old.submission_key, old.estimate_ms, old.submitted_at, old.parent_id, old.parent_index,
         old."strict", old.guild_id, old.channel_id, old.manner, old.visibility,
-        old.price) then
+        old.price,
+        old.asked_sha256, old.uploads) then
         raise exception 'job % was accepted as it was', old.id using errcode = 'check_violation';
     end if;
     return new;

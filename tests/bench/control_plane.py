@@ -29,7 +29,7 @@ from sqlalchemy import func, select
 
 from farm.embedded import EmbeddedServers
 from shared import ledger
-from shared.admission import FrontDesk, Person, Submission
+from shared.admission import FrontDesk, Person, Rulebook, Submission
 from shared.bell import Bell
 from shared.catalog import read_catalog
 from shared.config import Settings
@@ -187,9 +187,11 @@ async def open_desk(stack: AsyncExitStack, settings: Settings) -> tuple[Database
         database,
         bell,
         Events(redis),
-        read_plans(settings.plans_file),
-        read_catalog(settings.catalog_file),
-        open_screen(settings.blocklist_file, settings.policy_file),
+        Rulebook(
+            read_plans(settings.plans_file),
+            read_catalog(settings.catalog_file),
+            open_screen(settings.blocklist_file, settings.policy_file),
+        ),
         draw_seed=lambda: 7,
     )
     return database, desk

@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from shared import spec
-from shared.admission import FrontDesk, Person, Submission
+from shared.admission import FrontDesk, Person, Rulebook, Submission
 from shared.bell import Bell
 from shared.catalog import read_catalog
 from shared.config import Settings
@@ -127,9 +127,11 @@ async def _run(options: argparse.Namespace) -> None:
             database,
             bell,
             Events(redis),
-            read_plans(settings.plans_file),
-            read_catalog(settings.catalog_file),
-            open_screen(settings.blocklist_file, settings.policy_file),
+            Rulebook(
+                read_plans(settings.plans_file),
+                read_catalog(settings.catalog_file),
+                open_screen(settings.blocklist_file, settings.policy_file),
+            ),
             draw_seed=lambda: 7,
         )
         client = Client(desk, database, options.log, seed=options.seed)

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pydantic import SecretStr
 
 from shared import spec
-from shared.admission import FrontDesk, Person, Submission
+from shared.admission import FrontDesk, Person, Rulebook, Submission
 from shared.bell import Bell
 from shared.catalog import read_catalog
 from shared.config import SHARED, DatabaseSettings, RedisSettings
@@ -38,10 +38,12 @@ class Asker:
                 doors,
                 bell,
                 Events(client),
-                read_plans(town.folder / "plans.toml"),
-                read_catalog(SHARED / "catalog.toml"),
-                open_screen(
-                    SHARED / "safety" / "blocklist.toml", SHARED / "safety" / "policy.toml"
+                Rulebook(
+                    read_plans(town.folder / "plans.toml"),
+                    read_catalog(SHARED / "catalog.toml"),
+                    open_screen(
+                        SHARED / "safety" / "blocklist.toml", SHARED / "safety" / "policy.toml"
+                    ),
                 ),
                 draw_seed=lambda: 7,
             )

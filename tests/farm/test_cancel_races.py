@@ -12,7 +12,7 @@ from farm.child import OwnershipLost
 from farm.delivery import Parcel
 from farm.endings import Bench, Drawn
 from farm.packing import Packed
-from shared.admission import FrontDesk
+from shared.admission import FrontDesk, Rulebook
 from shared.assets import assets
 from shared.bell import Bell
 from shared.catalog import read_catalog
@@ -87,7 +87,9 @@ async def course(database: Database, settings: Settings, tmp_path: Path) -> Asyn
     )
     screen = open_screen(SHARED / "safety" / "blocklist.toml", SHARED / "safety" / "policy.toml")
     catalog = read_catalog(SHARED / "catalog.toml")
-    desk = FrontDesk(database, bell, Events(redis), BOOK, catalog, screen, draw_seed=lambda: 7)
+    desk = FrontDesk(
+        database, bell, Events(redis), Rulebook(BOOK, catalog, screen), draw_seed=lambda: 7
+    )
     yield Course(workshop, bench, desk)
     await bell.close()
     await redis.aclose()

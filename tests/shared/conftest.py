@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from shared.admission import FrontDesk
+from shared.admission import FrontDesk, Rulebook
 from shared.bell import Bell
 from shared.catalog import read_catalog
 from shared.config import RedisSettings, SafetySettings, Settings
 from shared.connections import Database, connect_redis
 from shared.events import Events
+from shared.intake import Intake
 from shared.moderation.strikes import DEFAULT
 from shared.outlooks import Outlooks
 from shared.safety.screen import PromptScreen, open_screen
@@ -32,6 +33,7 @@ async def build(settings: Settings, database: Database) -> AsyncIterator[Build]:
         vram_gb: float = 0,
         screen: PromptScreen | None = None,
         safety: SafetySettings = DEFAULT,
+        intake: Intake | None = None,
         **plan_changes: Any,
     ) -> FrontDesk:
         client, bell, seeds = connect_redis(redis), Bell(redis), count(100)
@@ -43,12 +45,15 @@ async def build(settings: Settings, database: Database) -> AsyncIterator[Build]:
             database,
             bell,
             Events(client),
-            replace(BOOK, plans=plans),
-            replace(catalog, checkpoints=catalog.checkpoints | {default.name: default}),
-            screen or open_screen(settings.blocklist_file, settings.policy_file),
+            Rulebook(
+                replace(BOOK, plans=plans),
+                replace(catalog, checkpoints=catalog.checkpoints | {default.name: default}),
+                screen or open_screen(settings.blocklist_file, settings.policy_file),
+                safety,
+            ),
             draw_seed=lambda: next(seeds),
             outlooks=Outlooks(client),
-            safety=safety,
+            intake=intake,
         )
 
     yield make

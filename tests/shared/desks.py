@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any, TypeVar
 
-from shared.admission import FrontDesk
+from shared.admission import FrontDesk, Rulebook
 from shared.bell import Bell
 from shared.catalog import read_catalog
 from shared.config import Settings
@@ -49,8 +49,10 @@ async def _desk(stack: AsyncExitStack, settings: Settings, plan: dict[str, Any])
         database,
         bell,
         Events(redis),
-        replace(BOOK, plans=plans),
-        read_catalog(settings.catalog_file),
-        open_screen(settings.blocklist_file, settings.policy_file),
+        Rulebook(
+            replace(BOOK, plans=plans),
+            read_catalog(settings.catalog_file),
+            open_screen(settings.blocklist_file, settings.policy_file),
+        ),
         draw_seed=lambda: next(seeds),
     )

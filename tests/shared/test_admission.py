@@ -33,6 +33,7 @@ from shared.outlooks import Outlooks
 from shared.plans import Plan, Speed
 from shared.waits import Outlook
 from tests.shared.conftest import Build
+from tests.shared.presses import press
 from tests.shared.rows import BOOK, Ruling, bring_to
 
 ADA = Person("1", "Ada", "free")
@@ -461,9 +462,9 @@ async def test_who_may_not_draw_is_told_so(
     asked: list[Awaitable[object]] = [
         desk.submit(submission()),
         desk.submit(submission("--nonsense")),
-        desk.vary(ADA, job.id, 0, key="v", route=None),
-        desk.upscale(ADA, job.id, 0, key="u", route=None),
-        desk.reroll(ADA, job.id, key="r", route=None),
+        press(desk, "vary", ADA, job.id, 0, key="v", route=None),
+        press(desk, "upscale", ADA, job.id, 0, key="u", route=None),
+        press(desk, "reroll", ADA, job.id, key="r", route=None),
     ]
     for one in asked:
         refused = await refusal(one)
@@ -531,7 +532,7 @@ async def test_a_key_has_a_length(desk: FrontDesk, database: Database, key: str)
 
 async def test_vary_leans_from_the_chosen_picture(desk: FrontDesk, database: Database) -> None:
     parent = await drawn(database, desk)
-    [job] = (await desk.vary(ADA, parent.id, 2, key="v", route=ROUTE)).jobs
+    [job] = (await press(desk, "vary", ADA, parent.id, 2, key="v", route=ROUTE)).jobs
     assert (job.kind, job.parent_id, job.parent_index) == (JobKind.VARY, parent.id, 2)
     assert job.spec.seed == parent.spec.image_seed(2)
     assert job.spec.variation is not None
@@ -541,7 +542,7 @@ async def test_vary_leans_from_the_chosen_picture(desk: FrontDesk, database: Dat
 
 async def test_upscale_starts_from_the_stored_picture(desk: FrontDesk, database: Database) -> None:
     parent = await drawn(database, desk)
-    [job] = (await desk.upscale(ADA, parent.id, 1, key="u", route=None)).jobs
+    [job] = (await press(desk, "upscale", ADA, parent.id, 1, key="u", route=None)).jobs
     assert (job.kind, job.parent_index, job.spec.images) == (JobKind.UPSCALE, 1, 1)
     (of,) = job.spec.sources
     assert (of.key, of.sha256) == (f"{parent.id}/1/x-1.png", "1" * 64)
@@ -551,16 +552,16 @@ async def test_upscale_starts_from_the_stored_picture(desk: FrontDesk, database:
 
 async def test_reroll_takes_another_seed(desk: FrontDesk, database: Database) -> None:
     parent = await drawn(database, desk)
-    [job] = (await desk.reroll(ADA, parent.id, key="r", route=None)).jobs
+    [job] = (await press(desk, "reroll", ADA, parent.id, key="r", route=None)).jobs
     assert (job.kind, job.parent_id, job.spec.seed != parent.spec.seed) == (
         JobKind.IMAGINE,
         parent.id,
         True,
     )
     async with database.begin() as session:
-        varied = (await desk.vary(ADA, parent.id, 0, key="v", route=None)).jobs[0]
+        varied = (await press(desk, "vary", ADA, parent.id, 0, key="v", route=None)).jobs[0]
         await bring_to(session, varied, JobState.SUCCEEDED)
-    [again] = (await desk.reroll(ADA, varied.id, key="r2", route=None)).jobs
+    [again] = (await press(desk, "reroll", ADA, varied.id, key="r2", route=None)).jobs
     assert (again.kind, again.parent_index) == (JobKind.VARY, 0)
 
 
@@ -568,10 +569,10 @@ async def test_a_button_pressed_twice_at_once_is_one_job(
     desk: FrontDesk, database: Database
 ) -> None:
     parent = await drawn(database, desk)
-    presses = [desk.vary(ADA, parent.id, 1, key="press", route=None) for _ in range(10)]
+    presses = [press(desk, "vary", ADA, parent.id, 1, key="press", route=None) for _ in range(10)]
     receipts = await asyncio.gather(*presses)
     assert len({job.id for receipt in receipts for job in receipt.jobs}) == 1
-    other = await refusal(desk.vary(ADA, parent.id, 2, key="press", route=None))
+    other = await refusal(press(desk, "vary", ADA, parent.id, 2, key="press", route=None))
     assert other.code == "key_reused"
 
 
@@ -579,9 +580,9 @@ async def press_all(
     desk: FrontDesk, person: Person, job_id: UUID, index: int = 0
 ) -> list[tuple[str, str]]:
     asked: list[Awaitable[object]] = [
-        desk.vary(person, job_id, index, key="v", route=None),
-        desk.upscale(person, job_id, index, key="u", route=None),
-        desk.reroll(person, job_id, key="r", route=None),
+        press(desk, "vary", person, job_id, index, key="v", route=None),
+        press(desk, "upscale", person, job_id, index, key="u", route=None),
+        press(desk, "reroll", person, job_id, key="r", route=None),
     ]
     refused = [await refusal(one) for one in asked]
     return [(refusal.code, refusal.sentence) for refusal in refused]
@@ -622,8 +623,8 @@ async def test_buttons_need_pictures(
 @pytest.mark.parametrize("index", [-1, 4, 99])
 async def test_there_are_four_pictures(desk: FrontDesk, database: Database, index: int) -> None:
     job = await drawn(database, desk)
-    for asked in (desk.vary, desk.upscale):
-        refused = await refusal(asked(ADA, job.id, index, key="x", route=None))
+    for verb in ("vary", "upscale"):
+        refused = await refusal(press(desk, verb, ADA, job.id, index, key="x"))
         assert refused.code == "no_such_picture"
         assert "1 to 4" in refused.sentence
 
@@ -634,7 +635,9 @@ async def test_a_smaller_plan_does_not_repeat_a_larger_one_s_steps(
     [job] = (await desk.submit(submission("a cat --steps 60", BO))).jobs
     async with database.begin() as session:
         await bring_to(session, job, JobState.SUCCEEDED)
-    refused = await refusal(desk.reroll(replace(BO, plan="free"), job.id, key="r", route=None))
+    refused = await refusal(
+        press(desk, "reroll", replace(BO, plan="free"), job.id, key="r", route=None)
+    )
     assert refused.code == "too_many_steps"
     assert "60" in refused.sentence
     assert "30" in refused.sentence

@@ -24,7 +24,8 @@ REGION = Ask("region", ADA, NOWHERE, "key", None, job_id=uuid4(), cells=(3,))
 
 async def finished(database: Database, desk: FrontDesk, **fields: Any) -> Job:
     """A finished grid that was asked for on server 7."""
-    ask = Ask("imagine", ADA, Venue("7"), f"key-{uuid4()}", None, text="a red boat", **fields)
+    rich = replace(ADA, plan="pro")
+    ask = Ask("imagine", rich, Venue("7"), f"key-{uuid4()}", None, text="a red boat", **fields)
     return await pictured(database, (await desk.ask(ask)).jobs[0])
 
 

@@ -19,6 +19,7 @@ from shared.safety.policy import Band
 from shared.safety.screen import PromptScreen, open_screen
 from shared.safety.verdict import MINOR_RULE, Sign
 from tests.shared.conftest import Build
+from tests.shared.presses import press
 from tests.shared.rows import Ruling
 
 ADA = Person("1", "Ada", "pro")
@@ -242,7 +243,7 @@ async def test_a_button_s_no_can_be_asked_for_again(
 ) -> None:
     strict = build(screen=Seeing(settings, "gore", 0.9))
     with pytest.raises(PromptBlocked):
-        await strict.vary(ADA, drawn_job.id, 1, key="v", route=None, venue=HERE)
+        await press(strict, "vary", ADA, drawn_job.id, 1, key="v", route=None, venue=HERE)
     case = await only_case(database)
     [job] = (await strict.resubmit(case)).jobs
     assert (job.kind, job.parent_id, job.parent_index) == (JobKind.VARY, drawn_job.id, 1)

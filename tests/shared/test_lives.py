@@ -27,12 +27,13 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from shared import accounts, jobstore, ledger, sweeps
 from shared.acceptance import Acceptance
+from shared.access import Question
 from shared.catalog import read_catalog
 from shared.config import SHARED
 from shared.connections import Session
 from shared.errors import Refusal
 from shared.jobs import Job, JobKind
-from shared.orders import Order, Person
+from shared.orders import NOWHERE, Ask, Order, Person, Piece
 from shared.safety.verdict import Decision, Verdict
 from tests.shared import deeds
 from tests.shared.books import wrongs
@@ -54,8 +55,8 @@ class Lives(RuleBasedStateMachine):
     def __init__(self, runner: asyncio.Runner, session: Session) -> None:
         super().__init__()
         self.runner, self.session = runner, session
-        plan = replace(BOOK.plan("free"), max_waiting=MAX_WAITING, grant_ms=0)
-        self.acceptance = Acceptance(replace(BOOK, plans={"free": plan}), CATALOG)
+        self.plan = replace(BOOK.plan("free"), max_waiting=MAX_WAITING, grant_ms=0)
+        self.acceptance = Acceptance(CATALOG, most_jobs=2)
         self.price = self.acceptance._estimate(SPEC)
         self.world = World(ENOUGH_FOR * self.price, MAX_WAITING, MAX_CRASHES)
         self.jobs: list[Job] = []
@@ -68,7 +69,7 @@ class Lives(RuleBasedStateMachine):
         return self.runner.run(wait())
 
     async def _begin(self) -> accounts.Account:
-        book = self.acceptance.book
+        book = replace(BOOK, plans={"free": self.plan})
         account = await accounts.ensure(self.session, "1", "Ada", plan="free", book=book)
         await ledger.grant(self.session, account.id, self.world.credit, key="all of it")
         return account
@@ -110,7 +111,9 @@ class Lives(RuleBasedStateMachine):
         return "created" if receipt.created else "repeated"
 
     def _order(self, key: str, body: str) -> tuple[Session, accounts.Account, Order]:
-        order = Order(PERSON, JobKind.IMAGINE, body, (SPEC,), ALLOWED, key, route=None)
+        ask = Ask("imagine", PERSON, NOWHERE, key, None, text=body)
+        pieces = (Piece(body, SPEC, ALLOWED),)
+        order = Order(ask, JobKind.IMAGINE, pieces, Question(plan=self.plan), self.plan)
         return self.session, self.account, order
 
     @precondition(lambda self: self.jobs)

@@ -1,0 +1,265 @@
+"""Makes an order of what was read: each verb its way. Pictures that were taken in are not kept yet."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+
+from shared import masks
+from shared.access import Question, decide
+from shared.asking import offspring
+from shared.asking.parents import Parent, parent_of
+from shared.asking.reading import Reading, Wording
+from shared.asking.rulebook import Rulebook
+from shared.catalog import Checkpoint, Size
+from shared.connections import Database
+from shared.errors import Refusal
+from shared.intake import Upload
+from shared.jobs import JobKind
+from shared.limits import check_steps
+from shared.lineage import blend_spec
+from shared.notices import notices
+from shared.orders import Ask, Order, Piece
+from shared.safety.verdict import Verdict
+from shared.screening import Screening
+from shared.sizes import fits
+from shared.spec import RenderSpec, Source, resolve
+from shared.uploads import link_of, renamed
+
+SHAPES: Mapping[str, Size] = {"": (1, 1), "square": (1, 1), "portrait": (2, 3), "landscape": (3, 2)}
+KEEPS_SHAPE = (
+    "New words leave the shape of a picture as it is: --ar counts for /imagine and a reroll."
+)
+Taken = Mapping[str, Upload]
+Take = Callable[[Sequence[str]], Awaitable[Taken]]
+
+
+class Resolver:
+    def __init__(
+        self,
+        database: Database,
+        rulebook: Rulebook,
+        screening: Screening,
+        draw_seed: Callable[[], int],
+    ) -> None:
+        self._database = database
+        self._rulebook = rulebook
+        self._screening = screening
+        self._draw_seed = draw_seed
+
+    async def order(self, reading: Reading, permit: Verdict | None, take: Take) -> Order:
+        """`take` fetches what links name. `permit` is a moderator's word in place of the screen's."""
+        if reading.links and reading.ask.verb != "blend":
+            sentence = "Image prompts are not supported yet: leave the link out."
+            raise Refusal("image_prompt_unsupported", sentence, field="images")
+        if reading.ask.verb == "imagine":
+            return await self._imagined(reading, permit, take)
+        if reading.ask.verb == "blend":
+            return await self._blended(reading, permit, take)
+        return await self._descended(reading, permit, take)
+
+    # --- from words --------------------------------------------------------------------------
+
+    async def _imagined(self, reading: Reading, permit: Verdict | None, take: Take) -> Order:
+        verdicts = [await self._of_words(reading, one, permit) for one in reading.wordings]
+        taken = await take(reading.links)
+        seed = self._draw_seed()
+        pieces: list[Piece] = []
+        for wording, verdict in zip(reading.wordings, verdicts, strict=True):
+            for copy in range(reading.copies(wording)):
+                spec = self._resolved(reading, wording, taken, seed=seed, copy=copy)
+                pieces.append(_piece(reading, wording, spec, verdict, taken))
+        return _order(reading, JobKind.IMAGINE, pieces, taken, self._notices(reading, pieces))
+
+    async def _blended(self, reading: Reading, permit: Verdict | None, take: Take) -> Order:
+        ask, plan = reading.ask, reading.plan
+        if ask.manner not in SHAPES:
+            named = ", ".join(filter(None, SHAPES))
+            raise Refusal("invalid_value", f"A blend's shape is one of: {named}.", field="shape")
+        checkpoint = self._rulebook.usual(reading.question)
+        taken = await take(ask.images)
+        sources = [taken[link].source for link in ask.images]
+        spec = blend_spec(
+            sources,
+            checkpoint=checkpoint,
+            plan=plan,
+            seed=self._draw_seed(),
+            aspect=SHAPES[ask.manner],
+        )
+        _allow(reading, spec)
+        text = _blended_text(sources, SHAPES[ask.manner])
+        verdict = permit or await self._screening.screened(
+            ask, reading.rules, texts=(), negative=(), said=text
+        )
+        piece = Piece(text, spec, verdict, ask.speed, reading.visibility(None))
+        return _order(reading, JobKind.BLEND, [piece], taken, manner=ask.manner)
+
+    # --- from a picture ----------------------------------------------------------------------
+
+    async def _descended(self, reading: Reading, permit: Verdict | None, take: Take) -> Order:
+        ask = reading.ask
+        offspring.check(ask)
+        parent = await parent_of(self._database, ask)
+        taken = dict(await take(reading.links))
+        mask = self._mask(ask, parent)
+        if mask is not None:
+            taken[mask.source.key] = mask
+        manner = offspring.manner_of(ask, reading.rules.chosen, parent)
+        wordings: Sequence[Wording | None] = reading.wordings or (None,)
+        pieces = []
+        for wording in wordings:
+            spec, checkpoint = self._recipe(reading, parent, wording, taken)
+            spec = offspring.offspring(
+                ask,
+                parent,
+                spec,
+                checkpoint=checkpoint,
+                seed=self._draw_seed(),
+                manner=manner,
+                mask=mask.source if mask else None,
+            )
+            pieces.append(await self._heir(reading, parent, wording, spec, permit, taken))
+        order = _order(
+            reading, offspring.kind_of(ask, parent), pieces, taken, _shape_notice(reading, parent)
+        )
+        return replace(
+            order,
+            manner=manner,
+            parent_id=parent.job.id,
+            parent_index=offspring.index_of(ask, parent),
+        )
+
+    def _recipe(
+        self, reading: Reading, parent: Parent, wording: Wording | None, taken: Taken
+    ) -> tuple[RenderSpec, Checkpoint]:
+        """The parent's, or what new words make of it."""
+        before = parent.job.spec
+        usual = self._rulebook.catalog.get(before.checkpoint)
+        if wording is None:
+            return before, usual
+        checkpoint = self._rulebook.named(wording.prompt) or usual
+        fresh = self._resolved(reading, wording, taken, seed=before.seed, checkpoint=checkpoint)
+        fresh = offspring.shaped(reading.ask, before, fresh)
+        return offspring.remixed(before, fresh), checkpoint
+
+    async def _heir(
+        self,
+        reading: Reading,
+        parent: Parent,
+        wording: Wording | None,
+        spec: RenderSpec,
+        permit: Verdict | None,
+        taken: Taken,
+    ) -> Piece:
+        check_steps(spec.steps, reading.plan)
+        _allow(reading, spec)
+        said = wording.text if wording else parent.job.prompt
+        negative = tuple(part for part in spec.negative.split(", ") if part)
+        words = (reading.ask.words,) if reading.ask.words.strip() else ()
+        verdict = permit or await self._screening.screened(
+            reading.ask, reading.rules, texts=spec.texts, negative=negative, said=said, words=words
+        )
+        prompt = wording.prompt if wording else None
+        visibility = reading.visibility(prompt, parent.job.visibility)
+        speed = (prompt.speed if prompt else None) or reading.ask.speed
+        text = _kept(reading, wording, taken) if wording else parent.job.prompt
+        return Piece(text, spec, verdict, speed, visibility)
+
+    def _mask(self, ask: Ask, parent: Parent) -> Upload | None:
+        """Of the cells that were tapped; none where the region is named in words."""
+        if ask.verb != "region" or (ask.words.strip() and not ask.cells):
+            return None
+        return masks.drawn(ask.cells, parent.job.spec.width, parent.job.spec.height)
+
+    # --- what they share ---------------------------------------------------------------------
+
+    async def _of_words(
+        self, reading: Reading, wording: Wording, permit: Verdict | None
+    ) -> Verdict:
+        one = wording.prompt
+        return permit or await self._screening.screened(
+            reading.ask, reading.rules, texts=one.texts, negative=one.negative, said=wording.text
+        )
+
+    def _resolved(
+        self,
+        reading: Reading,
+        wording: Wording,
+        taken: Taken,
+        *,
+        seed: int,
+        copy: int = 0,
+        checkpoint: Checkpoint | None = None,
+    ) -> RenderSpec:
+        prompt, rulebook = wording.prompt, self._rulebook
+        chosen = checkpoint or rulebook.checkpoint(prompt, reading.question)
+        spec = resolve(
+            prompt,
+            chosen,
+            plan=reading.plan,
+            seed=seed,
+            copy=copy,
+        )
+        _allow(reading, spec, wording)
+        return spec
+
+    def _notices(self, reading: Reading, pieces: Sequence[Piece]) -> tuple[str, ...]:
+        first = pieces[0].spec
+        checkpoint = self._rulebook.catalog.get(first.checkpoint)
+        return notices(reading.wordings[0].prompt, first, checkpoint)
+
+
+def _piece(
+    reading: Reading, wording: Wording, spec: RenderSpec, verdict: Verdict, taken: Taken
+) -> Piece:
+    speed = wording.prompt.speed or reading.ask.speed
+    visibility = reading.visibility(wording.prompt)
+    return Piece(_kept(reading, wording, taken), spec, verdict, speed, visibility)
+
+
+def _kept(reading: Reading, wording: Wording, taken: Taken) -> str:
+    """The words as they are told and kept: with links to our copies, which do not die."""
+    own = {link: link_of(taken[link].source.key) for link in (*reading.ask.images, *wording.links)}
+    attached = (own[link] for link in reading.ask.images)
+    return " ".join((*attached, renamed(wording.text, own)))
+
+
+def _allow(reading: Reading, spec: RenderSpec, wording: Wording | None = None) -> None:
+    """Refusal for a checkpoint, an adapter, or so many steps, that are not for this person here."""
+    adapters = (*(one.name for one in spec.loras), *(one.name for one in spec.controls))
+    steps = wording.prompt.steps if wording else None
+    asked: Question = replace(
+        reading.question, model=spec.checkpoint, adapters=adapters, steps=steps or 0
+    )
+    decide(asked).check()
+
+
+def _order(
+    reading: Reading,
+    kind: JobKind,
+    pieces: Sequence[Piece],
+    taken: Taken,
+    told: tuple[str, ...] = (),
+    *,
+    manner: str = "",
+) -> Order:
+    return Order(
+        reading.ask,
+        kind,
+        tuple(pieces),
+        reading.question,
+        reading.plan,
+        manner=manner,
+        notices=told,
+        uploads=tuple(taken.values()),
+    )
+
+
+def _shape_notice(reading: Reading, parent: Parent) -> tuple[str, ...]:
+    size = parent.job.spec.width, parent.job.spec.height
+    aspects = [one.prompt.aspect for one in reading.wordings if one.prompt.aspect]
+    reshaped = not all(fits(aspect, size) for aspect in aspects)
+    return (KEEPS_SHAPE,) if reshaped and reading.ask.verb != "reroll" else ()
+
+
+def _blended_text(sources: Sequence[Source], shape: Size) -> str:
+    named = " ".join(link_of(one.key) for one in sources)
+    return named if shape == (1, 1) else f"{named} --ar {shape[0]}:{shape[1]}"
