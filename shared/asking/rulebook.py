@@ -30,4 +30,6 @@ class Rulebook:
 
     def usual(self, question: Question) -> Checkpoint:
         """Of what nobody asked for by name, on this server and with this plan."""
-        return self.catalog.get(usual_model(question, [self.catalog.default]))
+        return self.catalog.get(
+            usual_model(question, (self.catalog.default, *self.catalog.checkpoints))
+        )
