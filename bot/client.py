@@ -14,7 +14,10 @@ from bot.buttons import Press, PressButton, read_press
 from bot.cards import Action
 from bot.courier import Courier
 from bot.reception import Handler, Interaction, answer_error, tell
+from bot.traffic import traced
+from bot.travel import pack
 from shared.errors import Fault
+from shared.pace import Pace
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +42,7 @@ class Tree(app_commands.CommandTree["PictorBot"]):
 
 
 class PictorBot(commands.Bot):
-    def __init__(self) -> None:
+    def __init__(self, pace: Pace | None = None) -> None:
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,
@@ -51,6 +54,7 @@ class PictorBot(commands.Bot):
             chunk_guilds_at_startup=False,
             max_messages=None,
             max_ratelimit_timeout=30.0,
+            http_trace=traced(pace or Pace()),
         )
         self._courier: Courier | None = None
         self._presses: Mapping[Action, Handler] = {}
@@ -76,6 +80,7 @@ class PictorBot(commands.Bot):
         assert self._courier is not None, "install() comes before login()"
         for cog in self._cogs:
             await self.add_cog(cog)
+        pack(self.tree)
         self.add_dynamic_items(PressButton)
         watches = [watch() for watch in self._watches]
         for work in (self._courier.run(), self._publish_commands(), *watches):
@@ -155,7 +160,13 @@ def _told(fields: Mapping[str, Any]) -> dict[str, Any]:
     plain = {key: fields[key] for key in _TOLD if fields.get(key)}
     numbers = {key: int(fields[key]) for key in _NUMBERS if fields.get(key) is not None}
     lists = {key: [_told(item) for item in fields[key]] for key in _LISTED if fields.get(key)}
-    return {**plain, **numbers, **lists, **_places(fields)}
+    return {**plain, **numbers, **lists, **_places(fields), **_installs(fields)}
+
+
+def _installs(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Servers alone (0) are what Discord takes when nothing is said."""
+    types = sorted(fields.get("integration_types") or [0])
+    return {"integration_types": types} if types != [0] else {}
 
 
 def _places(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,10 +16,12 @@ from uuid import UUID
 from bot.copies import Copies
 from bot.delivery import Delivery
 from bot.easel import Easel, Veil, uncovered
-from bot.mail import REPAINTING, Later, Mail, Shut, Way, first_way, too_old
+from bot.lanes import Lanes
+from bot.mail import Later, Mail, Shut, too_old
 from bot.messages import Painter
 from bot.news import EarlyNews, News
 from bot.turns import forever
+from bot.ways import REPAINTING, Way, first_way
 from shared import jobstore
 from shared.connections import Database
 from shared.errors import Fault
@@ -33,7 +35,6 @@ log = logging.getLogger(__name__)
 RECONCILE_S = 2.0  # what a lost event may cost
 SILENT_FOR = timedelta(seconds=10)  # then nobody knows how long a job waits
 TICK_S = 0.1
-EDITS_PER_TICK = 4  # 40 a second: under Discord's 50, with room for answers
 MAX_WAIT_S = 60.0
 FIRST_EDIT_S = 10.0
 ANY_WAY = frozenset(Way)
@@ -65,6 +66,7 @@ class Courier:
         self._interval = timedelta(seconds=interval_s)
         self._now = now
         self._told_at = now()
+        self._lanes = Lanes()
         self._open: dict[UUID, Delivery] = {}
         self._editing: dict[UUID, asyncio.Task[None]] = {}
         self._early = EarlyNews()
@@ -201,19 +203,11 @@ class Courier:
         delivery.route = route
 
     def step(self) -> None:
-        """Starts the edits that are due: ends before progress, the longest waiting first."""
+        """Starts the edits that are due."""
         now = self._now()
-        due = [
-            d for d in self._open.values() if d.job.id not in self._editing and self._due(d, now)
-        ]
-        due.sort(key=lambda delivery: (not delivery.ended, delivery.due))
-        for delivery in due[:EDITS_PER_TICK]:
+        free = [d for d in self._open.values() if d.job.id not in self._editing]
+        for delivery in self._lanes.pick(free, now):
             self._editing[delivery.job.id] = asyncio.create_task(self._edit(delivery))
-
-    def _due(self, delivery: Delivery, now: datetime) -> bool:
-        if delivery.ended and not delivery.tries:
-            return True
-        return now >= delivery.due and (delivery.ended or (delivery.stale and not delivery.muted))
 
     async def settle(self) -> None:
         """Waits for the edits in the air."""

@@ -5,7 +5,6 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 import aiohttp
 import discord
@@ -13,29 +12,32 @@ import discord
 from bot.cards import Card
 from bot.fitting import FILE_LIMIT, fitted_to
 from bot.parcels import Parcel, without_picture
+from bot.traffic import Spent, urgent
+from bot.ways import (
+    BY_BOT,
+    DEAD,
+    MISSING_ACCESS,
+    REPAINTING,
+    THREAD_ARCHIVED,
+    TOO_OLD,
+    Way,
+    first_way,
+    next_way,
+)
 from shared.errors import Fault
-from shared.jobs import Job, Route
+from shared.jobs import Job, Reach, Route
+from shared.pace import Halted, Urgency
 from shared.storage import ObjectStore
 
 log = logging.getLogger(__name__)
 
-# An edit that starts just before Discord's 15 minutes end would be refused and counted against us.
-TOKEN_MARGIN = timedelta(minutes=1)
 OLD_MESSAGE = timedelta(hours=1)
 CALL_TIMEOUT_S = 45.0  # above discord.py's own wait for a rate limit (30 s)
 
-# Discord's codes: unknown channel, missing access, missing permission, blocked by AutoMod.
-CHANNEL_SHUT = frozenset({10003, 50001, 50013, 200000, 240000})
-
-
-class Way(StrEnum):
-    TOKEN = "token"  # noqa: S105  (edit with the interaction's token)
-    EDIT = "edit"  # edit as the bot
-    POST = "post"  # a new message in the channel
-    DIRECT = "direct"  # a direct message
-
-
-REPAINTING = frozenset({Way.TOKEN, Way.EDIT})  # neither opens a new message
+# A channel that the bot was not let into is left alone for so long; permissions may come back.
+DEAD_FOR = timedelta(minutes=10)
+HALTED_S = 60.0
+MOST_SPENT = 1_000
 
 
 class Later(Exception):
@@ -50,36 +52,14 @@ class Shut(Exception):
     """No allowed way is left."""
 
 
-def first_way(route: Route, now: datetime) -> Way:
-    if not route.message_id:
-        return Way.POST
-    return Way.TOKEN if token_alive(route, now) else Way.EDIT
-
-
-def token_alive(route: Route, now: datetime) -> bool:
-    if not (route.token and route.token_expires_at and route.application_id):
-        return False
-    return now < route.token_expires_at - TOKEN_MARGIN
-
-
 def too_old(route: Route, now: datetime) -> bool:
     """Discord limits edits of messages older than an hour, by rules it does not publish."""
     return now - discord.utils.snowflake_time(int(route.message_id)) > OLD_MESSAGE
 
 
-def next_way(way: Way, error: discord.HTTPException) -> Way | None:
-    """None when the person cannot be reached. A token may be refused early, so the bot tries too;
-    an old, archived or deleted message (30046, 50083, 10008) leaves a new one in the channel."""
-    if way is Way.TOKEN:
-        return Way.EDIT
-    if way is Way.EDIT:
-        return Way.DIRECT if error.code in CHANNEL_SHUT else Way.POST
-    return Way.DIRECT if way is Way.POST else None
-
-
 def transient(error: discord.HTTPException, way: Way) -> bool:
     # 30046 comes as a 429, yet waiting does not help: the message is too old to edit.
-    if error.code == 30046:
+    if error.code == TOO_OLD:
         return False
     bot_refused = error.status == 401 and way is not Way.TOKEN
     return error.status >= 500 or error.status == 429 or bot_refused
@@ -98,6 +78,8 @@ class Mail:
     def __init__(self, client: discord.Client, store: ObjectStore) -> None:
         self._client = client
         self._store = store
+        self._spent: dict[str, None] = {}  # tokens, the oldest first
+        self._dead_until: dict[str, datetime] = {}  # by channel
         self._ways: dict[Way, Callable[[Parcel, Route], Awaitable[Route]]] = {
             Way.TOKEN: self._by_token,
             Way.EDIT: self._by_bot,
@@ -110,21 +92,50 @@ class Mail:
     ) -> Route:
         """Returns the route that worked. Later: try again. Shut: no allowed way is left."""
         parcel = await self._packed(card, nonce_of(job), self._room(route))
-        way: Way | None = first_way(route, now)
-        reason = "nothing tried"
+        way, reason = self._first(route, now), "nothing tried"
         while way is not None and (way in allowed or not route.message_id):
+            if way in BY_BOT and self._dead(route, now):
+                reason, way = "the channel is shut", next_way(way, MISSING_ACCESS, route.reach)
+                continue
             try:
-                return await self._attempt(way, parcel, route)
+                # Discord answers 429 to edits of old messages, and waiting does not help.
+                once = way is Way.EDIT and too_old(route, now)
+                return await self._attempt(way, parcel, route, once=once)
             except discord.RateLimited as error:
                 if way is not Way.EDIT or not too_old(route, now):
                     raise Later("rate limited", error.retry_after) from error
+                reason, way = "the message is too old to edit", Way.POST
+            except Spent:
                 reason, way = "the message is too old to edit", Way.POST
             except discord.HTTPException as error:
                 if transient(error, way):
                     raise Later(str(error), _retry_after(error)) from error
                 reason = f"{way}: {error.status} {error.code}"
-                way = next_way(way, error)
+                self._remember(way, error, route, now)
+                way = next_way(way, error.code, route.reach)
         raise Shut(reason)
+
+    def _first(self, route: Route, now: datetime) -> Way | None:
+        """A token that was refused once is not tried again: each refusal counts against us."""
+        spent = route.token in self._spent
+        return first_way(replace(route, token=None) if spent else route, now)
+
+    def _remember(
+        self, way: Way, error: discord.HTTPException, route: Route, now: datetime
+    ) -> None:
+        if way is Way.TOKEN and route.token:
+            self._spent[route.token] = None
+            if len(self._spent) > MOST_SPENT:
+                del self._spent[next(iter(self._spent))]
+        locked = way is Way.POST and error.code == THREAD_ARCHIVED
+        if way in BY_BOT and (error.code in DEAD or locked):
+            self._dead_until[route.channel_id] = now + DEAD_FOR
+
+    def _dead(self, route: Route, now: datetime) -> bool:
+        until = self._dead_until.get(route.channel_id)
+        if until is not None and now >= until:
+            del self._dead_until[route.channel_id]
+        return route.channel_id in self._dead_until
 
     async def take_back(self, card: Card, job: Job, route: Route, *, now: datetime) -> None:
         """A withdrawn picture leaves its message; nothing new is ever posted for that."""
@@ -181,10 +192,17 @@ class Mail:
             return Parcel(without_picture(card, link=card.elsewhere), nonce)
         return Parcel(card, nonce, picture)
 
-    async def _attempt(self, way: Way, parcel: Parcel, route: Route) -> Route:
+    async def _attempt(
+        self, way: Way, parcel: Parcel, route: Route, *, once: bool = False
+    ) -> Route:
+        card = parcel.card
+        urgency = Urgency.FINAL if card.final or card.erases else Urgency.PROGRESS
         try:
-            async with asyncio.timeout(CALL_TIMEOUT_S):
-                return await self._ways[way](parcel, route)
+            with urgent(urgency, once=once):
+                async with asyncio.timeout(CALL_TIMEOUT_S):
+                    return await self._ways[way](parcel, route)
+        except Halted as halted:
+            raise Later(str(halted), HALTED_S) from halted
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise Later(repr(error)) from error
 
@@ -206,13 +224,19 @@ class Mail:
     async def _post(self, parcel: Parcel, route: Route) -> Route:
         channel = self._client.get_partial_messageable(int(route.channel_id))
         message = await channel.send(**parcel.to_send())
-        return replace(route, message_id=str(message.id), token=None)
+        reach = Reach.BOT_EDIT if route.reach is Reach.NEW_MSG else route.reach
+        return replace(route, message_id=str(message.id), token=None, reach=reach)
 
     async def _direct(self, parcel: Parcel, route: Route) -> Route:
         channel = await self._client.create_dm(discord.Object(int(route.user_id)))
         message = await channel.send(**parcel.to_send())
         return replace(
-            route, channel_id=str(channel.id), message_id=str(message.id), guild_id=None, token=None
+            route,
+            channel_id=str(channel.id),
+            message_id=str(message.id),
+            guild_id=None,
+            token=None,
+            reach=Reach.DM,
         )
 
 

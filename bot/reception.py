@@ -3,7 +3,6 @@
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 import discord
@@ -16,6 +15,7 @@ from bot.confirmcards import opening_card
 from bot.courier import Courier
 from bot.layouts import layout_of
 from bot.letters import edited_fields, shown_fields
+from bot.whereabouts import late_notes, member_of, require_room, route_to
 from shared.errors import Fault, Refusal
 from shared.jobs import Route
 from shared.orders import Person, PromptBlocked, Receipt, Venue
@@ -23,7 +23,6 @@ from shared.plans import PlanBook
 
 log = logging.getLogger(__name__)
 
-TOKEN_LIFE = timedelta(minutes=14)  # Discord's 15, less a minute for clocks that disagree
 # Discord's codes: the interaction ran out, or another process of ours was first.
 PAST_ANSWERING = frozenset({10062, 40060})
 # Of these a refusal says that nothing was charged; the others cost nothing anyway.
@@ -39,7 +38,11 @@ class Reception:
         self._courier = courier
 
     async def person(self, interaction: Interaction) -> Person:
-        return await self.person_of(interaction.user)
+        user = interaction.user
+        # Elsewhere anybody may have given themselves a role by any name.
+        if not member_of(interaction):
+            return Person(str(user.id), user.display_name, self.plan_of([]))
+        return await self.person_of(user)
 
     async def person_of(self, user: discord.User | discord.Member) -> Person:
         plan = self.plan_of(await role_names(user))
@@ -55,10 +58,11 @@ class Reception:
     async def accepted(self, interaction: Interaction, receipt: Receipt) -> None:
         """The courier takes over the message; a note for its author follows once it is shown."""
         self._courier.expect(receipt.jobs)
-        if not receipt.notices or not await self._courier.shown(receipt.jobs[0]):
+        notices = (*receipt.notices, *late_notes(interaction, receipt.jobs))
+        if not notices or not await self._courier.shown(receipt.jobs[0]):
             return
         try:
-            await tell(interaction, notice_card(receipt.notices))
+            await tell(interaction, notice_card(notices))
         except discord.HTTPException as failure:
             log.info("a note to interaction %s was lost: %s", interaction.id, failure)
 
@@ -94,17 +98,21 @@ def _text(snowflake: int | None) -> str | None:
 
 async def open_public(interaction: Interaction) -> Route:
     """Answers within Discord's three seconds, for all to see, and says where the message is."""
+    require_room(interaction)
     response = await interaction.response.defer(thinking=True)
     message_id = response.message_id if response else None
     if message_id is None:
         message_id = (await interaction.original_response()).id
-    return _route_to(interaction, message_id)
+    # Servers may hide what applications answer that they have not installed.
+    hidden = response.is_ephemeral() if response else False
+    return route_to(interaction, message_id, ephemeral=hidden)
 
 
 async def open_beside(interaction: Interaction) -> Route:
     """After a private answer: a message for all to see beside it."""
+    require_room(interaction)
     sent = await interaction.followup.send(view=layout_of(opening_card()), wait=True)
-    return _route_to(interaction, sent.id)
+    return route_to(interaction, sent.id, ephemeral=sent.flags.ephemeral)
 
 
 async def close_beside(interaction: Interaction, route: Route) -> None:
@@ -112,19 +120,6 @@ async def close_beside(interaction: Interaction, route: Route) -> None:
         await interaction.followup.delete_message(int(route.message_id))
     except discord.HTTPException as error:
         log.info("a message of interaction %s stays empty: %s", interaction.id, error)
-
-
-def _route_to(interaction: Interaction, message_id: int) -> Route:
-    return Route(
-        channel_id=str(interaction.channel_id),
-        message_id=str(message_id),
-        user_id=str(interaction.user.id),
-        guild_id=str(interaction.guild_id) if interaction.guild_id else None,
-        application_id=str(interaction.application_id),
-        token=interaction.token,
-        token_expires_at=interaction.created_at + TOKEN_LIFE,
-        file_limit=interaction.filesize_limit,
-    )
 
 
 async def open_private(interaction: Interaction) -> None:

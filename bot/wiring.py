@@ -54,6 +54,7 @@ from shared.oversight.administration import Administration
 from shared.oversight.desk import Oversight, open_desk
 from shared.oversight.explanations import Explanations
 from shared.oversight.voices import Voices
+from shared.pace import Pace
 from shared.plans import PlanBook, read_plans
 from shared.safety.screen import PromptScreen, open_screen
 from shared.storage import ObjectStore, open_store
@@ -78,6 +79,7 @@ class Lines:
     events: Events
     outlooks: Outlooks
     store: ObjectStore
+    pace: Pace
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +136,12 @@ def connect_lines(settings: Settings, stack: AsyncExitStack) -> Lines:
     redis, bell = connect_redis(settings.redis), Bell(settings.redis)
     for close in (database.close, redis.aclose, bell.close):
         stack.push_async_callback(close)
-    return Lines(database, bell, Events(redis), Outlooks(redis), open_store(settings.storage))
+    store = open_store(settings.storage)
+    return Lines(database, bell, Events(redis), Outlooks(redis), store, Pace(redis))
 
 
 def furnished(settings: Settings, books: Books, lines: Lines) -> Rooms:
-    bot, desk = PictorBot(), front_desk(settings, books, lines)
+    bot, desk = PictorBot(lines.pace), front_desk(settings, books, lines)
     mail = Mail(bot, lines.store)
     courier = Courier(
         mail,

@@ -41,7 +41,7 @@ class DiscordSettings(Part):
     token: SecretStr | None = None
     api_base: str = "https://discord.com/api/v10"
     gateway_url: str = "wss://gateway.discord.gg/"
-    edit_interval_s: float = Field(default=1.5, gt=0)
+    edit_interval_s: float = Field(default=3.0, gt=0)
     # name of a Discord role -> plan, so that a server can sell plans with its own roles
     plan_roles: dict[str, str] = {"Paid": "paid", "Pro": "pro"}
 

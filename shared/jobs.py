@@ -54,6 +54,16 @@ TRANSITIONS: dict[JobState, frozenset[JobState]] = {
 }
 
 
+class Reach(StrEnum):
+    """What can reach whoever asked, once the interaction's token is spent; bot.ways has the ways of each."""
+
+    TOKEN = "token"  # noqa: S105  (nothing else: private answers, places that the bot is no member of)
+    BOT_EDIT = "bot_edit"
+    NEW_MSG = "new_msg"
+    DM = "dm"
+    API_ONLY = "api_only"
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """Where the answer goes. Ids are Discord snowflakes as text; `token` edits for 15 minutes.
@@ -69,6 +79,7 @@ class Route:
     token: str | None = None
     token_expires_at: datetime | None = None
     file_limit: int = 0
+    reach: Reach = Reach.BOT_EDIT
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from uuid import uuid4
 import pytest
 from redis.asyncio import Redis
 
-from bot.courier import EDITS_PER_TICK, Courier
+from bot.courier import Courier
 from bot.emulator import people
 from bot.emulator.client import LocalDiscord
+from bot.lanes import AT_ONCE
 from bot.mail import Mail
 from bot.news import EARLY_NEWS
 from bot.veils import Veils
@@ -272,7 +273,7 @@ async def test_a_deleted_message_rests_and_the_picture_comes_as_a_new_one(
         desk.watch.advance(2)
         await desk.turn()
     assert await local.messages(people.FINN) == []
-    assert sum(entry["status"] == 404 for entry in await edits(local)) == 2
+    assert sum(entry["status"] == 404 for entry in await edits(local)) == 1
     await desk.farm.succeed(job)
     await desk.turn()
     [message] = await local.messages(people.FINN)
@@ -515,7 +516,7 @@ async def test_ends_go_before_progress_and_all_of_it_in_measure(
     await desk.courier.reconcile()
     before = len(await local.requests())
     await desk.edit()
-    assert len(await local.requests()) - before == EDITS_PER_TICK
+    assert len(await local.requests()) - before == AT_ONCE
     assert newest.id not in await desk.farm.open_ids()
 
 

@@ -11,8 +11,9 @@ from PIL import Image
 from bot.cards import Card
 from bot.emulator import people
 from bot.emulator.client import LocalDiscord
-from bot.mail import Later, Mail, Shut, Way, nonce_of
+from bot.mail import Later, Mail, Shut, nonce_of
 from bot.messages import Painter
+from bot.ways import Way
 from shared.jobs import JobState, Route
 from shared.storage import LocalStore
 from tests.bot.clerk import Clerk
