@@ -15,6 +15,7 @@ TITLES = {
     "embedding": "embedding",
     "vae": "VAE",
 }
+SERVED = ("images", "styles", "characters")  # what an IP-Adapter may read of a prompt
 CONFIGURED = ("controlnet", "vae")  # what has an architecture of its own
 
 
@@ -23,7 +24,8 @@ class Adapter:
     """`plan` is the least plan that may use it ("": any), `words` what its training answered to.
 
     `weight` is how strongly it acts where nobody says; `preprocessor` makes a ControlNet's hint
-    from a picture ("": the picture is one already); `encoder` reads an IP-Adapter's picture.
+    from a picture ("": the picture is one already); `encoder` reads an IP-Adapter's picture, and `serves`
+    says which pictures of a prompt it is for.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Adapter:
     weight: float = 1.0
     preprocessor: str = ""
     encoder: Place | None = None
+    serves: tuple[str, ...] = SERVED
 
 
 READERS: dict[str, places.Reader] = {
@@ -48,6 +51,7 @@ READERS: dict[str, places.Reader] = {
     "words": places.texts,
     "weight": places.number,
     "preprocessor": places.text,
+    "serves": places.texts,
 }
 FIELDS = READERS.keys() | places.FIELDS | {"encoder"}
 
@@ -87,5 +91,8 @@ def _check(adapter: Adapter, families: tuple[str, ...]) -> None:
     require(not lacking, f"config must name the folder of the {adapter.kind}'s config.json")
     reads = adapter.kind == "ip-adapter"
     require(reads == (adapter.encoder is not None), "encoder is an IP-Adapter's, and it needs one")
+    strange = set(adapter.serves) - set(SERVED)
+    require(not strange, f"serves: only {', '.join(SERVED)}")
+    require(reads or adapter.serves == SERVED, "serves is an IP-Adapter's")
     hinted = not adapter.preprocessor or adapter.kind == "controlnet"
     require(hinted, "preprocessor is a ControlNet's")

@@ -1,116 +1,25 @@
-"""Checkpoints and adapters by name: where they lie, sizes, defaults and cost, from `catalog.toml`."""
+"""Checkpoints and adapters by name: what `catalog.toml` says there is."""
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from math import isfinite
 from pathlib import Path
-from typing import Any
 
-from shared import places
-from shared.abilities import BY_FAMILY, EVERY
+from shared import versions
 from shared.adapters import TITLES, Adapter, read_adapter
+from shared.checkpoints import FAMILIES as FAMILIES
+from shared.checkpoints import SAMPLERS as SAMPLERS
+from shared.checkpoints import Checkpoint as Checkpoint
+from shared.checkpoints import Size as Size
+from shared.checkpoints import read_checkpoint
+from shared.checkpoints import samplers_of as samplers_of
 from shared.errors import Fault, Refusal
-from shared.places import File, Folder, Place, Repo, require
+from shared.places import require
 
-FAMILIES = ("sd15", "sdxl", "sd3", "flux")
-FLOW = ("sd3", "flux")  # families that are trained by flow matching
-# fmt: off
-SAMPLERS = (
-    "dpm++2m-karras", "dpm++2m", "dpm++2m-exponential", "dpm++2m-trailing", "ddim", "ddim-trailing",
-    "euler", "euler-karras", "euler-exponential", "euler-trailing", "euler-a", "euler-a-trailing",
-    "heun", "heun-karras", "heun-exponential", "heun-trailing",
-    "unipc", "unipc-karras", "unipc-exponential", "unipc-trailing", "pndm", "pndm-trailing", "lcm",
-    "flow-euler", "flow-euler-karras", "flow-euler-exponential", "flow-heun", "flow-dpm++2m",
-    "flow-unipc", "flow-lcm",
-)
-# fmt: on
-DTYPES = ("auto", "float32", "bfloat16", "float16")
-TIERS = ("hot", "warm", "cold")
-# What each family draws without, if it must.
-OPTIONAL = {
-    "sd15": frozenset({"image_encoder", "feature_extractor"}),
-    "sdxl": frozenset({"image_encoder", "feature_extractor"}),
-    "sd3": frozenset({"text_encoder_3", "image_encoder", "feature_extractor"}),
-    "flux": frozenset({"image_encoder", "feature_extractor"}),
-}
-LONGEST = 512  # tokens that a T5 encoder is given, at most
+MOST_NAMED = 12
 _WORD = re.compile(r"[^\W\d_]+|\d+")
-
-Size = tuple[int, int]
-
-
-def samplers_of(family: str) -> tuple[str, ...]:
-    """The samplers that work for a family: flow matching and diffusion share none."""
-    return tuple(name for name in SAMPLERS if name.startswith("flow-") == (family in FLOW))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkpoint:
-    """Sizes are (width, height) in native pixels. Empty `sizes` or `known_words` means any.
-
-    `step_ms` is one forward of one picture of native² pixels; `fixed_ms` is a picture's rest.
-    `tier` says when it is on the device: hot always, warm while it is used, cold on demand only.
-    `vae` is an adapter that takes the place of its own; `refiner`: it may end what others began.
-    `true_cfg`: guided by a second row although it was distilled. `max_sequence_length`: tokens of
-    the T5 encoder, 0 for the family's own. `vram_gb` is an estimate, 0 for none. `cannot` are abilities
-    of its family that it lacks; `enlarged_area` is the largest picture of a second pass, 0 for `max_area`.
-    """
-
-    name: str
-    title: str
-    family: str
-    weights: Place
-    native: int
-    multiple: int
-    max_area: int
-    scale: int = 1
-    pixel_art: bool = False
-    steps: int
-    guidance: float
-    sampler: str
-    samplers: tuple[str, ...]
-    step_ms: float
-    fixed_ms: float
-    known_words: frozenset[str]
-    examples: tuple[str, ...] = ()
-    sizes: tuple[Size, ...] = ()
-    detectors: tuple[str, ...] = ()
-    min_steps: int = 1
-    dtype: str = "auto"
-    tier: str = "warm"
-    vae: str = ""
-    refiner: bool = False
-    compile: bool = False
-    components_off: tuple[str, ...] = ()
-    max_sequence_length: int = 0
-    true_cfg: bool = False
-    vram_gb: float = 0.0
-    cannot: tuple[str, ...] = ()
-    enlarged_area: int = 0
-
-    @property
-    def abilities(self) -> frozenset[str]:
-        """Names of `shared.abilities`. A distilled Flux has no second row to say no with."""
-        lacking = {*self.cannot}
-        if self.family == "flux" and not self.true_cfg:
-            lacking.add("negative")
-        return BY_FAMILY[self.family] - lacking
-
-    @property
-    def most_enlarged(self) -> int:
-        """Pixels that a second pass may have: the composition is there, so it may be more than was trained."""
-        return max(self.max_area, self.enlarged_area)
-
-    @property
-    def folder(self) -> Path:
-        """Of diffusers' format, or of the configurations of a single file."""
-        match self.weights:
-            case Folder(path) | File(config=Path() as path):
-                return path
-        raise Fault("no_folder", f"The checkpoint {self.name} does not come from a folder.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +29,26 @@ class Catalog:
     adapters: dict[str, Adapter] = field(default_factory=dict)
 
     def get(self, name: str) -> Checkpoint:
-        found = self.checkpoints.get(name)
-        if found is None:
-            raise self._unknown(name)
-        return found
+        for known, checkpoint in self.checkpoints.items():
+            if known.casefold() == name.casefold():
+                return checkpoint
+        raise self._unknown(name)
+
+    def asked(self, model: str | None, version: str | None) -> Checkpoint | None:
+        """What --model, --version or --niji call it; None where none of them was said. Refusal for a name that
+        nothing here has."""
+        if model:
+            return self.get(model)
+        if version:
+            called = {one.name: one.versions for one in self.checkpoints.values()}
+            return self.checkpoints[versions.find(version, called)]
+        return None
 
     def adapter(self, name: str, *, kind: str, family: str) -> Adapter:
         """Refusal that names the nearest one of this kind that this family can wear."""
         fitting = self.fitting(kind=kind, family=family)
         for adapter in fitting:
-            if adapter.name == name:
+            if adapter.name.casefold() == name.casefold():
                 return adapter
         raise self._unfit(name, kind=kind, fitting=fitting)
 
@@ -142,7 +61,7 @@ class Catalog:
         sentence = f"There is no checkpoint “{name[:40]}” here. Did you mean “{nearest}”?"
         return Refusal("unknown_checkpoint", sentence, field="checkpoint")
 
-    def _unfit(self, name: str, *, kind: str, fitting: Iterable[Adapter]) -> Refusal:
+    def _unfit(self, name: str, *, kind: str, fitting: list[Adapter]) -> Refusal:
         known = self.adapters.get(name)
         fits = known is not None and known.kind == kind
         sentence = f"There is no {TITLES[kind]} “{name[:40]}” here."
@@ -150,7 +69,8 @@ class Catalog:
             sentence = f"The {TITLES[kind]} “{name}” is made for another kind of checkpoint."
         nearest = get_close_matches(name, [one.name for one in fitting], n=1, cutoff=0.0)
         none = f"This checkpoint has no {TITLES[kind]}."
-        advice = f"Did you mean “{nearest[0]}”?" if nearest else none
+        others = ", ".join(one.name for one in fitting[:MOST_NAMED])
+        advice = f"Did you mean “{nearest[0]}”? These fit: {others}." if nearest else none
         code = "unfit_adapter" if fits else "unknown_adapter"
         return Refusal(code, f"{sentence} {advice}", field=kind)
 
@@ -163,11 +83,13 @@ def read_catalog(path: Path) -> Catalog:
         require(not stray, f"unknown tables: {', '.join(sorted(stray))}")
         rows = raw.get("adapters", {}).items()
         adapters = {name: read_adapter(name, row, FAMILIES) for name, row in rows}
-        checkpoints = {name: _checkpoint(name, row) for name, row in raw["checkpoints"].items()}
+        checkpoints = {name: read_checkpoint(name, row) for name, row in raw["checkpoints"].items()}
         default = str(raw["default"])
         require(default in checkpoints, f"default names {default!r}, which is not in it")
         for checkpoint in checkpoints.values():
             _check_vae(checkpoint, adapters)
+            _check_styles(checkpoint, adapters)
+        versions.check_unique({one.name: one.versions for one in checkpoints.values()})
         return Catalog(checkpoints, default, adapters)
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         sentence = f"The catalog {path} cannot be used: {type(error).__name__}: {error}."
@@ -182,56 +104,6 @@ def unknown_words(text: str, checkpoint: Checkpoint) -> tuple[str, ...]:
     return tuple(word for word in words if word not in checkpoint.known_words)
 
 
-def _checkpoint(name: str, row: Mapping[str, Any]) -> Checkpoint:
-    try:
-        stray = set(row) - FIELDS
-        require(not stray, f"unknown fields: {', '.join(sorted(stray))}")
-        lacking = REQUIRED - set(row)
-        require(not lacking, f"{', '.join(sorted(lacking))} must be given")
-        given = {"title": name, "words": frozenset()} | places.read_fields(row, READERS)
-        require(given["family"] in FAMILIES, f"family must be one of {FAMILIES}")
-        given["samplers"] = given.get("samplers") or samplers_of(given["family"])
-        given["known_words"] = given.pop("words")
-        checkpoint = Checkpoint(name=name, weights=places.read_place(row), **given)
-        _check(checkpoint)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
-    return checkpoint
-
-
-def _check(checkpoint: Checkpoint) -> None:
-    for name in ("native", "multiple", "scale", "steps", "step_ms", "guidance", "max_area"):
-        value = getattr(checkpoint, name)
-        require(isfinite(value) and value > 0, f"{name} must be above 0")
-    for name in ("fixed_ms", "vram_gb", "enlarged_area"):
-        value = getattr(checkpoint, name)
-        require(isfinite(value) and value >= 0, f"{name} must not be below 0")
-    within = 1 <= checkpoint.min_steps <= checkpoint.steps
-    require(within, "min_steps must be from 1 to steps")
-    strange = set(checkpoint.samplers) - set(samplers_of(checkpoint.family))
-    require(not strange, f"samplers that {checkpoint.family} does not know: {sorted(strange)}")
-    require(checkpoint.sampler in checkpoint.samplers, "sampler is not in samplers")
-    for size in (*checkpoint.sizes, (checkpoint.native, checkpoint.native)):
-        _check_size(checkpoint, size)
-    unheard = set(checkpoint.cannot) - EVERY
-    require(not unheard, f"cannot: there is no ability {sorted(unheard)}, only {sorted(EVERY)}")
-    _check_loading(checkpoint)
-
-
-def _check_loading(checkpoint: Checkpoint) -> None:
-    require(checkpoint.dtype in DTYPES, f"dtype must be one of {DTYPES}")
-    require(checkpoint.tier in TIERS, f"tier must be one of {TIERS}")
-    place = checkpoint.weights
-    require(not (isinstance(place, File) and place.config is None), "file needs a config folder")
-    require(not (isinstance(place, Repo) and place.path), "path means nothing for a checkpoint")
-    strange = set(checkpoint.components_off) - OPTIONAL[checkpoint.family]
-    require(not strange, f"components_off: {checkpoint.family} needs {sorted(strange)}")
-    tokens = checkpoint.max_sequence_length
-    require(0 <= tokens <= LONGEST, f"max_sequence_length must be from 0 to {LONGEST}")
-    require(not tokens or checkpoint.family in FLOW, "max_sequence_length is a T5 encoder's")
-    require(not checkpoint.true_cfg or checkpoint.family == "flux", "true_cfg is for flux")
-
-
 def _check_vae(checkpoint: Checkpoint, adapters: Mapping[str, Adapter]) -> None:
     adapter = adapters.get(checkpoint.vae)
     fits = adapter is not None and (adapter.kind, adapter.family) == ("vae", checkpoint.family)
@@ -239,46 +111,9 @@ def _check_vae(checkpoint: Checkpoint, adapters: Mapping[str, Adapter]) -> None:
     require(not checkpoint.vae or fits, sentence)
 
 
-def _check_size(checkpoint: Checkpoint, size: Size) -> None:
-    width, height = size
-    whole = (
-        width > 0
-        and height > 0
-        and not (width % checkpoint.multiple or height % checkpoint.multiple)
-    )
-    fits = whole and width * height <= checkpoint.max_area
-    require(fits, f"{width}x{height} is no multiple or larger than max_area")
-
-
-def _sizes(listed: Any) -> tuple[Size, ...]:
-    return tuple(_size(text) for text in places.texts(listed))
-
-
-def _size(text: str) -> Size:
-    width, _, height = text.partition("x")
-    return int(width), int(height)
-
-
-def _words(path: Any) -> frozenset[str]:
-    words = frozenset(places.rooted(path).read_text(encoding="utf-8").lower().split())
-    require(bool(words), f"{path} holds no word")
-    return words
-
-
-READERS: dict[str, places.Reader] = {
-    **dict.fromkeys(("title", "family", "sampler", "dtype", "tier", "vae"), places.text),
-    **dict.fromkeys(("native", "multiple", "max_area", "scale", "steps"), places.whole),
-    **dict.fromkeys(("min_steps", "max_sequence_length", "enlarged_area"), places.whole),
-    **dict.fromkeys(("guidance", "step_ms", "fixed_ms", "vram_gb"), places.number),
-    **dict.fromkeys(("pixel_art", "refiner", "compile", "true_cfg"), places.flag),
-    **dict.fromkeys(
-        ("samplers", "examples", "detectors", "components_off", "cannot"), places.texts
-    ),
-    "sizes": _sizes,
-    "words": _words,
-}
-FIELDS = READERS.keys() | places.FIELDS
-REQUIRED = frozenset(
-    {"family", "native", "multiple", "max_area", "steps", "guidance", "sampler"}
-    | {"step_ms", "fixed_ms"}
-)
+def _check_styles(checkpoint: Checkpoint, adapters: Mapping[str, Adapter]) -> None:
+    for style in checkpoint.styles.values():
+        lora = adapters.get(style.lora)
+        fits = lora is not None and (lora.kind, lora.family) == ("lora", checkpoint.family)
+        sentence = f"{checkpoint.name}: the style {style.name} names {style.lora!r}, no LoRA of it"
+        require(not style.lora or fits, sentence)

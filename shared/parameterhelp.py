@@ -28,6 +28,19 @@ def parameter_help() -> list[ParameterHelp]:
     ]
 
 
+def refused_help() -> list[ParameterHelp]:
+    """The same for those that are refused, with what to do instead."""
+    return [
+        ParameterHelp(_usage(one), _answer(one), "", "") for one in PARAMETERS if not one.supported
+    ]
+
+
+def _answer(parameter: Parameter) -> str:
+    if parameter.kind is Kind.DEPRECATED:
+        return f"Deprecated: {parameter.help}."
+    return f"{parameter.help}: {parameter.reason}."
+
+
 def check_range(field: str, value: float) -> None:
     """Refusal unless the value is one that the grammar would take."""
     parameter = BY_FIELD[field]

@@ -32,7 +32,7 @@ class Parameter:
 
     `value` is what a flag says; `bare` what stands for no value; `prefix` comes before the value in the
     Prompt's field, where two parameters share one. `needs` is a field without which it means nothing;
-    `against` are fields that contradict it.
+    `against` are fields that contradict it. `ability` is what a checkpoint must be able to (shared.abilities).
     """
 
     name: str
@@ -52,6 +52,7 @@ class Parameter:
     needs: str = ""
     against: tuple[str, ...] = ()
     reason: str = ""
+    ability: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -99,7 +100,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     ),
     Parameter(
         "no", Kind.LIST, "What to leave out, with commas between.",
-        field="negative", example="birds, rain", default="nothing",
+        field="negative", ability="negative", example="birds, rain", default="nothing",
     ),
     Parameter(
         "seed", Kind.WHOLE, "The same seed and prompt give the same pictures.",
@@ -107,11 +108,11 @@ PARAMETERS: tuple[Parameter, ...] = (
     ),
     Parameter(
         "chaos", Kind.WHOLE, "How far the pictures of a grid stray from each other.",
-        field="chaos", aliases=("c",), low=0, high=100, example="30", default="0",
+        field="chaos", ability="chaos", aliases=("c",), low=0, high=100, example="30", default="0",
     ),
     Parameter(
         "weird", Kind.WHOLE, "How far all pictures stray from the usual.",
-        field="weird", aliases=("w",), low=0, high=3000, example="500", default="0",
+        field="weird", ability="weird", aliases=("w",), low=0, high=3000, example="500", default="0",
     ),
     Parameter(
         "stylize", Kind.WHOLE, "How strongly a style acts: 0 not at all, 100 as it was made, 1000 twice that.",
@@ -127,11 +128,11 @@ PARAMETERS: tuple[Parameter, ...] = (
     ),
     Parameter(
         "tile", Kind.FLAG, "Opposite edges meet, so that the picture can be laid side by side.",
-        field="tile", default="off",
+        field="tile", ability="tile", default="off",
     ),
     Parameter(
         "iw", Kind.NUMBER, "How much of the pictures in the prompt stays.",
-        field="image_weight", low=0, high=3, example="1.5", default="1", needs="images",
+        field="image_weight", ability="pictures", low=0, high=3, example="1.5", default="1", needs="images",
     ),
     Parameter(
         "sref", Kind.STYLES, "Style references: links, style codes or random, each perhaps with a ::weight.",
@@ -179,13 +180,13 @@ PARAMETERS: tuple[Parameter, ...] = (
         example="0.5", default="1", against=("steps",),
     ),
     Parameter(
-        "draft", Kind.FLAG, "Half of the steps, for half of the price.",
+        "draft", Kind.FLAG, "Half of the steps, and about half of the price.",
         field="draft", default="off", against=("hires",),
     ),
     Parameter(
         "hires", Kind.NUMBER, "Drawn once more, larger, so that details come out.",
-        field="hires", low=1.5, high=2, choices=("1.5", "2"), example="1.5", default="off", bare="2",
-        against=("draft",),
+        field="hires", ability="hires", low=1.5, high=2, choices=("1.5", "2"), example="1.5", default="off",
+        bare="2", against=("draft",),
     ),
     Parameter(
         "guidance", Kind.NUMBER, "How closely the picture keeps to the text; 1 is loosest, and fastest.",

@@ -4,115 +4,38 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import msgspec
 
-from shared.catalog import Checkpoint
+from shared.abilities import require_ability
+from shared.beginnings import beginning_of
+from shared.catalog import Catalog, Checkpoint
 from shared.errors import Refusal
+from shared.ingredients import ControlUse as ControlUse
+from shared.ingredients import LoraUse as LoraUse
+from shared.ingredients import Placement as Placement
+from shared.ingredients import ReferenceUse as ReferenceUse
+from shared.ingredients import Refiner as Refiner
+from shared.ingredients import RenderKind as RenderKind
+from shared.ingredients import SizeHint as SizeHint
+from shared.ingredients import Source as Source
+from shared.ingredients import Sources as Sources
+from shared.ingredients import Variation as Variation
+from shared.looks import look_of
 from shared.parameterhelp import check_range
+from shared.parameters import PARAMETERS
 from shared.plans import Plan
 from shared.prompt import Prompt
 from shared.sizes import fit, fits
+from shared.stepcounts import steps_of, stop_of
 from shared.weights import WeightedText as WeightedText
+from shared.weights import unwanted
 
 IMAGES = 4  # a grid
 MOST_BLENDED = 5
-FEWEST_DRAWN = 2  # steps before --stop: after one even an image filter sees nothing it knows
-
-
-@dataclass(frozen=True, slots=True)
-class Variation:
-    """Start noise leans from the parent's towards a new seed by `strength` in 0..1 (slerp).
-
-    The parent's own start noise may be a variation: `earlier` are the (seed, strength) pairs that
-    led from `RenderSpec.seed` to it, oldest first, each applied by the same slerp.
-    """
-
-    seed: int
-    strength: float
-    earlier: tuple[tuple[int, float], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A stored picture that this job starts from; `sha256` is of the stored file's bytes."""
-
-    key: str
-    sha256: str
-
-
-class RenderKind(StrEnum):
-    """What the engine starts from, and so what it draws."""
-
-    TEXT = "text"  # pure noise
-    IMAGE = "image"  # a source, noised by `strength`
-    INPAINT = "inpaint"  # a source; only where `mask` is white is it drawn anew
-    OUTPAINT = "outpaint"  # a source on a larger canvas; what surrounds it is drawn
-    UPSCALE = "upscale"  # a source, enlarged: Lanczos (no step), or a latent second pass
-    BLEND = "blend"  # two to five sources, mixed by their shares; none are equal ones
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Where the source of an outpainting lies on the canvas, in native pixels.
-
-    It is resized to this; what reaches over the canvas is cut off.
-    """
-
-    left: int
-    top: int
-    width: int
-    height: int
-
-
-@dataclass(frozen=True, slots=True)
-class LoraUse:
-    """`name` is a LoRA of the catalog; `weight` multiplies what it adds, and may be negative."""
-
-    name: str
-    weight: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class ControlUse:
-    """A ControlNet and its picture. It acts in the steps from share `start` to share `end` of all.
-
-    `preprocessor` makes the hint from the source: "" (it is one already), canny, scribble, depth.
-    """
-
-    name: str
-    source: Source
-    scale: float = 1.0
-    start: float = 0.0
-    end: float = 1.0
-    preprocessor: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ReferenceUse:
-    """An IP-Adapter and the picture whose look it lends."""
-
-    name: str
-    source: Source
-    scale: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Refiner:
-    """Another checkpoint that draws the steps from share `at` (0..1) of all to the end."""
-
-    checkpoint: str
-    at: float = 0.8
-
-
-@dataclass(frozen=True, slots=True)
-class SizeHint:
-    """What SDXL is told of the picture's past, in pixels: original (height, width), crop (top, left)."""
-
-    original: tuple[int, int]
-    crop: tuple[int, int] = (0, 0)
+NO_SOURCES = Sources()
+MOST_CHAOS, MOST_WEIRD = 100, 3000  # as they are typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +50,7 @@ class RenderSpec:
     pictures of a grid stray from each other, `weird` (0..1) how far all of them stray from the usual;
     `tile`: its edges meet. `hires`: drawn at its size and then once more so many times larger, 0 for no
     second pass. `region`: what of the source is drawn anew, in words, where there is no mask.
+    `style_codes` are what its look was mixed by: they change nothing here, and may be asked for again.
     """
 
     checkpoint: str
@@ -165,6 +89,7 @@ class RenderSpec:
     tile: bool = False
     hires: float = 0.0
     region: str = ""
+    style_codes: tuple[int, ...] = ()
 
     @property
     def pictures(self) -> tuple[Source, ...]:
@@ -193,20 +118,30 @@ class RenderSpec:
 
 
 def resolve(
-    prompt: Prompt, checkpoint: Checkpoint, *, plan: Plan, seed: int, copy: int = 0
+    prompt: Prompt,
+    checkpoint: Checkpoint,
+    *,
+    plan: Plan,
+    seed: int,
+    copy: int = 0,
+    catalog: Catalog | None = None,
+    sources: Sources = NO_SOURCES,
 ) -> RenderSpec:
-    """The recipe of one grid. `seed` serves if the prompt names none; `copy` counts --repeat from 0."""
-    if prompt.repeat > plan.max_repeat:
-        raise _too_many_repeats(prompt, plan)
+    """The recipe of one grid. `seed` serves if the prompt names none, and draws random style codes; `copy`
+    counts --repeat from 0. Refusal for what this checkpoint, with what the catalog has for it, cannot do."""
+    _check_asked(prompt, checkpoint, plan)
+    shelf = catalog or Catalog({checkpoint.name: checkpoint}, checkpoint.name)
     width, height = fit(prompt.aspect or (1, 1), checkpoint)
     first = seed if prompt.seed is None else prompt.seed
     guidance = checkpoint.guidance if prompt.guidance is None else prompt.guidance
     check_range("seed", first)
     check_range("guidance", guidance)
-    steps = _steps(prompt, checkpoint, plan)
+    steps = steps_of(prompt, checkpoint, plan)
+    look = look_of(prompt, checkpoint, shelf, seed)
+    begun = beginning_of(prompt, checkpoint, shelf, sources)
     return RenderSpec(
         checkpoint=checkpoint.name,
-        texts=prompt.texts,
+        texts=look.texts,
         negative=", ".join(prompt.negative),
         width=width,
         height=height,
@@ -217,7 +152,18 @@ def resolve(
         images=IMAGES,
         scale=checkpoint.scale,
         pixel_art=checkpoint.pixel_art,
-        stop=_stop(prompt, steps),
+        kind=begun.kind,
+        sources=begun.sources,
+        strength=begun.strength,
+        stop=stop_of(prompt, round(steps * begun.strength)),
+        loras=look.loras,
+        controls=begun.controls,
+        references=begun.references,
+        chaos=(prompt.chaos or 0) / MOST_CHAOS,
+        weird=(prompt.weird or 0) / MOST_WEIRD,
+        tile=prompt.tile,
+        hires=prompt.hires or 0.0,
+        style_codes=look.codes,
     )
 
 
@@ -232,60 +178,18 @@ def size_notice(prompt: Prompt, spec: RenderSpec, checkpoint: Checkpoint) -> str
     )
 
 
-def _stop(prompt: Prompt, steps: int) -> float:
-    if prompt.stop is None:
-        return 1.0
-    check_range("stop", prompt.stop)
-    if prompt.stop < 100 and round(steps * prompt.stop / 100) < FEWEST_DRAWN:
-        raise _stopped_too_early(prompt.stop, steps)
-    return prompt.stop / 100
-
-
-def _stopped_too_early(stop: int, steps: int) -> Refusal:
-    enough = (share for share in range(stop, 100) if round(steps * share / 100) >= FEWEST_DRAWN)
-    least = next(enough, None)
-    advice = f"Write --stop {least} or more" if least else "Leave it out"
-    sentence = f"--stop {stop} of {steps} steps leaves one, and one shows nothing. {advice}."
-    return Refusal("stopped_too_early", sentence, field="stop")
-
-
-def _steps(prompt: Prompt, checkpoint: Checkpoint, plan: Plan) -> int:
-    if prompt.steps is not None and prompt.quality is not None:
-        raise _steps_twice()
-    wanted = prompt.steps
-    if prompt.quality is not None:
-        wanted = max(checkpoint.min_steps, round(checkpoint.steps * prompt.quality))
-    if wanted is None:
-        wanted = min(checkpoint.steps, plan.step_budget)
-    if wanted > plan.step_budget:
-        raise _too_many_steps(prompt, wanted, plan)
-    check_range("steps", wanted)
-    if wanted < checkpoint.min_steps:
-        raise _too_few_steps(wanted, checkpoint)
-    return wanted
-
-
-def _steps_twice() -> Refusal:
-    sentence = "--steps and --quality both set the steps. Keep one of them, for example --steps 20."
-    return Refusal("conflicting_parameters", sentence, field="steps")
-
-
-def _too_few_steps(wanted: int, checkpoint: Checkpoint) -> Refusal:
-    least = checkpoint.min_steps
-    asked = (
-        f"--steps {wanted} is too few for {checkpoint.title}, which needs {least} to draw well. "
-    )
-    return Refusal("too_few_steps", f"{asked}Write --steps {least} or more.", field="steps")
-
-
-def _too_many_steps(prompt: Prompt, wanted: int, plan: Plan) -> Refusal:
-    by_steps = prompt.steps is not None
-    asked = f"--steps {wanted}" if by_steps else f"--quality {prompt.quality:g} ({wanted} steps)"
-    sentence = f"{asked} is more than the {plan.title} plan's {plan.step_budget} steps a picture. "
-    fix = f"Write --steps {plan.step_budget} or fewer" + (
-        "." if by_steps else ", or a lower --quality."
-    )
-    return Refusal("too_many_steps", sentence + fix, field="steps" if by_steps else "quality")
+def _check_asked(prompt: Prompt, checkpoint: Checkpoint, plan: Plan) -> None:
+    """What no grammar checked is checked here too."""
+    if prompt.repeat > plan.max_repeat:
+        raise _too_many_repeats(prompt, plan)
+    for one in PARAMETERS:
+        said = getattr(prompt, one.field) if one.ability else None
+        if said:
+            require_ability(checkpoint, one.ability, field=one.field)
+    for field in ("chaos", "weird"):
+        check_range(field, getattr(prompt, field) or 0)
+    if unwanted(prompt.texts):
+        require_ability(checkpoint, "negative", field="prompt")
 
 
 def _too_many_repeats(prompt: Prompt, plan: Plan) -> Refusal:

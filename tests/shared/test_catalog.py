@@ -9,13 +9,13 @@ from farm.postcards.vocabulary import known_words
 from shared import adapters
 from shared.catalog import (
     FAMILIES,
-    FIELDS,
     SAMPLERS,
     Checkpoint,
     read_catalog,
     samplers_of,
     unknown_words,
 )
+from shared.checkpoints import FIELDS
 from shared.config import ROOT, Settings
 from shared.errors import Fault, Refusal
 from shared.parameters import BY_FIELD
@@ -132,6 +132,7 @@ def test_a_flux_row(tmp_path: Path) -> None:
     more = 'sampler = "flow-euler"\nmax_sequence_length = 256\ntrue_cfg = true'
     path = altered(tmp_path, 'sampler = "dpm++2m-karras"', more)
     path.write_text(path.read_text().replace('family = "sd15"', 'family = "flux"', 1))
+    path.write_text(path.read_text().replace("lora = ", "words = "))  # those are of sd15
     flux = read_catalog(path).get("postcards")
     assert (flux.true_cfg, flux.max_sequence_length) == (True, 256)
     assert set(flux.samplers) == set(samplers_of("flux"))

@@ -244,6 +244,12 @@ EVERYTHING: dict[str, Any] = {
     "vae": "softer",
     "refiner": Refiner("finer", 0.7),
     "size_hint": SizeHint((64, 64), (1, 2)),
+    "chaos": 0.3,
+    "weird": 0.5,
+    "tile": True,
+    "hires": 1.5,
+    "region": "the hat",
+    "style_codes": (7, 8),
 }
 
 
@@ -288,3 +294,56 @@ def test_one_step_cannot_be_stopped_within() -> None:
     few = replace(POSTCARDS, min_steps=1)
     assert refusal("a cat --steps 1 --stop 50", checkpoint=few).sentence.endswith("Leave it out.")
     assert spec_of("a cat --steps 1 --stop 100", checkpoint=few).stop == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "value"),
+    [
+        ("--chaos 30", "chaos", 0.3),
+        ("--weird 1500", "weird", 0.5),
+        ("--tile", "tile", True),
+        ("--hires 1.5", "hires", 1.5),
+        ("--draft", "steps", 12),
+        ("--draft --steps 9", "steps", 6),
+        ("--draft --q 2", "steps", 24),
+    ],
+)
+def test_what_the_engine_is_asked_for(text: str, field: str, value: object) -> None:
+    able = replace(LARGE, steps=24)
+    assert getattr(spec_of(f"a cat {text}", checkpoint=able), field) == value
+    bare = {"chaos": 0.0, "weird": 0.0, "tile": False, "hires": 0.0, "steps": 24}
+    assert getattr(spec_of("a cat", checkpoint=able), field) == bare[field]
+
+
+def test_a_draft_keeps_the_checkpoints_floor_and_the_plan_counts_its_half() -> None:
+    assert spec_of("a cat --draft").steps == 6
+    assert spec_of("a cat --draft --steps 7").steps == 6
+    assert spec_of("a cat --draft --steps 60", plan=FREE).steps == 30
+
+
+@pytest.mark.parametrize(
+    ("text", "ability", "field"),
+    [
+        ("--chaos 1", "chaos", "chaos"),
+        ("--weird 1", "weird", "weird"),
+        ("--tile", "tile", "tile"),
+        ("--hires", "hires", "hires"),
+        ("--no birds", "negative", "negative"),
+    ],
+)
+def test_what_a_checkpoint_cannot_is_refused_by_name(text: str, ability: str, field: str) -> None:
+    unable = replace(LARGE, cannot=(ability,))
+    refused = refusal(f"a cat {text}", checkpoint=unable)
+    assert (refused.code, refused.field) == ("unable", field)
+    assert text.split()[0] in refused.sentence
+    assert "Large" in refused.sentence
+    assert spec_of(f"a cat {text}", checkpoint=LARGE)
+
+
+def test_a_part_of_negative_weight_is_a_no() -> None:
+    unable = replace(LARGE, cannot=("negative",))
+    assert refusal("tulips:: red::-.5", checkpoint=unable).field == "prompt"
+
+
+def test_chaos_zero_asks_for_nothing() -> None:
+    assert spec_of("a cat --chaos 0", checkpoint=replace(LARGE, cannot=("chaos",))).chaos == 0
