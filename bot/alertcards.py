@@ -10,7 +10,7 @@ from bot.naming import category_name, counted
 from shared.oversight.alerts import Alert, Counters
 
 CASES = ("case_opened", "hard_case")
-GRAVE = ("hard_case", "ban", "pause")
+GRAVE = ("hard_case", "ban", "pause", "mismatch")
 MOST_KNOBS = 5
 _SCOPES = {"everywhere": "everywhere", "safety": "for safety, everywhere"}
 _CONSEQUENCES = {
@@ -98,6 +98,11 @@ def _unbanned(alert: Alert) -> str:
     return f"**Ban lifted**{_who(alert)}{_by(alert)}"
 
 
+def _mismatched(alert: Alert) -> str:
+    checks = quote(", ".join(map(str, alert.detail)), 200)
+    return f"🔴 **The books disagree** ({checks}): `pictor report reconcile` names what"
+
+
 def _who(alert: Alert) -> str:
     return f", account `{_id_of(alert)[:8]}`"
 
@@ -124,4 +129,5 @@ _LINES: Mapping[str, Callable[[Alert], str]] = {
     "policy_proposed": _proposed,
     "policy_changed": _changed,
     "unban": _unbanned,
+    "mismatch": _mismatched,
 }

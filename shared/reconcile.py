@@ -1,17 +1,34 @@
 """What must agree and is written in more than one place: the questions that find where it does not."""
 
-from sqlalchemy import text
+from datetime import timedelta
+
+from sqlalchemy import func, select, text
 
 from shared import ledger
 from shared.connections import Session
+from shared.reports import closings
+from shared.reports.drift import drift
+from shared.reports.spans import Span
+
+DRIFT_DAYS = 62  # this month and the last, which may not be closed yet: what came before is sealed
 
 
 async def mismatches(session: Session) -> dict[str, list[str]]:
     """By check, one line for each mismatch. All of one moment, if the session's transaction is."""
-    found = {"money": await ledger.audit_sums(session)}
+    found = {"money": await ledger.audit_sums(session), "drift": await _drift(session)}
+    found["months"] = await closings.changed(session)
     for name, query in (("assets", _ASSETS), ("transitions", _TRANSITIONS), ("chains", _CHAINS)):
         found[name] = list((await session.execute(text(query))).scalars())
     return found
+
+
+async def _drift(session: Session) -> list[str]:
+    """What was settled lately and is not what was measured."""
+    now = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    found = await drift(session, Span(now - timedelta(days=DRIFT_DAYS), now))
+    if found.agrees or found.wrong:
+        return list(found.wrong)
+    return [f"all jobs: {found.settled_ms} ms settled, {found.measured_ms} ms measured"]
 
 
 # A job delivers all that was ordered, or nothing.

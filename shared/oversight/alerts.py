@@ -30,6 +30,7 @@ ACTIONS = (
     "pause",
     "resume",
     "unban",
+    "mismatch",
 )
 PAUSES = ("pause", "resume")
 AT_ONCE = 20

@@ -3,10 +3,12 @@
 from datetime import UTC, datetime
 
 from bot import admincards
+from bot.alertcards import line_of
 from bot.cards import PANEL_LIMIT, Card
 from shared.access import Decision
 from shared.guilds import GuildSettings, Limits, Mature
 from shared.oversight.administration import Figures
+from shared.oversight.alerts import ACTIONS, Alert
 from shared.oversight.explanations import Explanation
 from shared.plans import Speed
 from shared.reports.sheets import By, Row, Sheet
@@ -73,6 +75,12 @@ def test_a_month_is_told_and_names_are_harmless() -> None:
     assert "\\*\\*Ada\\*\\*" in told
     assert "and 21 more" in told
     assert "Nothing was drawn" in words(admincards.usage_card(figures()))
+
+
+def test_staff_hear_that_the_books_disagree() -> None:
+    alert = Alert(1, NOW, "auditor", "mismatch", "books", {"drift": ["job 1: x"], "money": ["y"]})
+    assert "mismatch" in ACTIONS
+    assert "The books disagree** (drift, money): `pictor report reconcile`" in line_of(alert)
 
 
 def test_an_explanation_says_yes_or_no_and_by_which_line() -> None:

@@ -1,6 +1,7 @@
 """Books that disagree are found, told and left as they are."""
 
 import logging
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import select
@@ -10,7 +11,10 @@ from farm.chores import Tally
 from shared import jobstore, tables
 from shared.config import Settings
 from shared.connections import Database
+from shared.jobs import JobState
+from shared.reports import closings
 from tests.farm.rows import a_job, an_account, claim, dispatch, end, execute
+from tests.shared.rows import bring_to, make_account, make_job
 
 BREAKS = {
     "money": "update balances set held_ms = held_ms + 1",
@@ -20,6 +24,11 @@ BREAKS = {
     "transitions": "update jobs set state = 'waiting', worker = null, lease_until = null",
     "chains": """insert into transitions (job_id, source, target, attempt, crashes)
         select id, 'waiting', state, attempt, 0 from jobs where state = 'running'""",
+}
+# Of what is settled, or of a month that is closed.
+SETTLED = {
+    "drift": "update jobs set gpu_ms = gpu_ms * 3 + 9 where state = 'succeeded'",
+    "months": "update closings set sha256 = 'x'",
 }
 
 
@@ -49,7 +58,7 @@ async def test_sound_books_are_silent(database: Database, auditor: Auditor, tall
     running = await a_job(database, account_id)
     await claim(database, await dispatch(database, running, "gpu"))
     assert await auditor.reconcile() == 0
-    assert [wrong(tally, check) for check in BREAKS] == [0, 0, 0, 0]
+    assert [wrong(tally, check) for check in (*BREAKS, *SETTLED)] == [0] * 6
     assert await told(database) == []
 
 
@@ -72,6 +81,23 @@ async def test_what_disagrees_is_counted_written_down_and_logged(
     assert (found, len(lines)) == (check, 1)
     assert await auditor.reconcile() == 1, "it is found again, and nothing was repaired"
     assert len(await told(database)) == 1, "but it is no news"
+
+
+@pytest.mark.parametrize("check", SETTLED)
+async def test_a_charge_that_drifts_and_a_closed_month_that_changes_are_found(
+    database: Database, auditor: Auditor, tally: Tally, check: str
+) -> None:
+    async with database.begin() as session:
+        job = await make_job(session, await make_account(session))
+        await bring_to(session, job, JobState.SUCCEEDED)
+        await closings.close(session, "2026-01", now=datetime(2026, 3, 1, tzinfo=UTC))
+    await auditor.reconcile()
+    assert wrong(tally, check) == 0
+    await execute(database, "alter table jobs disable trigger jobs_move")
+    await execute(database, SETTLED[check])
+    await auditor.reconcile()
+    assert wrong(tally, check) == 1
+    assert check in (await told(database))[-1]
 
 
 async def break_the_books(database: Database, job_id: object, check: str) -> None:
