@@ -30,8 +30,11 @@ from bot.cogs.privacy import Privacy
 from bot.cogs.records import Records
 from bot.cogs.region import Region
 from bot.cogs.reports import Reports
+from bot.cogs.variations import Variations
 from bot.cogs.verify import Verify
+from bot.cogs.wording import Wording
 from bot.courier import Courier
+from bot.enhancing import Enhancing
 from bot.letters import Letters
 from bot.mail import Mail
 from bot.messages import Painter
@@ -57,6 +60,7 @@ from shared.oversight.voices import Voices
 from shared.pace import Pace
 from shared.plans import PlanBook, read_plans
 from shared.safety.screen import PromptScreen, open_screen
+from shared.scribe import Scribe
 from shared.storage import ObjectStore, open_store
 from shared.witness import Witness
 
@@ -186,11 +190,10 @@ def counters(rooms: Rooms) -> list[object]:
     """Everything that answers people: commands, buttons, forms."""
     desk, reception, courier = rooms.desk, rooms.reception, rooms.courier
     ordering = Ordering(desk, reception)
-    examples = rooms.books.catalog.get(rooms.books.catalog.default).examples
     pickers = Pickers(desk, reception, shelf_of(rooms.books.catalog))
     voices = Voices(rooms.lines.database, rooms.books.plans, rooms.settings.safety)
     return [
-        Imagine(ordering, reception, examples),
+        *drawing_counters(rooms, ordering, pickers),
         Jobs(desk, reception, courier),
         Pictures(desk, reception, ordering),
         Region(desk, reception, Tiles(rooms.lines.database, rooms.lines.store)),
@@ -205,6 +208,23 @@ def counters(rooms: Rooms) -> list[object]:
         *administrators(rooms),
         *([verify(rooms)] if rooms.settings.provenance.enabled else []),
     ]
+
+
+def drawing_counters(rooms: Rooms, ordering: Ordering, pickers: Pickers) -> list[object]:
+    desk, reception, catalog = rooms.desk, rooms.reception, rooms.books.catalog
+    scribe, tree = Scribe(rooms.settings.text, rooms.books.screen), rooms.bot.tree
+    origins = _origins(rooms.settings, rooms.lines.store.url("probe"))
+    imagine = Imagine(
+        ordering,
+        reception,
+        pickers=pickers,
+        enhancing=Enhancing(scribe, desk),
+        examples=catalog.get(catalog.default).examples,
+    )
+    wording = Wording(
+        scribe, desk=desk, reception=reception, ordering=ordering, tree=tree, origins=origins
+    )
+    return [imagine, wording, Variations(tree)]
 
 
 def account_counters(rooms: Rooms, pickers: Pickers) -> list[object]:

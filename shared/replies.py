@@ -37,6 +37,7 @@ _SWEEPS = (
     (_DASHES, " "),
 )
 _TOKEN = re.compile(r"[^\s,.;:!?()]+")
+_LINKS = re.compile(r"(?:<?https?://\S+\s*)+", re.IGNORECASE)
 _TAIL = re.compile(r"(?:^|(?<=\s))(?:[-‐‑−]{2,}|[–—―‒])(?=[^\W\d_])")
 
 
@@ -54,15 +55,33 @@ class Shortened:
     prompts: tuple[str, ...]
 
 
-def halves(text: str) -> tuple[str, str]:
-    """The words of a prompt, and its parameters as they were typed."""
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A prompt as it was typed: links to pictures first, then its words, then its parameters."""
+
+    links: str
+    words: str
+    parameters: str
+
+    def around(self, words: str) -> str:
+        """Other words between the same links and parameters."""
+        return " ".join(part for part in (self.links, words, self.parameters) if part)
+
+
+def parted(text: str) -> Parts:
     clean = readable(text).strip()
     mark = _TAIL.search(clean)
-    return (clean, "") if mark is None else (clean[: mark.start()].strip(), clean[mark.start() :])
+    head, tail = (clean, "") if mark is None else (clean[: mark.start()], clean[mark.start() :])
+    links = _LINKS.match(head)
+    before = links[0] if links else ""
+    return Parts(before.strip(), head[len(before) :].strip(), tail.strip())
 
 
-def joined(words: str, parameters: str) -> str:
-    return f"{words} {parameters}".strip()
+def without_flag(parameters: str, name: str) -> tuple[str, bool]:
+    """The parameters without --name, and whether it was there."""
+    flag = re.compile(rf"(?:^|(?<=\s))(?:[-‐‑−]{{2,}}|[–—―‒]){name}(?=\s|$)", re.IGNORECASE)
+    left, found = flag.subn("", parameters)
+    return " ".join(left.split()), found > 0
 
 
 def said(reply: str) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from shared import briefs, replies
 from shared.config import TextSettings
 from shared.errors import Fault, Refusal
+from shared.orders import PromptBlocked
 from shared.replies import Shortened
 from shared.safety.screen import PromptScreen
 from shared.safety.verdict import Decision
@@ -131,6 +132,12 @@ class Scribe:
             raise Refusal("no_text_service", NO_SERVICE)
         if sees and not self._settings.sees:
             raise Refusal("no_text_service", BLIND)
+
+    def check_words(self, text: str) -> None:
+        """Before a person's own words are worked on: PromptBlocked for those that could not be drawn."""
+        verdict = self._screen.screen([text])
+        if verdict.decision is Decision.BLOCK:
+            raise PromptBlocked(verdict, case_id=None)
 
     async def close(self) -> None:
         if self._client is not None:

@@ -57,6 +57,16 @@ class House:
                         return await self.farm.load(job_id)
                 await asyncio.sleep(0.05)
 
+    async def newest(self, *, after: Job | None = None) -> Job:
+        """The job that was asked for last, once there is one (that came after that one)."""
+        async with asyncio.timeout(10):
+            while True:
+                jobs = [await self.farm.load(job_id) for job_id in await self.farm.open_ids()]
+                fresh = [job for job in jobs if not after or job.submitted_at > after.submitted_at]
+                if fresh:
+                    return max(fresh, key=lambda job: job.submitted_at)
+                await asyncio.sleep(0.05)
+
     async def message_of(self, job: Job) -> str:
         return (await self.farm.route(job.id)).message_id
 

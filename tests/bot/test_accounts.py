@@ -2,7 +2,7 @@
 
 from bot.emulator import people
 from bot.settingscards import SWITCHES
-from tests.bot.house import BOAT, House, Json, buttons_of, text_of
+from tests.bot.house import House, Json, buttons_of, text_of
 
 
 async def say(house: House, command: str, who: people.Person = people.FINN, **options: str) -> str:
@@ -102,4 +102,3 @@ async def test_help_by_topic_and_by_parameter(house: House) -> None:
 def test_every_switch_has_a_number_of_its_own_for_ever() -> None:
     numbers = {0, 1, 2, 3, 10, 11, 12, 13, 14, 30, 31, 40}
     assert set(SWITCHES) == numbers, "a number in old messages must not change its meaning"
-    assert BOAT

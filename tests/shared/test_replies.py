@@ -6,9 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import replies
 from shared.prompt import parse
-from shared.replies import LONGEST, halves, one_prompt, prompts, shortened, words
+from shared.replies import (
+    LONGEST,
+    Parts,
+    one_prompt,
+    parted,
+    prompts,
+    shortened,
+    without_flag,
+    words,
+)
 
 NUMBERED = """Sure! Here are some prompts:
 
@@ -118,10 +126,16 @@ def test_shortened_by_numbered_lines_weighs_nothing() -> None:
     assert found.prompts == ("nice boat", "boat")
 
 
-def test_halves_part_words_from_parameters() -> None:
-    assert halves("a boat --ar 3:2 --no birds") == ("a boat", "--ar 3:2 --no birds")
-    assert halves("a boat —ar 3:2") == ("a boat", "—ar 3:2")
-    assert halves("an old-fashioned boat") == ("an old-fashioned boat", "")
-    assert halves("--ar 3:2") == ("", "--ar 3:2")
-    assert replies.joined("a boat", "") == "a boat"
-    assert replies.joined("a boat", "--ar 3:2") == "a boat --ar 3:2"
+def test_a_prompt_is_links_words_and_parameters() -> None:
+    parts = parted("https://x.example/a.png  a boat at sea --ar 3:2 --no birds")
+    assert (parts.links, parts.words) == ("https://x.example/a.png", "a boat at sea")
+    assert parts.around("a ship") == "https://x.example/a.png a ship --ar 3:2 --no birds"
+    assert parted("a boat —ar 3:2") == Parts("", "a boat", "—ar 3:2")
+    assert parted("an old-fashioned boat") == Parts("", "an old-fashioned boat", "")
+    assert parted("--ar 3:2") == Parts("", "", "--ar 3:2")
+
+
+def test_a_flag_is_taken_out_and_nothing_else() -> None:
+    assert without_flag("--ar 3:2 --enhance --no birds", "enhance") == ("--ar 3:2 --no birds", True)
+    assert without_flag("—Enhance", "enhance") == ("", True)
+    assert without_flag("--enhanced --ar 3:2", "enhance") == ("--enhanced --ar 3:2", False)

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from shared.config import Settings, TextSettings
 from shared.errors import Fault, Refusal
+from shared.orders import PromptBlocked
 from shared.safety.screen import PromptScreen, open_screen
 from shared.scribe import MOST_CHARACTERS, Message, Scribe
 from tests.textservice import Reply, TextService, listed, text_service
@@ -166,3 +167,10 @@ async def test_one_question_at_a_time_for_each_person(scribe: Scribe) -> None:
             again.__enter__()
     with scribe.turn("1"):
         pass
+
+
+def test_words_that_could_not_be_drawn_are_not_worked_on(screen: PromptScreen) -> None:
+    scribe = Scribe(TextSettings(), screen)
+    scribe.check_words("a red boat")
+    with pytest.raises(PromptBlocked):
+        scribe.check_words(UNSAFE)
