@@ -67,7 +67,7 @@ def offered(entries: Sequence[Entry], typed: str, most: int = MOST) -> list[Entr
 def label(entry: Entry) -> str:
     """`Neon (neon): glow, sign · Pro`, in one line that fits."""
     titled = entry.title and entry.title.casefold() != entry.name.casefold()
-    name = f"{entry.title} ({entry.name})" if titled else entry.name
+    name = f"{entry.title} ({entry.name})" if titled else entry.title or entry.name
     words = f": {', '.join(entry.words)}" if entry.words else ""
     note = f" · {entry.note}" if entry.note else ""
     room = LONGEST - len(note)

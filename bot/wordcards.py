@@ -8,7 +8,7 @@ from bot.cards import Action, Card, Colour, Knob, Look, custom_id
 from bot.confirmcards import price_line
 from bot.quoting import quote
 from shared.orders import Quote
-from shared.replies import Shortened, Weighed
+from shared.replies import Weighed
 
 MOST_BUTTONS = 5
 PROMPT_ROOM, PROMPTS_ROOM = 1_400, 3_000
@@ -22,11 +22,11 @@ def described_card(prompts: Sequence[str], draft_id: UUID) -> Card:
     return Card(panel=card.panel, rows=(_numbers(prompts, draft_id),))
 
 
-def shortened_card(found: Shortened, draft_id: UUID) -> Card:
-    text = f"**What matters**\n{weighed(found.words)}\n\n**Shorter**\n{listed(found.prompts)}"
+def shortened_card(words: Sequence[Weighed], prompts: Sequence[str], draft_id: UUID) -> Card:
+    text = f"**What matters**\n{weighed(words)}\n\n**Shorter**\n{listed(prompts)}"
     footer = "Bold matters much, struck out can go. A number draws it."
     card = private_card(text, Colour.DONE, title="Shortened", footer=footer)
-    return Card(panel=card.panel, rows=(_numbers(found.prompts, draft_id),))
+    return Card(panel=card.panel, rows=(_numbers(prompts, draft_id),))
 
 
 def enhanced_card(longer: str, mine: str, quote_: Quote, *, use: UUID, keep: UUID) -> Card:

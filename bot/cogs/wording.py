@@ -89,9 +89,8 @@ class Wording(commands.Cog):
         with self._scribe.turn(person.discord_id):
             found = await self._scribe.shorten(parts.words)
         prompts = [parts.around(words) for words in found.prompts]
-        await tell(
-            interaction, shortened_card(found, await self._kept(interaction, person, prompts))
-        )
+        draft_id = await self._kept(interaction, person, prompts)
+        await tell(interaction, shortened_card(found.words, prompts, draft_id))
 
     def presses(self) -> dict[Action, Handler]:
         return {Action.DRAW: self._draw}

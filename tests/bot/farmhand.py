@@ -4,15 +4,12 @@ import hashlib
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from sqlalchemy import update
-
 from shared import accounts, jobstore, ledger
 from shared.connections import Database, Session
 from shared.events import EventKind, Events, JobEvent
 from shared.jobs import Job, JobKind, JobState, Route
 from shared.moderation import cases
 from shared.plans import PlanBook, Speed
-from shared.tables import jobs
 from tests.bot.making import make_spec
 
 WORKER = "worker-1"
@@ -50,12 +47,6 @@ class Farmhand:
         async with self._database.begin() as session:
             account = await accounts.ensure(session, discord_id, "", plan="free", book=self._book)
             return await self._insert(session, account.id, prompt, 5000)
-
-    async def hide(self, job: Job) -> None:
-        """As if it had been asked for in stealth."""
-        async with self._database.begin() as session:
-            hidden = update(jobs).where(jobs.c.id == job.id).values(visibility="stealth")
-            await session.execute(hidden)
 
     async def _insert(
         self, session: Session, account_id: UUID, prompt: str, estimate_ms: int

@@ -47,8 +47,7 @@ async def test_history_searches_and_turns_its_pages(house: House) -> None:
 
 async def test_galleries_show_pictures_and_keep_stealth(house: House) -> None:
     await house.finish(await house.imagine("a red boat"))
-    secret = await house.imagine("a dim boat", people.MONA)
-    await house.farm.hide(secret)
+    secret = await house.imagine("a dim boat --stealth", people.MONA)
     await house.finish(secret)
     mine = await ask(house, "gallery")
     assert len(pictures_of(mine)) == 4
@@ -100,10 +99,9 @@ async def test_show_posts_a_job_again_with_its_buttons(house: House) -> None:
 
 
 async def test_a_stealthy_job_is_shown_to_its_owner_alone(house: House) -> None:
-    job = await house.imagine("a dim boat")
-    await house.farm.hide(job)
+    job = await house.imagine("a dim boat --stealth", people.MONA)
     await house.finish(job)
-    shown = await ask(house, "show", job=job.id.hex)
+    shown = await ask(house, "show", people.MONA, job=job.id.hex)
     assert pictures_of(shown)
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from io import BytesIO
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -41,7 +42,7 @@ def photo(width: int = 60, height: int = 40) -> bytes:
     return out.getvalue()
 
 
-async def ask(house: House, command: str, who: people.Person = people.FINN, **options: str) -> Json:
+async def ask(house: House, command: str, who: people.Person = people.FINN, **options: Any) -> Json:
     return await house.told(await house.local.slash(who, command, **options), who)
 
 
@@ -128,11 +129,12 @@ async def test_enhance_is_shown_before_it_is_used(house: House, service: TextSer
 async def test_without_a_text_service_people_are_told(house: House, settings: Settings) -> None:
     await house.stop()
     await house.start(house.settings.model_copy(update={"text": TextSettings()}))
-    for command, options in (
-        ("shorten", {"prompt": "a red boat"}),
-        ("imagine", {"prompt": "a red boat --enhance"}),
-        ("describe", {}),
-    ):
+    asked: dict[str, Any] = {
+        "shorten": {"prompt": "a red boat"},
+        "imagine": {"prompt": "a red boat --enhance"},
+        "describe": {},
+    }
+    for command, options in asked.items():
         assert "no text service here" in text_of(await ask(house, command, **options))
     assert await house.farm.open_ids() == []
 
