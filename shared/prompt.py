@@ -5,6 +5,7 @@ optional weight. What stands in braces is expanded before (shared.permutations).
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -15,7 +16,14 @@ from shared.marks import readable as readable
 from shared.parameterhelp import parameter_help as parameter_help
 from shared.parameters import BY_NAME, PARAMETERS, SEVERAL, Kind, Parameter
 from shared.plans import Speed, Visibility
-from shared.references import MOST_IMAGES, LoraChoice, StyleRef, read_images
+from shared.references import (
+    MOST_IMAGES,
+    RANDOM,
+    LoraChoice,
+    StyleRef,
+    read_images,
+    replace_drawn,
+)
 from shared.slips import HYPHENS, START, Typed
 from shared.values import read, write, write_list
 from shared.weights import WeightedText as WeightedText
@@ -93,6 +101,21 @@ def format_prompt(prompt: Prompt) -> str:
     ]
     parts = (*prompt.images, write_texts(prompt.texts), *parameters)
     return " ".join(part for part in parts if part)
+
+
+def with_codes(text: str, prompt: Prompt, codes: Sequence[int]) -> str:
+    """The text of this prompt with what `random` became behind --sref: asked again it gives the same style."""
+    places = (one for one in prompt.style_refs if not one.is_link)
+    drawn = {one: code for one, code in zip(places, codes, strict=False) if one.what == RANDOM}
+    if not drawn:
+        return text
+    clean = readable(text)
+    for one in reversed(typed_in(clean)):
+        if one.parameter.kind is Kind.STYLES:
+            start = one.value_position - 1
+            end = start + len(one.value)
+            clean = clean[:start] + replace_drawn(one.value, drawn) + clean[end:]
+    return clean
 
 
 def typed_in(clean: str) -> list[Typed]:

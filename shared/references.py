@@ -1,8 +1,8 @@
 """What a prompt names beside words: links to pictures, style codes, LoRAs. Text <-> typed data. Pure."""
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -88,6 +88,16 @@ def read_styles(text: str) -> tuple[StyleRef, ...]:
 
 def read_loras(text: str) -> tuple[LoraChoice, ...]:
     return _each(text, _lora)
+
+
+def replace_drawn(value: str, drawn: Mapping[StyleRef, int]) -> str:
+    """Style references as they were typed, with a code in place of each `random`."""
+
+    def code(word: re.Match[str]) -> str:
+        known = [style for style in read_styles(word[0]) if style in drawn]
+        return write_style(replace(known[0], what=str(drawn[known[0]]))) if known else word[0]
+
+    return _WORD.sub(code, value)
 
 
 def write_style(style: StyleRef) -> str:

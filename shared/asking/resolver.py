@@ -18,10 +18,11 @@ from shared.limits import check_steps
 from shared.lineage import blend_spec
 from shared.notices import notices
 from shared.orders import Ask, Order, Piece
+from shared.prompt import with_codes
 from shared.safety.verdict import Verdict
 from shared.screening import Screening
 from shared.sizes import fits
-from shared.spec import RenderSpec, Source, resolve
+from shared.spec import RenderSpec, Source, Sources, resolve
 from shared.uploads import link_of, renamed
 
 SHAPES: Mapping[str, Size] = {"": (1, 1), "square": (1, 1), "portrait": (2, 3), "landscape": (3, 2)}
@@ -47,9 +48,6 @@ class Resolver:
 
     async def order(self, reading: Reading, permit: Verdict | None, take: Take) -> Order:
         """`take` fetches what links name. `permit` is a moderator's word in place of the screen's."""
-        if reading.links and reading.ask.verb != "blend":
-            sentence = "Image prompts are not supported yet: leave the link out."
-            raise Refusal("image_prompt_unsupported", sentence, field="images")
         if reading.ask.verb == "imagine":
             return await self._imagined(reading, permit, take)
         if reading.ask.verb == "blend":
@@ -160,7 +158,7 @@ class Resolver:
         prompt = wording.prompt if wording else None
         visibility = reading.visibility(prompt, parent.job.visibility)
         speed = (prompt.speed if prompt else None) or reading.ask.speed
-        text = _kept(reading, wording, taken) if wording else parent.job.prompt
+        text = _kept(reading, wording, taken, spec) if wording else parent.job.prompt
         return Piece(text, spec, verdict, speed, visibility)
 
     def _mask(self, ask: Ask, parent: Parent) -> Upload | None:
@@ -197,6 +195,8 @@ class Resolver:
             plan=reading.plan,
             seed=seed,
             copy=copy,
+            catalog=rulebook.catalog,
+            sources=_sources(reading.ask, wording, taken),
         )
         _allow(reading, spec, wording)
         return spec
@@ -207,24 +207,39 @@ class Resolver:
         return notices(reading.wordings[0].prompt, first, checkpoint)
 
 
+def _sources(ask: Ask, wording: Wording, taken: Taken) -> Sources:
+    def of(links: Sequence[str]) -> tuple[Source, ...]:
+        return tuple(taken[link].source for link in links)
+
+    one = wording.prompt
+    return Sources(
+        images=of((*ask.images, *one.images)),
+        styles=of([ref.what for ref in one.style_refs if ref.is_link]),
+        characters=of(one.character_refs),
+    )
+
+
 def _piece(
     reading: Reading, wording: Wording, spec: RenderSpec, verdict: Verdict, taken: Taken
 ) -> Piece:
     speed = wording.prompt.speed or reading.ask.speed
     visibility = reading.visibility(wording.prompt)
-    return Piece(_kept(reading, wording, taken), spec, verdict, speed, visibility)
+    return Piece(_kept(reading, wording, taken, spec), spec, verdict, speed, visibility)
 
 
-def _kept(reading: Reading, wording: Wording, taken: Taken) -> str:
-    """The words as they are told and kept: with links to our copies, which do not die."""
+def _kept(reading: Reading, wording: Wording, taken: Taken, spec: RenderSpec) -> str:
+    """The words as they are told and kept: with links to our copies, which do not die, and with the style
+    codes that chance drew."""
     own = {link: link_of(taken[link].source.key) for link in (*reading.ask.images, *wording.links)}
     attached = (own[link] for link in reading.ask.images)
-    return " ".join((*attached, renamed(wording.text, own)))
+    text = with_codes(wording.text, wording.prompt, spec.style_codes)
+    return " ".join((*attached, renamed(text, own)))
 
 
 def _allow(reading: Reading, spec: RenderSpec, wording: Wording | None = None) -> None:
     """Refusal for a checkpoint, an adapter, or so many steps, that are not for this person here."""
-    adapters = (*(one.name for one in spec.loras), *(one.name for one in spec.controls))
+    seen = (*(one.name for one in spec.controls), *(one.name for one in spec.references))
+    adapters = (*(one.name for one in spec.loras), *seen)
     steps = wording.prompt.steps if wording else None
     asked: Question = replace(
         reading.question, model=spec.checkpoint, adapters=adapters, steps=steps or 0

@@ -26,7 +26,8 @@ class Rulebook:
         return self.named(prompt) or self.usual(question)
 
     def named(self, prompt: Prompt) -> Checkpoint | None:
-        return self.catalog.get(prompt.model) if prompt.model else None
+        """By --model, --version or --niji."""
+        return self.catalog.asked(prompt.model, prompt.version)
 
     def usual(self, question: Question) -> Checkpoint:
         """Of what nobody asked for by name, on this server and with this plan."""

@@ -13,7 +13,15 @@ from shared.errors import Refusal
 from shared.parameters import BY_NAME, PARAMETERS, Kind
 from shared.permutations import expand
 from shared.plans import Speed, Visibility
-from shared.prompt import Prompt, WeightedText, format_prompt, parameter_help, parse, readable
+from shared.prompt import (
+    Prompt,
+    WeightedText,
+    format_prompt,
+    parameter_help,
+    parse,
+    readable,
+    with_codes,
+)
 from shared.references import LoraChoice, StyleRef
 from shared.weights import unwanted, wanted
 
@@ -370,6 +378,22 @@ def test_help_has_a_sentence_for_everything_that_works() -> None:
     assert len(lines) == sum(parameter.supported for parameter in PARAMETERS)
     assert lines[0].usage == "--ar 3:2 or --aspect"
     assert all(line.sentence.endswith(".") and line.default for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a cat --sref random --seed 7", "a cat --sref 11 --seed 7"),
+        (
+            f"a cat --sref 5 {PICTURE} RANDOM::2 --sref random",
+            f"a cat --sref 5 {PICTURE} 11::2 --sref 12",
+        ),
+        ("a  random cat --sref 5 --no random", "a  random cat --sref 5 --no random"),
+    ],
+)
+def test_a_text_tells_the_codes_that_were_drawn(text: str, told: str) -> None:
+    codes = [11] if "5" not in text else [5, 11, 12]
+    assert with_codes(text, parse(text), codes) == told
 
 
 def test_format_writes_the_usual_names() -> None:
