@@ -14,14 +14,14 @@ FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 FOLDER = os.environ.get("PICTOR_LOOK")
 
 
-async def look(town: Town, who: Person, name: str, *, height: int = 900) -> None:
+async def look(town: Town, who: Person, name: str, *, width: int = 1180, height: int = 900) -> None:
     if FOLDER is None:
         return
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=list(FLAGS)
         )
-        page = await browser.new_page(viewport={"width": 1180, "height": height})
+        page = await browser.new_page(viewport={"width": width, "height": height})
         await page.goto(f"{town.url}/?user={who.username}")
         await page.locator("body.ready").wait_for()
         await page.wait_for_timeout(1_500)  # pictures load, the list scrolls to its end
