@@ -12,8 +12,7 @@ from bot.cogs.imagine import Imagine
 from bot.emulator import people
 from shared.errors import Refusal
 from shared.jobs import Job, JobKind
-from shared.orders import Ask, Person, Quote, Receipt, Unconfirmed
-from shared.plans import Speed
+from shared.orders import Person
 from shared.preferences import Preferences
 from shared.storage import open_store
 from tests.bot.house import House, Json, buttons_of, text_of
@@ -65,10 +64,13 @@ async def test_who_remixes_is_asked_for_other_words(house: House) -> None:
     modal = (await house.local.wait_interaction(opened))["modal"]
     field = modal["components"][0]["component"]
     assert (modal["title"], field["value"]) == ("Remix picture 2", grid.prompt)
-    sent = await house.fill(FINN, opened, prompt=grid.prompt)
-    job = await house.job_of(sent)
+    job = await house.job_of(await house.fill(FINN, opened, prompt=grid.prompt))
     assert (job.kind, job.parent_id, job.parent_index) == (JobKind.VARY, grid.id, 1)
-    assert "- Variations" in text_of(await house.see(job, "(Waiting to start)"))
+    await house.see(job, "- Variations (Strong) by", "(Waiting to start)")
+    opened = await press(house, shown, "V2")
+    changed = await house.job_of(await house.fill(FINN, opened, prompt="a blue boat"))
+    assert (changed.kind, changed.prompt) == (JobKind.VARY, "a blue boat")
+    await house.see(changed, "**a blue boat** - Remix (Strong) by")
 
 
 async def test_who_does_not_is_asked_nothing(house: House) -> None:
@@ -87,6 +89,21 @@ async def test_a_zoom_of_ones_own_says_what_is_wrong_with_it(house: House) -> No
     assert "--zoom 3 is out of range" in told
     assert "Nothing was charged" in told
     assert await house.farm.open_ids() == []
+
+
+async def test_zooms_and_pans_are_jobs_of_the_picture(house: House) -> None:
+    grid, single = await single_of(house)
+    for label, kind, said in (
+        ("Zoom Out 2x", JobKind.ZOOM, "- Zoom Out by"),
+        ("⬅️", JobKind.PAN, "- Pan Left by"),
+    ):
+        job = await house.job_of(await press(house, single, label))
+        assert (job.kind, job.parent_id, job.parent_index) == (kind, grid.id, 1)
+        await house.see(job, said, "(Waiting to start)")
+    opened = await press(house, single, "Custom Zoom")
+    sent = await house.fill(FINN, opened, prompt=f"{grid.prompt} --zoom 1.5")
+    job = await house.job_of(sent)
+    assert (job.kind, job.manner, job.prompt) == (JobKind.ZOOM, "1.5x", grid.prompt)
 
 
 async def test_a_heart_marks_and_takes_the_mark_away(house: House) -> None:
@@ -125,8 +142,9 @@ async def test_a_region_is_tapped_named_and_drawn_once(house: House) -> None:
     await panel_of(house, panel["id"], "drawn")
     assert len(found) == 1
     job = await house.farm.load(found[0])
-    assert job.parent_id == grid.id
-    await house.see(job, "(Waiting to start)")
+    assert (job.kind, job.parent_id, job.parent_index) == (JobKind.REGION, grid.id, 1)
+    assert (job.prompt, job.manner) == ("a *green* boat", "remix")
+    await house.see(job, "(Waiting to start)", "Variations (Region) by")
     await asyncio.sleep(0.5)
     shown = [m for m in await house.local.messages(PAULA) if m["id"] not in before]
     assert [message["id"] for message in shown] == [await house.message_of(job)]
@@ -161,43 +179,34 @@ async def test_somebody_elses_region_is_theirs(house: House) -> None:
 # --- a word in between ---------------------------------------------------------------------------
 
 
-class Doubtful:
-    """Wants a word before it draws anything."""
-
-    def __init__(self, desk: Any) -> None:
-        self._ask = desk.ask
-
-    async def ask(self, ask: Ask) -> Receipt:
-        if not ask.confirmed:
-            raise Unconfirmed(Quote((ask.text, "a blue boat"), 3_000, Speed.FAST, 9_000))
-        receipt: Receipt = await self._ask(ask)
-        return receipt
+MANY = "a {red, blue, green} boat"  # one more than the free plan makes without a word
 
 
 async def test_many_jobs_are_confirmed_first_and_drawn_once(house: House) -> None:
-    desk = desk_of(house)
-    desk.ask = Doubtful(desk).ask
-    asked = await house.told(await house.local.slash(FINN, "imagine", prompt="a red boat"))
+    asked = await house.told(await house.local.slash(FINN, "imagine", prompt=MANY))
     said = text_of(asked)
-    assert "Draw 2 jobs?" in said
-    assert "at most 3.0 GPU-seconds (fast) · 6.0 GPU-seconds left" in said
+    assert "Draw 3 jobs?\n- a red boat\n- a blue boat\n- a green boat" in said
+    assert "**Price** at most" in said
+    assert "left after that" in said
     assert await house.local.messages(PAULA) == []
     assert await house.farm.open_ids() == []
     await asyncio.gather(press(house, asked, "Yes"), press(house, asked, "Yes"))
     async with asyncio.timeout(15):
-        while not (found := await house.farm.open_ids()):
+        while len(await house.farm.open_ids()) < 3:
             await asyncio.sleep(0.05)
-    job = await house.farm.load(found[0])
-    await house.see(job, "(Waiting to start)")
+    for job_id in await house.farm.open_ids():
+        async with asyncio.timeout(15):
+            while not (await house.farm.route(job_id)).message_id:
+                await asyncio.sleep(0.05)
+        await house.see(await house.farm.load(job_id), "(Waiting to start)")
     await asyncio.sleep(0.5)
-    assert len(await house.farm.open_ids()) == 1
-    assert len(await house.local.messages(PAULA)) == 1
+    assert len(await house.farm.open_ids()) == 3
+    assert len(await house.local.messages(PAULA)) == 3
 
 
 async def test_a_no_stays_a_no(house: House) -> None:
     desk = desk_of(house)
-    desk.ask = Doubtful(desk).ask
-    asked = await house.told(await house.local.slash(FINN, "imagine", prompt="a red boat"))
+    asked = await house.told(await house.local.slash(FINN, "imagine", prompt=MANY))
     await press(house, asked, "No")
     await house.local.wait_message(
         lambda message: "Nothing is drawn" in text_of(message), timeout=15, user=FINN
