@@ -53,7 +53,8 @@ class Checkpoint:
     `vae` is an adapter that takes the place of its own; `refiner`: it may end what others began.
     `true_cfg`: guided by a second row although it was distilled. `max_sequence_length`: tokens of
     the T5 encoder, 0 for the family's own. `vram_gb` is an estimate, 0 for none. `cannot` are abilities
-    of its family that it lacks; `enlarged_area` is the largest picture of a second pass, 0 for `max_area`.
+    of its family that it lacks; `enlarged_area` is the largest picture of a second pass, 0 for 4 `max_area`;
+    `second_pass` the share of the steps that it draws anew.
     `versions` are what --version and --niji call it ("6.1", "niji 6"); `styles` are its looks by name, and
     `style` the one that it has where nobody says.
     """
@@ -89,6 +90,7 @@ class Checkpoint:
     vram_gb: float = 0.0
     cannot: tuple[str, ...] = ()
     enlarged_area: int = 0
+    second_pass: float = 0.35
     versions: tuple[str, ...] = ()
     styles: Mapping[str, Style] = field(default_factory=dict)
     style: str = ""
@@ -104,7 +106,7 @@ class Checkpoint:
     @property
     def most_enlarged(self) -> int:
         """Pixels that a second pass may have: the composition is there, so it may be more than was trained."""
-        return max(self.max_area, self.enlarged_area)
+        return self.enlarged_area or 4 * self.max_area
 
     @property
     def folder(self) -> Path:
@@ -140,6 +142,7 @@ def _check(checkpoint: Checkpoint) -> None:
     for name in ("fixed_ms", "vram_gb", "enlarged_area"):
         value = getattr(checkpoint, name)
         require(isfinite(value) and value >= 0, f"{name} must not be below 0")
+    require(0 < checkpoint.second_pass <= 1, "second_pass must be above 0 and at most 1")
     within = 1 <= checkpoint.min_steps <= checkpoint.steps
     require(within, "min_steps must be from 1 to steps")
     strange = set(checkpoint.samplers) - set(samplers_of(checkpoint.family))
@@ -198,7 +201,7 @@ READERS: dict[str, places.Reader] = {
     **dict.fromkeys(("title", "family", "sampler", "dtype", "tier", "vae", "style"), places.text),
     **dict.fromkeys(("native", "multiple", "max_area", "scale", "steps"), places.whole),
     **dict.fromkeys(("min_steps", "max_sequence_length", "enlarged_area"), places.whole),
-    **dict.fromkeys(("guidance", "step_ms", "fixed_ms", "vram_gb"), places.number),
+    **dict.fromkeys(("guidance", "step_ms", "fixed_ms", "vram_gb", "second_pass"), places.number),
     **dict.fromkeys(("pixel_art", "refiner", "compile", "true_cfg"), places.flag),
     **dict.fromkeys(
         ("samplers", "examples", "detectors", "components_off", "cannot"), places.texts

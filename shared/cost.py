@@ -1,11 +1,12 @@
 """GPU-milliseconds of a spec: what is held before, what is charged after. Pure integers out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor
 from typing import Protocol
 
 from shared.catalog import Checkpoint
+from shared.hires import second_pass
 from shared.plans import PlanBook, Speed
 from shared.spec import RenderSpec
 
@@ -13,6 +14,7 @@ UPSCALE_MS = 40  # one picture enlarged and filtered: no forward at all
 FORWARDS_A_STEP = {"heun": 2}
 FORWARDS_BESIDE = {"pndm": 1}
 CONTROL_SHARE = 0.6  # of a forward: a ControlNet is the half of its model that encodes
+REGION_PROBES = 16  # noises under which a source is looked at with the region's words and without
 
 
 class Priced(Protocol):
@@ -59,15 +61,35 @@ def estimate_ms(
     step_ms = checkpoint.step_ms * (1 + CONTROL_SHARE * len(spec.controls))
     refining_ms = (refiner or checkpoint).step_ms
     fixed_ms = checkpoint.fixed_ms * (2 if spec.pictures else 1)  # to latents as well as back
-    area = spec.width * spec.height / checkpoint.native**2
-    return ceil(spec.images * area * (own * step_ms + refined * refining_ms + fixed_ms))
+    each_ms = _area(spec, checkpoint) * (own * step_ms + refined * refining_ms + fixed_ms)
+    once_ms = _finding_ms(spec, checkpoint)
+    return ceil(spec.images * (each_ms + _again_ms(spec, checkpoint)) + once_ms)
+
+
+def _area(spec: RenderSpec, checkpoint: Checkpoint) -> float:
+    return spec.width * spec.height / checkpoint.native**2
+
+
+def _again_ms(spec: RenderSpec, checkpoint: Checkpoint) -> float:
+    """Of one picture's second pass, which is decoded in place of the first."""
+    if not spec.hires:
+        return 0.0
+    return estimate_ms(replace(second_pass(spec, checkpoint), images=1), checkpoint)
+
+
+def _finding_ms(spec: RenderSpec, checkpoint: Checkpoint) -> float:
+    """The region that is named in words is found once for all pictures."""
+    if not spec.region or spec.mask:
+        return 0.0
+    return _area(spec, checkpoint) * (2 * REGION_PROBES * checkpoint.step_ms + checkpoint.fixed_ms)
 
 
 def _forwards(spec: RenderSpec) -> tuple[int, int]:
     """Of one picture: with the checkpoint, and with its refiner, which `stop` does not shorten."""
     drawn = ceil(spec.steps * spec.strength)
     left = spec.steps * (1 - spec.refiner.at) if spec.refiner else 0.0
-    steps = max(1, ceil((drawn - min(drawn, floor(left))) * spec.stop))
+    stop = 1.0 if spec.hires else spec.stop  # it stops the second pass
+    steps = max(1, ceil((drawn - min(drawn, floor(left))) * stop))
     parts = spec.sampler.split("-")
     each = max(FORWARDS_A_STEP.get(part, 1) for part in parts)
     beside = max(FORWARDS_BESIDE.get(part, 0) for part in parts)

@@ -3,17 +3,24 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
-from math import isfinite
 
 from shared import framing
+from shared.ancestry import (
+    check_blend,
+    check_factor,
+    check_picture,
+    check_strength,
+    check_words,
+    needed,
+)
 from shared.catalog import Checkpoint, Size
 from shared.errors import Refusal
 from shared.framing import Direction as Direction
+from shared.hires import drawn_size, strength_of
 from shared.plans import Plan
-from shared.sizes import fit
+from shared.sizes import enlarged, fit
 from shared.spec import (
     IMAGES,
-    MOST_BLENDED,
     Placement,
     RenderKind,
     RenderSpec,
@@ -28,18 +35,23 @@ class How(StrEnum):
     STRONG = "strong"
 
 
+class Upscale(StrEnum):
+    SUBTLE = "subtle"
+    CREATIVE = "creative"
+
+
 # Of the start noise towards a new seed. On the shipped model another seed moves a pixel by 19 of 255
 # on average; 0.35 by 10, mostly beside the subject; 0.8 by 17, and the subject as well.
 LEANING = {How.SUBTLE: 0.35, How.STRONG: 0.8}
 # Of the steps, where there is only the picture itself: below 0.5 only its grain changes.
 REDRAWN = {How.SUBTLE: 0.6, How.STRONG: 0.85}
-SECOND_PASS = 0.3  # more lets the model draw its usual sizes into the enlarged picture
+SECOND_PASS = {Upscale.SUBTLE: 0.6, Upscale.CREATIVE: 1.0}  # of what the checkpoint says of one
 BLENDED = 0.5  # less shows all sources through each other; with 0.6 one of them is often lost
 SURROUNDED = 0.65  # the colours around the source are there already
 # A prompt is of its subject, and that is there too: told firmly, a model draws it a second time.
 LOOSELY = 1.5
-ZOOMS = (1.5, 2.0)
-ENLARGED = (1.5, 2.0)
+MOST_ZOOMED = 2.0
+MOST_ENLARGED = 2.0
 
 
 def reroll_spec(parent: RenderSpec, seed: int) -> RenderSpec:
@@ -66,9 +78,9 @@ def vary_spec(
     What came from noise leans to new start noise. What came from a picture is redrawn from its
     own tile, `source`: its noise alone would not bring it back.
     """
-    _check_picture(parent, index)
+    check_picture(parent, index)
     if parent.kind is not RenderKind.TEXT:
-        return _redrawn(parent, _needed(source), seed=seed, strength=REDRAWN[how])
+        return _redrawn(parent, needed(source), seed=seed, strength=REDRAWN[how])
     if parent.variation is None:
         return replace(
             parent, seed=parent.image_seed(index), variation=Variation(seed, LEANING[how])
@@ -80,16 +92,26 @@ def vary_spec(
 
 def image_spec(spec: RenderSpec, source: Source, *, strength: float) -> RenderSpec:
     """The recipe of a prompt, but begun from a picture instead of noise."""
-    _check_strength(strength)
+    check_strength(strength)
     return _redrawn(spec, source, seed=spec.seed, strength=strength)
 
 
-def upscale_spec(parent: RenderSpec, index: int, source: Source) -> RenderSpec:
+def upscale_spec(
+    parent: RenderSpec, index: int, source: Source, *, checkpoint: Checkpoint
+) -> RenderSpec:
     """Picture `index` of the parent, twice as large; no step is drawn anew."""
-    _check_picture(parent, index)
-    seed = _shown_seed(parent, index)
-    larger = _from(parent, source, RenderKind.UPSCALE, seed=seed)
-    return replace(larger, images=1, steps=0, scale=2 * parent.scale, upscaler="lanczos")
+    check_picture(parent, index)
+    width, height = drawn_size(parent, checkpoint)
+    larger = _from(parent, source, RenderKind.UPSCALE, seed=_shown_seed(parent, index))
+    return replace(
+        larger,
+        images=1,
+        steps=0,
+        width=width,
+        height=height,
+        scale=2 * parent.scale,
+        upscaler="lanczos",
+    )
 
 
 def upscale_latent_spec(
@@ -98,13 +120,13 @@ def upscale_latent_spec(
     source: Source,
     *,
     checkpoint: Checkpoint,
-    factor: float = ENLARGED[-1],
+    how: Upscale = Upscale.SUBTLE,
+    factor: float = MOST_ENLARGED,
 ) -> RenderSpec:
     """Picture `index` with more native pixels: enlarged, then its details are drawn anew."""
-    _check_picture(parent, index)
-    if factor not in ENLARGED:
-        raise _not_among("factor", "A second pass enlarges", ENLARGED)
-    width, height = _larger((parent.width, parent.height), factor, checkpoint)
+    check_picture(parent, index)
+    check_factor(factor, "A second pass enlarges", MOST_ENLARGED)
+    width, height = enlarged(drawn_size(parent, checkpoint), factor, checkpoint)
     larger = _from(parent, source, RenderKind.UPSCALE, seed=_shown_seed(parent, index))
     return replace(
         larger,
@@ -112,8 +134,9 @@ def upscale_latent_spec(
         width=width,
         height=height,
         upscaler="latent",
-        strength=SECOND_PASS,
+        strength=strength_of(SECOND_PASS[how] * checkpoint.second_pass, parent.steps),
         stop=1.0,  # a picture that was stopped is soft; this pass is to make it sharp
+        chaos=0.0,
     )
 
 
@@ -121,9 +144,8 @@ def zoom_spec(
     parent: RenderSpec, index: int, source: Source, *, factor: float, seed: int
 ) -> RenderSpec:
     """Four pictures with picture `index` in the middle, `factor` times smaller."""
-    _check_picture(parent, index)
-    if factor not in ZOOMS:
-        raise _not_among("factor", "Zooming out goes", ZOOMS)
+    check_picture(parent, index)
+    check_factor(factor, "Zooming out goes", MOST_ZOOMED)
     size = parent.width, parent.height
     return _outpainted(parent, source, size, framing.zoomed(size, factor), seed=seed)
 
@@ -138,7 +160,7 @@ def pan_spec(
     seed: int,
 ) -> RenderSpec:
     """Four pictures that show more of one side of picture `index`."""
-    _check_picture(parent, index)
+    check_picture(parent, index)
     size, place = framing.panned((parent.width, parent.height), direction, checkpoint)
     return _outpainted(parent, source, size, place, seed=seed)
 
@@ -147,7 +169,7 @@ def square_spec(
     parent: RenderSpec, index: int, source: Source, *, checkpoint: Checkpoint, seed: int
 ) -> RenderSpec:
     """Four square pictures with all of picture `index` in the middle."""
-    _check_picture(parent, index)
+    check_picture(parent, index)
     if parent.width == parent.height:
         raise Refusal("already_square", "This picture is square already. Zoom out or pan instead.")
     size, place = framing.squared((parent.width, parent.height), checkpoint)
@@ -164,9 +186,25 @@ def inpaint_spec(
     texts: tuple[WeightedText, ...] = (),
 ) -> RenderSpec:
     """Four pictures like picture `index`, drawn anew where `mask` is white, perhaps of other words."""
-    _check_picture(parent, index)
+    check_picture(parent, index)
     redrawn = _from(parent, source, RenderKind.INPAINT, seed=seed)
     return replace(redrawn, mask=mask, texts=texts or parent.texts)
+
+
+def region_spec(
+    parent: RenderSpec,
+    index: int,
+    source: Source,
+    *,
+    words: str,
+    seed: int,
+    texts: tuple[WeightedText, ...] = (),
+) -> RenderSpec:
+    """Four pictures like picture `index`, drawn anew where the words name something in it."""
+    check_picture(parent, index)
+    check_words(words)
+    redrawn = _from(parent, source, RenderKind.INPAINT, seed=seed)
+    return replace(redrawn, region=words.strip(), texts=texts or parent.texts)
 
 
 def blend_spec(
@@ -180,7 +218,7 @@ def blend_spec(
     aspect: Size = (1, 1),
 ) -> RenderSpec:
     """Four pictures that hold something of each source, by its share (none: of all alike)."""
-    _check_blend(sources, shares)
+    check_blend(sources, shares)
     width, height = fit(aspect, checkpoint)
     return RenderSpec(
         checkpoint=checkpoint.name,
@@ -239,60 +277,11 @@ def _from(parent: RenderSpec, source: Source, kind: RenderKind, *, seed: int) ->
         mask=None,
         placement=None,
         upscaler="",
+        hires=0.0,
+        region="",
     )
-
-
-def _larger(size: Size, factor: float, checkpoint: Checkpoint) -> Size:
-    """Only the area counts: the composition is there, so no trained shape is needed for it."""
-    unit = checkpoint.multiple
-    width, height = (round(side * factor / unit) * unit for side in size)
-    if width * height > checkpoint.max_area:
-        sentence = (
-            f"{checkpoint.title} cannot draw {width}x{height}, its {size[0]}x{size[1]} enlarged"
-            f" {factor:g} times. Use the upscale that draws nothing anew."
-        )
-        raise Refusal("too_large", sentence, field="factor")
-    return width, height
 
 
 def _shown_seed(spec: RenderSpec, index: int) -> int:
     first = spec.variation.seed if spec.variation else spec.seed
     return (first + index) % 2**32
-
-
-def _needed(source: Source | None) -> Source:
-    if source is None:
-        sentence = "The picture to vary is missing. Choose one of a finished grid."
-        raise Refusal("source_missing", sentence, field="source")
-    return source
-
-
-def _check_picture(parent: RenderSpec, index: int) -> None:
-    if parent.kind is RenderKind.UPSCALE:
-        sentence = "This picture is upscaled already. Use the buttons under the grid it came from."
-        raise Refusal("already_upscaled", sentence)
-    if not 0 <= index < parent.images:
-        raise Refusal("no_such_picture", f"That grid has the pictures 1 to {parent.images}.")
-
-
-def _check_strength(strength: float) -> None:
-    if not 0 < strength <= 1:
-        sentence = f"A strength lies above 0 and is at most 1, not {strength:g}. Try 0.6."
-        raise Refusal("invalid_value", sentence, field="strength")
-
-
-def _check_blend(sources: Sequence[Source], shares: Sequence[float]) -> None:
-    if not 2 <= len(sources) <= MOST_BLENDED:
-        sentence = f"A blend takes 2 to {MOST_BLENDED} pictures, not {len(sources)}."
-        raise Refusal("invalid_value", sentence, field="sources")
-    if len(shares) not in (0, len(sources)):
-        sentence = f"{len(shares)} shares do not go with {len(sources)} pictures. Give one to each."
-        raise Refusal("invalid_value", sentence, field="shares")
-    if not all(isfinite(share) and share > 0 for share in shares):
-        sentence = "Every picture's share lies above 0. Leave out what is to have none."
-        raise Refusal("invalid_value", sentence, field="shares")
-
-
-def _not_among(field: str, beginning: str, choices: Sequence[float]) -> Refusal:
-    named = " or ".join(f"{choice:g}" for choice in choices)
-    return Refusal("invalid_value", f"{beginning} {named} times.", field=field)

@@ -1,6 +1,6 @@
 """From an aspect to the native size that a checkpoint draws best. Pure."""
 
-from math import exp, gcd, log
+from math import exp, floor, gcd, log
 
 from shared.catalog import Checkpoint, Size
 from shared.errors import Refusal
@@ -20,6 +20,27 @@ def fit(aspect: Size, checkpoint: Checkpoint) -> Size:
 
 def fits(aspect: Size, size: Size) -> bool:
     return abs(log(aspect[0] / aspect[1]) - log(size[0] / size[1])) <= TOLERANCE
+
+
+def enlarged(size: Size, factor: float, checkpoint: Checkpoint, *, field: str = "factor") -> Size:
+    """Only the area counts: the composition is there, so no trained shape is needed for it.
+
+    Refusal `too_large` where the checkpoint cannot draw so much.
+    """
+    unit = checkpoint.multiple
+    width, height = (round(side * factor / unit) * unit for side in size)
+    if width * height > checkpoint.most_enlarged:
+        asked = f"{checkpoint.title} cannot draw {width}x{height}, its {size[0]}x{size[1]} enlarged"
+        sentence = f"{asked} {factor:g} times. {_advice(size, checkpoint)}"
+        raise Refusal("too_large", sentence, field=field)
+    return width, height
+
+
+def _advice(size: Size, checkpoint: Checkpoint) -> str:
+    most = floor(10 * (checkpoint.most_enlarged / (size[0] * size[1])) ** 0.5) / 10
+    if most > 1:
+        return f"Up to {most:g} times it can."
+    return "Use the upscale that draws nothing anew."
 
 
 def _possible(wanted: float, checkpoint: Checkpoint) -> list[Size]:

@@ -27,7 +27,7 @@ from shared.parameterhelp import check_range
 from shared.parameters import PARAMETERS
 from shared.plans import Plan
 from shared.prompt import Prompt
-from shared.sizes import fit, fits
+from shared.sizes import enlarged, fit, fits
 from shared.stepcounts import steps_of, stop_of
 from shared.weights import WeightedText as WeightedText
 from shared.weights import unwanted
@@ -132,6 +132,8 @@ def resolve(
     _check_asked(prompt, checkpoint, plan)
     shelf = catalog or Catalog({checkpoint.name: checkpoint}, checkpoint.name)
     width, height = fit(prompt.aspect or (1, 1), checkpoint)
+    if prompt.hires:
+        enlarged((width, height), prompt.hires, checkpoint, field="hires")
     first = seed if prompt.seed is None else prompt.seed
     guidance = checkpoint.guidance if prompt.guidance is None else prompt.guidance
     check_range("seed", first)

@@ -22,6 +22,16 @@ def fitted(picture: Image.Image, size: Size) -> Image.Image:
     return ImageOps.fit(picture, size, Image.Resampling.LANCZOS)
 
 
+def enlarged(picture: Image.Image, size: Size, *, wraps: bool) -> Image.Image:
+    """Smoothly; one whose edges meet is looked at around its edges."""
+    if not wraps:
+        return picture.resize(size, Image.Resampling.LANCZOS)
+    width, height = picture.size
+    rows = np.pad(np.asarray(picture), ((height, height), (width, width), (0, 0)), mode="wrap")
+    inner = (width, height, 2 * width, 2 * height)
+    return Image.fromarray(rows).resize(size, Image.Resampling.LANCZOS, box=inner)
+
+
 def shrunk(picture: Image.Image, least: Size) -> Image.Image:
     """Enlarged pixel art without its enlargement, exactly; never smaller than `least`."""
     block = _block(picture)

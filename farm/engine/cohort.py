@@ -13,6 +13,7 @@ from torch import Tensor
 
 from farm.engine.families import Kept, Wish, drawn_in
 from farm.engine.guidance import Guidance, carried
+from farm.engine.straying import straying
 from farm.engine.trajectory import State, Trajectory
 
 LONGEST = 64  # forwards laid out at once: a job of 1,000 steps must not fill the device with tables
@@ -37,11 +38,13 @@ class Cohort:
     def __init__(self, members: Sequence[Trajectory]) -> None:
         self.members = tuple(members)
         self.family = members[0].leg.loaded.family
-        self.horizon = min(LONGEST, *(one.left for one in members))
+        self.horizon = min(LONGEST, *(one.alike for one in members))
         self.at = 0
         self._stack()
         self.guidance = Guidance.build([one.leg.conditioning for one in members], self.latents)
         self.laid = self.family.lay(self._wishes(), self.horizon)
+        told, steps = [one.leg.conditioning for one in members], [one.step for one in members]
+        self.straying = straying(told, steps, self.horizon)
         self._lay_moments()
         self._lay_coefficients()
         for place, one in enumerate(self.members):
@@ -155,7 +158,8 @@ class Cohort:
         rows = seen
         if self.guidance.places:
             rows = torch.cat([seen, seen.index_select(0, self.guidance.index)])
-        answer = self.family.denoise(rows, self.moments[self.at], self.laid, self.at)
+        laid = self.laid if self.straying is None else self.straying.told(self.laid, self.at)
+        answer = self.family.denoise(rows, self.moments[self.at], laid, self.at)
         predictions = self.guidance.apply(answer, len(self.members))
         moments = [ahead[self.at] for ahead in self.ahead]
         return Denoised(seen, predictions, moments, _sound(predictions))
@@ -261,7 +265,8 @@ def _wish(one: Trajectory, *, towards: bool) -> Wish:
     leg = one.leg
     tensors = leg.conditioning.towards if towards else leg.conditioning.against
     assert tensors is not None
-    return Wish(tensors, leg.conditioning, towards, leg.beside, one.step, leg.evaluations)
+    at = (one.step, leg.evaluations, leg.around(one.step))
+    return Wish(tensors, leg.conditioning, towards, leg.beside, *at)
 
 
 def _nth(past: Sequence[Tensor], nth: int, blank: Tensor) -> Tensor:

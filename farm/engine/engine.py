@@ -201,6 +201,22 @@ class Engine:
         for job in jobs_of(batch):
             if self.runs(job):
                 self._report(job, batch, denoised)
+                self._raise(job)
+
+    def _raise(self, job: EngineJob) -> None:
+        """Beside the loop, as whatever needs the autoencoder."""
+        for place in job.rising:
+            job.mending.add(place)
+            job.trajectories[place].leave()
+            self._rise(job, place)
+
+    def _rise(self, job: EngineJob, place: int) -> None:
+        self.entrance.rise(
+            job,
+            place,
+            then=lambda fresh: self._mended(job, place, fresh),
+            fails=lambda problem: self._fail(job, problem),
+        )
 
     @staticmethod
     def _stepped(batch: list[Runnable], cohort: Cohort, denoised: Denoised) -> dict[int, Exception]:
@@ -259,6 +275,7 @@ class Engine:
         self.pool.trim(self.in_use())
         if job.done:
             self.send(job.progress())
+        self._raise(job)
 
     def drop(self, job_id: str, *, forget: bool) -> None:
         self.entrance.drop(job_id)

@@ -75,6 +75,17 @@ class Entrance:
             rank=job.render.rank,
         )
 
+    def rise(
+        self, job: EngineJob, place: int, *, then: Callable[[Trajectory], None], fails: Fails
+    ) -> None:
+        """One trajectory of it to its next leg, from its picture enlarged."""
+        self.work.ask(
+            lambda: self.preparation.risen(job, place),
+            then=then,
+            fails=fails,
+            rank=job.render.rank,
+        )
+
     def drop(self, job_id: str) -> None:
         self.preparing.pop(job_id, None)
 

@@ -123,7 +123,8 @@ class Finishing:
 
     @staticmethod
     def _two_legged(job: EngineJob) -> bool:
-        return len(job.trajectories[0].legs) > 1
+        """A refiner's noise is not the base's; a second pass of the same checkpoint is one more size."""
+        return len({id(leg.loaded) for leg in job.trajectories[0].legs}) > 1
 
     def _no_preview(self, job: EngineJob, step: int, problem: Exception) -> None:
         job.previewing = False

@@ -61,8 +61,14 @@ class EngineJob:
         return [
             one
             for place, one in enumerate(self.trajectories)
-            if not one.finished and place not in self.mending
+            if not (one.finished or one.rises or place in self.mending)
         ]
+
+    @property
+    def rising(self) -> list[int]:
+        """Places of those whose picture is to be enlarged now."""
+        places = enumerate(self.trajectories)
+        return [place for place, one in places if one.rises and place not in self.mending]
 
     @property
     def finished(self) -> bool:
@@ -167,8 +173,9 @@ def _restored(fresh: Trajectory, state: dict[str, Any], tensors: dict[str, Tenso
     legs = [*fresh.legs]
     if state["sampler"] is not None:
         legs[stage] = _with_sampler(leg, state["sampler"], tensors)
-    past = tuple(_latents(fresh, f"past.{nth}", tensors) for nth in range(int(state["past"])))
-    own = State(_latents(fresh, "latents", tensors), past)
+    like = leg.shape or tuple(fresh.own.latents.shape)
+    past = tuple(_latents(fresh, f"past.{nth}", tensors, like) for nth in range(int(state["past"])))
+    own = State(_latents(fresh, "latents", tensors, like), past)
     return Trajectory(fresh.index, fresh.seed, generator, legs, own, stage=stage, step=step)
 
 
@@ -177,11 +184,13 @@ def _check_place(legs: Sequence[Leg], stage: int, step: int) -> None:
         raise Unusable("damaged", "its steps are not this job's")
 
 
-def _latents(fresh: Trajectory, name: str, tensors: dict[str, Tensor]) -> Tensor:
-    found, like = tensors[f"{fresh.index}.{name}"], fresh.own.latents
-    if found.shape != like.shape or not bool(found.isfinite().all()):
+def _latents(
+    fresh: Trajectory, name: str, tensors: dict[str, Tensor], shape: tuple[int, ...]
+) -> Tensor:
+    found = tensors[f"{fresh.index}.{name}"]
+    if tuple(found.shape) != shape or not bool(found.isfinite().all()):
         raise Unusable("damaged", "its latents are not this job's")
-    return found.to(like)
+    return found.to(fresh.own.latents)
 
 
 def _with_sampler(leg: Leg, state: dict[str, Any], tensors: dict[str, Tensor]) -> Leg:

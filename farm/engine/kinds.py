@@ -15,13 +15,24 @@ def check_kind(spec: RenderSpec) -> None:
     _require(0 <= spec.strength <= 1, f"no strength is {spec.strength:g}")
     _require(spec.strength == 1 or kind is not RenderKind.TEXT, "noise alone has no strength")
     _require(0 < spec.stop <= 1, f"nothing stops after {spec.stop:g} of its steps")
-    _require((spec.mask is not None) == (kind is RenderKind.INPAINT), f"a mask and kind {kind}")
+    masked = spec.mask is not None or bool(spec.region)
+    _require(masked == (kind is RenderKind.INPAINT), f"a mask or a region and kind {kind}")
     _require(
         spec.upscaler == ("latent" if kind is RenderKind.UPSCALE else ""),
         f"upscaler {spec.upscaler!r} and kind {kind}",
     )
     _check_shares(spec)
     _check_placement(spec)
+    _check_passes(spec)
+
+
+def _check_passes(spec: RenderSpec) -> None:
+    whole = spec.kind in (RenderKind.TEXT, RenderKind.IMAGE, RenderKind.BLEND)
+    _require(not spec.hires or whole, f"a second pass and kind {spec.kind}")
+    _require(not spec.hires or spec.refiner is None, "a second pass and a refiner")
+    for name in ("chaos", "weird"):
+        share = getattr(spec, name)
+        _require(0 <= share <= 1, f"no {name} is {share:g}")
 
 
 def _check_sources(spec: RenderSpec) -> None:

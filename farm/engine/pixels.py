@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 
+from PIL import Image
 from torch import Tensor
 
 from farm.engine.messages import Picture
@@ -21,3 +22,8 @@ def _picture(image: Tensor, *, index: int, seed: int) -> Picture:
     rgb = image.numpy().tobytes()
     digest = hashlib.sha256(rgb).hexdigest()
     return Picture(index=index, width=width, height=height, rgb=rgb, sha256=digest, seed=seed)
+
+
+def image_of(pixels: Tensor) -> Image.Image:
+    """Of one picture's uint8 (height, width, 3) on the CPU."""
+    return Image.fromarray(pixels.numpy())

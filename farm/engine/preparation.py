@@ -11,16 +11,21 @@ from PIL import Image
 
 from farm.engine import snapshots
 from farm.engine.adapters.wardrobe import Wardrobe
+from farm.engine.canvas import enlarged
 from farm.engine.families import Origin, Start
 from farm.engine.job import EngineJob
 from farm.engine.memory.pool import Pool
 from farm.engine.messages import Loading, Render, ToParent
 from farm.engine.origins import origin_of, read_inputs
+from farm.engine.pixels import image_of
 from farm.engine.samplers import Sampler
+from farm.engine.seamless import meets_from
 from farm.engine.snapshots import Identity, SnapshotWriter
+from farm.engine.straying import led_away, strayed
 from farm.engine.trajectory import Leg, State, Trajectory, leaning, seeded
 from farm.engine.weights.checkpoints import Loaded
 from shared.errors import Fault
+from shared.hires import second_pass
 from shared.spec import RenderKind, RenderSpec
 
 MOST_IMAGES = 16
@@ -73,6 +78,19 @@ class Preparation:
         fresh.retried = True
         return fresh
 
+    def risen(self, job: EngineJob, place: int) -> Trajectory:
+        """This trajectory at its second pass: its picture, enlarged, is to latents again and noised."""
+        one, started = job.trajectories[place], time.perf_counter()
+        spec = second_pass(job.spec, self.pool.catalog.get(job.spec.checkpoint))
+        leg, generator = one.legs[one.stage + 1], torch.Generator("cpu")
+        generator.set_state(one.generator.get_state())  # a snapshot may be taken meanwhile
+        with torch.inference_mode(), self._turns[id(leg.loaded.family)]:
+            pixels = one.leg.eye.decode(one.latents)
+            picture = enlarged(image_of(pixels[0]), (spec.width, spec.height), wraps=spec.tile)
+            start = leg.eye.start(spec, leg.sampler, generator, Origin(picture))
+        job.gpu_ms += (time.perf_counter() - started) * 1e3
+        return one.risen(start.latents, generator)
+
     def _identity(self, render: Render, spec: RenderSpec, loaded: Sequence[Loaded]) -> Identity:
         worn = self.wardrobe.digest(spec)
         return Identity(
@@ -98,9 +116,10 @@ class Preparation:
         images: dict[str, Image.Image],
         wanted: Sequence[int],
     ) -> list[Trajectory]:
+        origin = origin_of(spec, images)
         legs = [self._leg(spec, loaded[0], images)]
         legs += [self._refining(spec, one) for one in loaded[1:]]
-        origin = origin_of(spec, images)
+        legs += [self._larger(spec, loaded[0], images)] if spec.hires else []
         return [self._trajectory(spec, index, legs, origin) for index in wanted]
 
     def _leg(self, spec: RenderSpec, loaded: Loaded, images: dict[str, Image.Image]) -> Leg:
@@ -111,7 +130,16 @@ class Preparation:
             self.wardrobe.fit(spec, family)
             told = self.wardrobe.dressed(spec, family, family.encode(spec), images)
             eye = self.wardrobe.eye(spec, family)
-        return Leg(loaded, told, sampler, _evaluations(spec, sampler), eye)
+        meets = meets_from(sampler.timesteps, family.config["num_train_timesteps"])
+        told = led_away(spec, told)
+        return Leg(loaded, told, sampler, _evaluations(spec, sampler), eye, meets_from=meets)
+
+    def _larger(self, spec: RenderSpec, loaded: Loaded, images: dict[str, Image.Image]) -> Leg:
+        """The same picture once more with more pixels, for the last share of the steps."""
+        checkpoint = self.pool.catalog.get(spec.checkpoint)
+        again = second_pass(spec, checkpoint)
+        leg = self._leg(replace(again, stop=spec.stop), loaded, images)
+        return replace(leg, shape=loaded.family.latent_shape(again))
 
     def _refining(self, spec: RenderSpec, loaded: Loaded) -> Leg:
         """A refiner wears nothing: adapters are made for the base."""
@@ -126,9 +154,12 @@ class Preparation:
         seed, generator = seeded(spec, index)
         own = [replace(leg, sampler=leg.sampler.fork()) for leg in legs]
         first, family = own[0], own[0].loaded.family
+        told = strayed(
+            spec, first.conditioning, index=index, evaluations=len(first.sampler.timesteps)
+        )
         with self._turns[id(family)]:
             start = first.eye.start(spec, first.sampler, generator, origin)
-        own[0] = replace(first, kept=start.kept, beside=start.beside)
+        own[0] = replace(first, conditioning=told, kept=start.kept, beside=start.beside)
         return Trajectory(index, seed, generator, own, State(_leant(spec, index, start, first)))
 
 
@@ -150,7 +181,8 @@ def _sampler(spec: RenderSpec, loaded: Loaded, *, refining: bool) -> Sampler:
 
 def _evaluations(spec: RenderSpec, sampler: Sampler) -> int:
     """`--stop` ends it before the sampler does; never before its first step."""
-    stop = 1.0 if spec.refiner else spec.stop  # a refiner begins at the base's very end
+    goes_on = spec.refiner or spec.hires  # at the base's very end
+    stop = 1.0 if goes_on else spec.stop
     return max(1, round(len(sampler.timesteps) * stop))
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from farm.engine.families import Conditioning, Family, Kept
 from farm.engine.samplers import Sampler, generator_for
+from farm.engine.seamless import Around
 from farm.engine.tables import Table
 from farm.engine.weights.checkpoints import Loaded
 from shared.spec import RenderSpec
@@ -37,9 +38,11 @@ class Home(Protocol):
 
 @dataclass(eq=False, slots=True)
 class Leg:
-    """A stretch of the way with one checkpoint: the base's, then perhaps a refiner's.
+    """A stretch of the way: the base's, then perhaps a refiner's, or the same again much larger.
 
-    `eye` is the checkpoint's family, or the same with the autoencoder that the job asked for.
+    `eye` is the checkpoint's family, or the same with the autoencoder that the job asked for. A leg
+    with a `shape` begins from the picture of the one before, enlarged to it. `meets_from` is the
+    evaluation from which top and bottom meet, where edges are to meet.
     """
 
     loaded: Loaded
@@ -49,6 +52,8 @@ class Leg:
     eye: Family
     kept: Kept | None = None
     beside: Tensor | None = None
+    shape: tuple[int, ...] | None = None
+    meets_from: int = 0
 
     @property
     def table(self) -> Table | None:
@@ -60,6 +65,11 @@ class Leg:
     def stopped(self) -> bool:
         """It ends before the sampler does: the picture is taken as it is then."""
         return self.evaluations < len(self.sampler.timesteps)
+
+    def around(self, step: int) -> Around:
+        if not self.conditioning.wraps:
+            return Around.NOT
+        return Around.ALL if step >= self.meets_from else Around.SIDES
 
 
 @dataclass(eq=False, slots=True)
@@ -96,7 +106,7 @@ class Trajectory:
     @property
     def key(self) -> tuple[object, ...]:
         """Trajectories of equal keys may share a forward."""
-        return self.keys[self.stage]
+        return *self.keys[self.stage], self.leg.around(self.step)
 
     @property
     def rows(self) -> int:
@@ -115,6 +125,18 @@ class Trajectory:
     def left(self) -> int:
         """Forwards to the end of this leg."""
         return self.leg.evaluations - self.step
+
+    @property
+    def alike(self) -> int:
+        """Forwards from now on that are of this key."""
+        turn = self.leg.meets_from - self.step
+        return min(self.left, turn) if self.leg.conditioning.wraps and turn > 0 else self.left
+
+    @property
+    def rises(self) -> bool:
+        """The next leg begins from its picture enlarged, which is made beside the loop."""
+        further = self.legs[self.stage + 1 :]
+        return self.left <= 0 and bool(further) and further[0].shape is not None
 
     @property
     def finished(self) -> bool:
@@ -138,11 +160,16 @@ class Trajectory:
     def stepped(self) -> None:
         """One evaluation on; at the end of a leg the next one takes over the latents."""
         self.step += 1
-        if self.left <= 0 and self.stage + 1 < len(self.legs):
+        if self.left <= 0 and self.stage + 1 < len(self.legs) and not self.rises:
             self.leave()
             self.stage, self.step = self.stage + 1, 0
             family = self.leg.loaded.family
             self.own = State(self.own.latents.to(family.device, family.dtype))
+
+    def risen(self, latents: Tensor, generator: torch.Generator) -> "Trajectory":
+        """At the start of the next leg, with the latents that it begins from."""
+        own, stage, retried = State(latents), self.stage + 1, self.retried
+        return Trajectory(self.index, self.seed, generator, self.legs, own, stage, retried=retried)
 
 
 def _hosted(tensor: Tensor) -> Tensor:
@@ -154,7 +181,8 @@ def _hosted(tensor: Tensor) -> Tensor:
 
 def _key(leg: Leg, latents: Tensor) -> tuple[object, ...]:
     beside = None if leg.beside is None else tuple(leg.beside.shape)
-    return id(leg.loaded.family), tuple(latents.shape), leg.conditioning.shapes, beside
+    shape = leg.shape or tuple(latents.shape)
+    return id(leg.loaded.family), shape, leg.conditioning.shapes, beside
 
 
 def seeded(spec: RenderSpec, index: int) -> tuple[int, torch.Generator]:

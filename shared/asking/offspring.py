@@ -9,7 +9,7 @@ from shared.catalog import Checkpoint
 from shared.errors import Refusal
 from shared.framing import Direction
 from shared.jobs import JobKind
-from shared.lineage import How
+from shared.lineage import How, Upscale
 from shared.orders import Ask
 from shared.preferences import Preferences
 from shared.spec import RenderKind, RenderSpec, Source
@@ -135,15 +135,11 @@ def _varied(spec: RenderSpec, parent: Parent, *, how: How, seed: int, native: bo
 
 
 def _enlarged(ask: Ask, parent: Parent, checkpoint: Checkpoint) -> RenderSpec:
-    spec, index = parent.job.spec, parent.index
+    spec, index, source = parent.job.spec, parent.index, parent.source
     if not ask.manner:
-        return lineage.upscale_spec(spec, index, parent.source)
-    how = _chosen(ask.manner, (How.SUBTLE.value, "creative"), field="manner")
-    larger = lineage.upscale_latent_spec(spec, index, parent.source, checkpoint=checkpoint)
-    return larger if how == "subtle" else replace(larger, strength=CREATIVE)
-
-
-CREATIVE = 0.5  # of the steps of a second pass: details become new ones, the composition stays
+        return lineage.upscale_spec(spec, index, source, checkpoint=checkpoint)
+    how = Upscale(_chosen(ask.manner, tuple(one.value for one in Upscale), field="manner"))
+    return lineage.upscale_latent_spec(spec, index, source, checkpoint=checkpoint, how=how)
 
 
 def _region(
@@ -155,11 +151,11 @@ def _region(
     seed: int,
     mask: Source | None,
 ) -> RenderSpec:
-    if mask is None:
-        require_ability(checkpoint, "region", field="words")
-    marked = mask or parent.source
-    redrawn = lineage.inpaint_spec(spec, parent.index, parent.source, mask=marked, seed=seed)
-    return redrawn if mask else replace(redrawn, mask=None, region=ask.words.strip())
+    index, source = parent.index, parent.source
+    if mask is not None:
+        return lineage.inpaint_spec(spec, index, source, mask=mask, seed=seed)
+    require_ability(checkpoint, "region", field="words")
+    return lineage.region_spec(spec, index, source, words=ask.words, seed=seed)
 
 
 def _direction(manner: str) -> Direction:

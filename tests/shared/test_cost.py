@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from shared.catalog import read_catalog
 from shared.config import SHARED
-from shared.cost import UPSCALE_MS, charge_ms, estimate_ms, hold_ms, priced
+from shared.cost import REGION_PROBES, UPSCALE_MS, charge_ms, estimate_ms, hold_ms, priced
+from shared.hires import strength_of
 from shared.lineage import upscale_spec
 from shared.plans import Override, Speed, read_plans
 from shared.prompt import parse
-from shared.spec import ControlUse, Refiner, RenderSpec, Source, resolve
+from shared.spec import ControlUse, Refiner, RenderKind, RenderSpec, Source, resolve
 
 POSTCARDS = replace(
     read_catalog(SHARED / "catalog.toml").get("postcards"), step_ms=10.0, fixed_ms=50.0
@@ -71,6 +72,24 @@ def test_the_estimate_knows_what_shortens_and_what_lengthens_a_job(
     assert changed(**changes) == cost
 
 
+@pytest.mark.parametrize("hires", [1.5, 2.0])
+@pytest.mark.parametrize("sampler", ["dpm++2m-karras", "heun", "pndm"])
+def test_a_second_pass_is_held_for(hires: float, sampler: str) -> None:
+    plain = replace(spec_of("a cat"), images=1, sampler=sampler)
+    size = int(64 * hires)
+    second = replace(plain, width=size, height=size, strength=strength_of(0.2, 12))
+    together = estimate_ms(plain, POSTCARDS) + estimate_ms(second, POSTCARDS)
+    assert changed(hires=hires, images=1, sampler=sampler) == together
+    stopped = changed(hires=hires, images=1, sampler=sampler, stop=0.5)
+    assert estimate_ms(plain, POSTCARDS) < stopped < together
+
+
+def test_a_region_in_words_is_found_once_for_all_pictures() -> None:
+    drawn = changed(kind=RenderKind.INPAINT, sources=(SOURCE,), mask=SOURCE)
+    found = changed(kind=RenderKind.INPAINT, sources=(SOURCE,), region="the cat")
+    assert found == drawn + 2 * REGION_PROBES * 10 + 50
+
+
 def test_a_refiners_steps_cost_what_the_refiner_costs() -> None:
     refined = replace(spec_of("a cat"), refiner=Refiner("fine", 0.75))
     fine = replace(POSTCARDS, step_ms=30.0)
@@ -91,7 +110,9 @@ def test_no_recipe_is_held_for_fewer_forwards_than_it_takes(
 
 
 def test_an_upscale_is_cheap_but_not_free() -> None:
-    spec = upscale_spec(spec_of("a cat --steps 80"), 0, Source("key", "0" * 64))
+    spec = upscale_spec(
+        spec_of("a cat --steps 80"), 0, Source("key", "0" * 64), checkpoint=POSTCARDS
+    )
     assert estimate_ms(spec, POSTCARDS) == UPSCALE_MS > 0
 
 

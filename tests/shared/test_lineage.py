@@ -14,10 +14,12 @@ from shared.framing import panned, squared, zoomed
 from shared.lineage import (
     Direction,
     How,
+    Upscale,
     blend_spec,
     image_spec,
     inpaint_spec,
     pan_spec,
+    region_spec,
     reroll_spec,
     square_spec,
     upscale_latent_spec,
@@ -102,10 +104,10 @@ def test_a_variation_of_a_variation_remembers_the_way() -> None:
 
 def test_an_upscale_is_one_picture_twice_as_large_without_a_step() -> None:
     parent = spec_of("a cat", seed=100)
-    larger = upscale_spec(parent, 3, SOURCE)
+    larger = upscale_spec(parent, 3, SOURCE, checkpoint=POSTCARDS)
     assert (larger.images, larger.steps, larger.scale, larger.seed) == (1, 0, 16, 103)
     assert larger.sources == (SOURCE,)
-    varied = upscale_spec(vary_spec(parent, 1, seed=7), 2, SOURCE)
+    varied = upscale_spec(vary_spec(parent, 1, seed=7), 2, SOURCE, checkpoint=POSTCARDS)
     assert (varied.seed, varied.variation) == (9, None)
 
 
@@ -164,12 +166,42 @@ def test_a_second_pass_has_more_pixels_of_its_own() -> None:
     assert (wide.width, wide.height) == (144, 96)
 
 
+@pytest.mark.parametrize("steps", [1, 6, 12, 49])
+def test_the_subtle_pass_draws_less_and_never_nothing(steps: int) -> None:
+    parent = replace(spec_of("a cat"), steps=steps)
+    subtle, creative = (latent(parent, how=how).strength for how in Upscale)
+    assert 1 <= int(steps * subtle) <= int(steps * creative) <= steps
+    assert steps < 12 or subtle < creative
+
+
+def test_a_region_is_named_in_words_in_place_of_a_mask() -> None:
+    words = (WeightedText("a dog"),)
+    spec = region_spec(
+        spec_of("a cat --hires 1.5"), 1, SOURCE, words=" the cat ", seed=5, texts=words
+    )
+    assert (spec.kind, spec.region, spec.mask) == (RenderKind.INPAINT, "the cat", None)
+    assert (spec.texts, spec.sources, spec.seed, spec.images) == (words, (SOURCE,), 5, 4)
+    assert vary_spec(spec, 0, seed=6, source=OTHER).region == ""
+    assert refused(lambda: region_spec(spec, 0, SOURCE, words=" ", seed=5)).field == "words"
+
+
+def test_an_upscale_begins_from_what_the_second_pass_drew() -> None:
+    parent = replace(spec_of("a cat"), hires=1.5)
+    larger = upscale_spec(parent, 0, SOURCE, checkpoint=POSTCARDS)
+    assert (larger.width, larger.height, larger.scale, larger.hires) == (96, 96, 16, 0.0)
+    assert latent(parent, factor=1.5).width == 144
+    assert vary_spec(parent, 0, seed=7).hires == 1.5
+    assert zoom(parent).hires == 0.0
+
+
 def test_what_the_checkpoint_cannot_draw_is_refused_with_another_way() -> None:
-    refusal = refused(lambda: latent(spec_of("a cat"), checkpoint=POSTCARDS))
+    small = replace(POSTCARDS, enlarged_area=6144)
+    refusal = refused(lambda: latent(spec_of("a cat"), checkpoint=small))
     assert (refusal.code, refusal.field) == ("too_large", "factor")
     assert "128x128" in refusal.sentence
-    exact = replace(POSTCARDS, max_area=128 * 128)
+    exact = replace(POSTCARDS, enlarged_area=128 * 128)
     assert latent(spec_of("a cat"), checkpoint=exact).width == 128
+    assert latent(spec_of("a cat --ar 3:2"), checkpoint=POSTCARDS).width == 192
     assert refused(lambda: latent(spec_of("a cat"), factor=3.0)).field == "factor"
 
 
@@ -194,10 +226,10 @@ def test_zooming_out_keeps_the_size_and_shrinks_the_picture(
     assert (wider.seed, wider.sources, wider.texts) == (5, (SOURCE,), parent.texts)
 
 
-@pytest.mark.parametrize("factor", [1.0, 0.5, 3.0, float("nan")])
-def test_zooming_goes_by_known_factors(factor: float) -> None:
+@pytest.mark.parametrize("factor", [1.0, 1.05, 0.5, 3.0, float("nan")])
+def test_zooming_goes_within_a_range(factor: float) -> None:
     refusal = refused(lambda: zoom(spec_of("a cat"), factor=factor))
-    assert (refusal.field, "1.5 or 2 times" in refusal.sentence) == ("factor", True)
+    assert (refusal.field, "1.1 to 2 times" in refusal.sentence) == ("factor", True)
 
 
 @pytest.mark.parametrize(
@@ -317,7 +349,7 @@ def test_each_source_of_a_blend_has_a_share(shares: tuple[float, ...]) -> None:
 Make = Callable[[RenderSpec, int], RenderSpec]
 RELATIVES: tuple[Make, ...] = (
     lambda parent, index: vary_spec(parent, index, seed=1),
-    lambda parent, index: upscale_spec(parent, index, SOURCE),
+    lambda parent, index: upscale_spec(parent, index, SOURCE, checkpoint=POSTCARDS),
     latent,
     zoom,
     lambda parent, index: pan_spec(
@@ -338,6 +370,9 @@ def test_a_picture_that_is_not_there_is_refused(make: Make) -> None:
 
 @pytest.mark.parametrize("make", RELATIVES)
 def test_an_upscaled_picture_has_no_relatives(make: Make) -> None:
-    for larger in (upscale_spec(spec_of("a cat"), 0, SOURCE), latent(spec_of("a cat"))):
+    for larger in (
+        upscale_spec(spec_of("a cat"), 0, SOURCE, checkpoint=POSTCARDS),
+        latent(spec_of("a cat")),
+    ):
         assert refused(lambda: make(larger, 0)).code == "already_upscaled"  # noqa: B023
         assert "reroll its grid" in refused(lambda: reroll_spec(larger, 1)).sentence  # noqa: B023

@@ -32,7 +32,14 @@ POSTCARDS = read_catalog(SHARED / "catalog.toml").get("postcards")
 BOOK = read_plans(SHARED / "plans.toml")
 FREE, PAID, PRO = (BOOK.plan(name) for name in ("free", "paid", "pro"))
 LARGE = replace(
-    POSTCARDS, title="Large", sizes=(), native=512, multiple=8, max_area=768 * 768, steps=25
+    POSTCARDS,
+    title="Large",
+    sizes=(),
+    native=512,
+    multiple=8,
+    max_area=768 * 768,
+    steps=25,
+    cannot=(),
 )
 SOURCE = Source(key="a/1/b-2.png", sha256="0" * 64)
 
@@ -313,6 +320,14 @@ def test_what_the_engine_is_asked_for(text: str, field: str, value: object) -> N
     assert getattr(spec_of(f"a cat {text}", checkpoint=able), field) == value
     bare = {"chaos": 0.0, "weird": 0.0, "tile": False, "hires": 0.0, "steps": 24}
     assert getattr(spec_of("a cat", checkpoint=able), field) == bare[field]
+
+
+def test_a_second_pass_that_is_too_large_is_refused_with_what_fits() -> None:
+    small = replace(LARGE, enlarged_area=768 * 768)
+    refused = refusal("a cat --hires", checkpoint=small)
+    assert (refused.code, refused.field) == ("too_large", "hires")
+    assert "1.5 times it can" in refused.sentence
+    assert spec_of("a cat --hires 1.5", checkpoint=small).hires == 1.5
 
 
 def test_a_draft_keeps_the_checkpoints_floor_and_the_plan_counts_its_half() -> None:

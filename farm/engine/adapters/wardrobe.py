@@ -58,10 +58,15 @@ class Wardrobe:
             loras=tuple((one.name, one.weight) for one in spec.loras),
             hints=tuple(self._hint(one, spec, images) for one in spec.controls),
             references=family.references.encode(uses) if uses else (),
+            wraps=spec.tile,
         )
 
     def eye(self, spec: RenderSpec, family: Family) -> Family:
-        """The family, or the same with the autoencoder that the spec names."""
+        """The family, or the same with the autoencoder that the spec names, or whose edges meet."""
+        seeing = self._seeing(spec, family)
+        return seeing.seamless() if spec.tile else seeing
+
+    def _seeing(self, spec: RenderSpec, family: Family) -> Family:
         if not spec.vae:
             return family
         key = (id(family), spec.vae)

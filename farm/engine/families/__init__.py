@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from farm.engine.samplers import Sampler
+from farm.engine.seamless import Around
 from shared.errors import Fault
 from shared.spec import RenderSpec
 
@@ -53,10 +54,23 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class Stray:
+    """Noise in what one picture is told. `levels` is its share of the variance, by evaluation.
+
+    `noise` and `drift` (what a tensor is beyond its usual) have the shapes of the tensors they name.
+    """
+
+    drift: Mapping[str, Tensor]
+    noise: Mapping[str, Tensor]
+    levels: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Conditioning:
     """What one job tells the model. Tensors by name, each (1, ...); families choose the names.
 
     `against` is None where guidance needs no second row, and has the names of `towards` otherwise.
+    `wraps`: the picture's edges meet.
     """
 
     towards: Mapping[str, Tensor]
@@ -66,6 +80,8 @@ class Conditioning:
     loras: Loras = ()
     hints: tuple[Hint, ...] = ()
     references: tuple[Reference, ...] = ()
+    stray: Stray | None = None
+    wraps: bool = False
 
     @property
     def rows(self) -> int:
@@ -113,6 +129,7 @@ class Wish:
     beside: Tensor | None
     step: int
     steps: int
+    around: Around = Around.NOT
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +151,21 @@ class Family(Protocol):
     device: torch.device
 
     @property
+    def config(self) -> Mapping[str, Any]:
+        """The scheduler's, as the checkpoint was trained."""
+        ...
+
+    @property
     def modules(self) -> Mapping[str, nn.Module]:
         """What takes memory, by diffusers' component names."""
         ...
 
     def with_vae(self, vae: Any) -> "Family":
         """The same checkpoint, seeing and showing pictures through another autoencoder."""
+        ...
+
+    def seamless(self) -> "Family":
+        """The same, seeing and showing pictures whose edges meet. Fault `bad_spec` where they cannot."""
         ...
 
     def sampler(self, spec: RenderSpec, *, refining: bool = False) -> Sampler:

@@ -110,6 +110,9 @@ class Flux:
         twin.inpainting = FluxInpaintPipeline(**twin.pipeline.components)
         return twin
 
+    def seamless(self) -> "Flux":
+        raise Fault("bad_spec", "A transformer knows each place by name: its edges cannot meet.")
+
     # --- before ------------------------------------------------------------------------------
 
     def sampler(self, spec: RenderSpec, *, refining: bool = False) -> Sampler:
@@ -229,6 +232,12 @@ class Flux:
         small = interpolate(white, size=(spec.height // scale, spec.width // scale))
         return self._packed(small.expand(-1, self.channels, -1, -1).to(self.device, self.dtype))
 
+    def _unpacked(self, latents: Tensor) -> Tensor:
+        height, width = (side * self.unit for side in latents.shape[1:3])
+        scale = self.pipeline.vae_scale_factor
+        rows: Tensor = self.pipeline._unpack_latents(latents.flatten(1, 2), height, width, scale)
+        return rows
+
     def _packed(self, rows: Tensor) -> Tensor:
         count, channels, height, width = rows.shape
         rows = rows.contiguous()
@@ -280,10 +289,7 @@ class Flux:
     # --- after -------------------------------------------------------------------------------
 
     def decode(self, latents: Tensor) -> Tensor:
-        height, width = (side * self.unit for side in latents.shape[1:3])
-        scale = self.pipeline.vae_scale_factor
-        packed = latents.flatten(1, 2).to(self.vae.dtype)
-        unpacked = self.pipeline._unpack_latents(packed, height, width, scale)
+        unpacked = self._unpacked(latents.to(self.vae.dtype))
         scaled = unpacked / self.vae.config.scaling_factor + self.vae.config.shift_factor
         rows = at_least_two(scaled) if self.steady else scaled
         pixels: Tensor = self.vae.decode(rows, return_dict=False)[0][: len(latents)]

@@ -21,6 +21,7 @@ from farm.engine.adapters.references import References
 from farm.engine.families import Conditioning, Kept, Laid, Loras, Origin, Start, Wish, drawn_in
 from farm.engine.guidance import carried
 from farm.engine.samplers import Sampler
+from farm.engine.seamless import Around, make_seamless, wrapping
 from farm.engine.steady import at_least_two, make_steady
 from shared.errors import Fault
 from shared.spec import RenderSpec, WeightedText
@@ -61,6 +62,7 @@ class StableDiffusion15:
         self.device: torch.device = self.unet.device
         self.cumulated: Tensor = pipeline.scheduler.alphas_cumprod.cpu()
         self.texts: OrderedDict[tuple[str, int, Loras], Tensor] = OrderedDict()
+        self.around = Around.NOT
         self.steady = self.device.type == "cpu"
         if self.steady:
             make_steady(self.unet)
@@ -88,6 +90,14 @@ class StableDiffusion15:
             make_steady(twin.vae)
         parts = self.pipeline.components | {"vae": vae}
         twin.pipeline = StableDiffusionPipeline(**parts, requires_safety_checker=False)
+        return twin
+
+    def seamless(self) -> "StableDiffusion15":
+        """The same checkpoint, seeing and showing pictures whose edges meet."""
+        for part in (self.unet, self.vae, *self.controls.nets.values()):
+            make_seamless(part)
+        twin = copy.copy(self)
+        twin.around = Around.ALL
         return twin
 
     # --- before ------------------------------------------------------------------------------
@@ -163,9 +173,10 @@ class StableDiffusion15:
     ) -> Start:
         if origin.picture is None:
             return Start(self._noise(spec, sampler, generator))
-        if origin.mask is None:
-            return Start(self._image_to_image(sampler, generator, origin))
-        return self._inpaint(spec, sampler, generator, origin)
+        with wrapping(self.around):
+            if origin.mask is None:
+                return Start(self._image_to_image(sampler, generator, origin))
+            return self._inpaint(spec, sampler, generator, origin)
 
     def _noise(self, spec: RenderSpec, sampler: Sampler, generator: torch.Generator) -> Tensor:
         pipeline = self._pipeline(StableDiffusionPipeline, sampler)
@@ -233,10 +244,15 @@ class StableDiffusion15:
                 "loras": [wish.conditioning.loras for wish in wishes],
                 "controls": self.controls.lay(wishes, horizon),
                 "references": self.references.lay(wishes),
+                "around": wishes[0].around,
             },
         )
 
     def denoise(self, latents: Tensor, moments: Tensor, laid: Laid, at: int) -> Tensor:
+        with wrapping(laid.rest["around"]):
+            return self._predicted(latents, moments, laid, at)
+
+    def _predicted(self, latents: Tensor, moments: Tensor, laid: Laid, at: int) -> Tensor:
         seen = latents if laid.beside is None else torch.cat([latents, laid.beside], dim=1)
         texts, told = self._padded(laid.tensors["texts"]), laid.tensors.get("guidance")
         times, hints = self._padded(moments), laid.rest["controls"]
@@ -275,7 +291,8 @@ class StableDiffusion15:
 
     def decode(self, latents: Tensor) -> Tensor:
         scaled = self._padded(latents.to(self.vae.dtype)) / self.vae.config.scaling_factor
-        pixels: Tensor = self.vae.decode(scaled, return_dict=False)[0][: len(latents)]
+        with wrapping(self.around):
+            pixels: Tensor = self.vae.decode(scaled, return_dict=False)[0][: len(latents)]
         if not bool(pixels.isfinite().all()):
             raise ArithmeticError("the decoder gave pixels that are no numbers")
         bright = (pixels.float() / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1) * 255

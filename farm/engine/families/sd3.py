@@ -99,6 +99,9 @@ class StableDiffusion3:
         twin.pipeline = StableDiffusion3InpaintPipeline(**self.pipeline.components | {"vae": vae})
         return twin
 
+    def seamless(self) -> "StableDiffusion3":
+        raise Fault("bad_spec", "A transformer knows each place by name: its edges cannot meet.")
+
     # --- before ------------------------------------------------------------------------------
 
     def sampler(self, spec: RenderSpec, *, refining: bool = False) -> Sampler:

@@ -20,6 +20,7 @@ from farm.engine.autoencoder import Autoencoder
 from farm.engine.families import Conditioning, Kept, Laid, Loras, Origin, Start, Wish, drawn_in
 from farm.engine.guidance import carried
 from farm.engine.samplers import Sampler
+from farm.engine.seamless import Around, make_seamless, wrapping
 from farm.engine.steady import at_least_two, make_steady
 from shared.errors import Fault
 from shared.spec import RenderKind, RenderSpec, SizeHint, WeightedText
@@ -76,6 +77,7 @@ class StableDiffusionXL:
             do_binarize=True,
             do_convert_grayscale=True,
         )
+        self.around = Around.NOT
         self.steady = self.device.type == "cpu"
         if self.steady:
             make_steady(self.unet)
@@ -97,6 +99,15 @@ class StableDiffusionXL:
         twin = copy.copy(self)
         twin.autoencoder = Autoencoder(vae, self.dtype)
         twin.vae = twin.autoencoder.vae
+        return twin
+
+    def seamless(self) -> "StableDiffusionXL":
+        """The same checkpoint, seeing and showing pictures whose edges meet."""
+        eye = self.autoencoder
+        for part in (self.unet, eye.vae, eye.encoder, *self.controls.nets.values()):
+            make_seamless(part)
+        twin = copy.copy(self)
+        twin.around = Around.ALL
         return twin
 
     # --- before ------------------------------------------------------------------------------
@@ -245,7 +256,8 @@ class StableDiffusionXL:
         return noise.to(self.device, self.dtype)
 
     def _clean(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
-        return self.autoencoder.encode(pixels.to(self.device), generator)
+        with wrapping(self.around):
+            return self.autoencoder.encode(pixels.to(self.device), generator)
 
     # --- the loop ----------------------------------------------------------------------------
 
@@ -259,10 +271,15 @@ class StableDiffusionXL:
                 "loras": [one.conditioning.loras for one in wishes],
                 "controls": self.controls.lay(wishes, horizon),
                 "references": self.references.lay(wishes),
+                "around": wishes[0].around,
             },
         )
 
     def denoise(self, latents: Tensor, moments: Tensor, laid: Laid, at: int) -> Tensor:
+        with wrapping(laid.rest["around"]):
+            return self._predicted(latents, moments, laid, at)
+
+    def _predicted(self, latents: Tensor, moments: Tensor, laid: Laid, at: int) -> Tensor:
         seen = latents if laid.beside is None else torch.cat([latents, laid.beside], dim=1)
         told = {name: self._padded(rows) for name, rows in laid.tensors.items()}
         rows, times, texts = self._padded(latents), self._padded(moments), told["texts"]
@@ -303,7 +320,8 @@ class StableDiffusionXL:
     # --- after -------------------------------------------------------------------------------
 
     def decode(self, latents: Tensor) -> Tensor:
-        return self.autoencoder.decode(latents)
+        with wrapping(self.around):
+            return self.autoencoder.decode(latents)
 
     @torch.inference_mode()
     def warm(self) -> None:
