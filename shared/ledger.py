@@ -56,6 +56,12 @@ async def grant(
     return made
 
 
+async def granted(session: Session, key: str) -> int:
+    """What the grant of this key was; 0 when there was none."""
+    query = select(ledger.c.amount_ms).where(ledger.c.entry_key == key, ledger.c.kind == "grant")
+    return (await session.execute(query)).scalar_one_or_none() or 0
+
+
 async def revoke(
     session: Session, account_id: UUID, amount_ms: int, *, key: str, note: str | None = None
 ) -> bool:

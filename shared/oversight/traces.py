@@ -25,6 +25,7 @@ from shared.tables import (
     transitions,
     verdicts,
 )
+from shared.tradetables import entitlements, plan_grants
 
 _UNDECIDED = (NOTED, OPEN)
 
@@ -35,6 +36,8 @@ async def read(session: Session, account_id: UUID) -> dict[str, list[dict[str, A
     found = {
         "account": await _rows(session, accounts, accounts.c.id == account_id),
         "plans": await _rows(session, plans_in_force, plans_in_force.c.account_id == account_id),
+        "plan_grants": await _rows(session, plan_grants, plan_grants.c.account_id == account_id),
+        "purchases": await _rows(session, entitlements, entitlements.c.account_id == account_id),
         "balance": await _rows(session, balances, balances.c.account_id == account_id),
         "jobs": await _rows(session, jobs, jobs.c.account_id == account_id),
         "history": await _rows(session, transitions, transitions.c.job_id.in_(mine)),
@@ -88,6 +91,7 @@ async def erase(session: Session, account_id: UUID) -> None:
     await _change(session, bans, bans.c.account_id == account_id, reason=ERASED)
     await _empty_proposals(session, account_id)
     await session.execute(delete(inquiries).where(inquiries.c.account_id == account_id))
+    await _change(session, entitlements, entitlements.c.account_id == account_id, user_id=None)
     await _change(
         session,
         accounts,
@@ -136,6 +140,8 @@ def _bare(name: str, row: dict[str, Any]) -> dict[str, Any]:
     )
     if name == "bans":
         others |= {"mark"}
+    if name == "plan_grants":
+        others |= {"source_key"}
     if name == "cases":
         others |= {"reporter_id"} | ({"appeal"} if row["kind"] == "report" else set())
     if name == "reports":
