@@ -96,6 +96,8 @@ def view_of(card: Card) -> discord.ui.View | None:
 def button_of(knob: Knob, row: int | None = None) -> "discord.ui.Item[Any]":
     if knob.look is Look.LINK:
         return discord.ui.Button(label=knob.label, url=knob.target, row=row)
+    if knob.look is Look.PREMIUM:
+        return discord.ui.Button(sku_id=int(knob.target), row=row)
     return PressButton.from_knob(knob, row)
 
 

@@ -26,6 +26,7 @@ class Look(StrEnum):
     GOOD = "success"
     DANGER = "danger"
     LINK = "link"
+    PREMIUM = "premium"
 
 
 class Action(StrEnum):
@@ -72,6 +73,7 @@ class Action(StrEnum):
     CHOOSE = "choose"  # the same by a menu
     HISTORY = "history"  # a page of somebody's jobs
     GALLERY = "gallery"  # a page of pictures: of gallery `index`
+    TRIAL = "trial"  # an account: whose it is does not matter, it begins for whoever presses
 
 
 FIRST_OF_CASES = Action.REPORT
@@ -84,7 +86,8 @@ def custom_id(action: Action, subject: UUID, index: int = 0) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Knob:
-    """One button: either it carries a custom id, or it opens a link."""
+    """One button: it carries a custom id, opens a link, or (premium) names a SKU that Discord sells; that
+    one's label and price are Discord's."""
 
     label: str = ""
     target: str = ""

@@ -38,16 +38,31 @@ class Reception:
         self._courier = courier
 
     async def person(self, interaction: Interaction) -> Person:
-        user = interaction.user
+        user, bought = interaction.user, self._bought(interaction)
         # Elsewhere anybody may have given themselves a role by any name.
         if not member_of(interaction):
-            return Person(str(user.id), user.display_name, self.plan_of([]))
-        return await self.person_of(user)
+            return Person(str(user.id), user.display_name, self._book.weightiest(bought).name)
+        return await self.person_of(user, also=bought)
 
-    async def person_of(self, user: discord.User | discord.Member) -> Person:
-        plan = self.plan_of(await role_names(user))
+    async def person_of(
+        self, user: discord.User | discord.Member, also: Sequence[str] = ()
+    ) -> Person:
+        """`also` are plans that something else than a role gives."""
         roles = tuple(str(role) for role in user._roles) if isinstance(user, discord.Member) else ()
+        guild_id = str(user.guild.id) if isinstance(user, discord.Member) else None
+        here = self._book.given(guild_id=guild_id, roles=roles)
+        bought = self.plan_of(await role_names(user))
+        plan = self._book.weightiest((bought, *here, *also)).name
         return Person(str(user.id), user.display_name, plan, roles)
+
+    def _bought(self, interaction: Interaction) -> list[str]:
+        """Plans that Discord says are paid for, of this person or this server: it signs each interaction."""
+        skus = [
+            self._book.skus.get(str(one.sku_id))
+            for one in interaction.entitlements
+            if not one.deleted and not one.is_expired()
+        ]
+        return [sku.plan for sku in skus if sku is not None and sku.plan is not None]
 
     def plan_of(self, roles: Sequence[str]) -> str:
         """The weightiest plan that one of the roles buys."""

@@ -26,10 +26,12 @@ from bot.cogs.modes import Modes
 from bot.cogs.pictures import Pictures
 from bot.cogs.policy import Policy
 from bot.cogs.prefer import Prefer
+from bot.cogs.premium import Premium
 from bot.cogs.privacy import Privacy
 from bot.cogs.records import Records
 from bot.cogs.region import Region
 from bot.cogs.reports import Reports
+from bot.cogs.subscribe import Subscribe
 from bot.cogs.variations import Variations
 from bot.cogs.verify import Verify
 from bot.cogs.wording import Wording
@@ -47,6 +49,7 @@ from bot.tiles import Tiles
 from bot.veils import Veils
 from shared.admission import FrontDesk, Rulebook
 from shared.bell import Bell
+from shared.cashier import Cashier
 from shared.catalog import Catalog, read_catalog
 from shared.config import Settings
 from shared.connections import Database, connect_redis
@@ -122,7 +125,10 @@ async def wired(settings: Settings) -> AsyncIterator[PictorBot]:
             [one for one in desks if isinstance(one, commands.Cog)],
             presses=gathered(one.presses for one in desks if isinstance(one, Pressed)),
             forms=gathered(one.forms for one in desks if isinstance(one, SentIn)),
-            watches=[Bulletins(rooms.oversight.alerts, rooms.bot).run],
+            watches=[
+                Bulletins(rooms.oversight.alerts, rooms.bot).run,
+                *(one.run for one in desks if isinstance(one, Premium)),
+            ],
         )
         stack.push_async_callback(rooms.bot.close)
         yield rooms.bot
@@ -192,8 +198,12 @@ def counters(rooms: Rooms) -> list[object]:
     ordering = Ordering(desk, reception)
     pickers = Pickers(desk, reception, shelf_of(rooms.books.catalog))
     voices = Voices(rooms.lines.database, rooms.books.plans, rooms.settings.safety)
+    cashier = Cashier(rooms.lines.database, rooms.books.plans, rooms.settings.safety.pepper)
     return [
         *drawing_counters(rooms, ordering, pickers),
+        Premium(rooms.bot, cashier),
+        Subscribe(cashier, reception),
+        Imagine(ordering, reception, examples),
         Jobs(desk, reception, courier),
         Pictures(desk, reception, ordering),
         Region(desk, reception, Tiles(rooms.lines.database, rooms.lines.store)),
