@@ -53,5 +53,5 @@ def buttons_of(message: Json) -> dict[str, str]:
     return {
         button.get("label") or button["emoji"]["name"]: button.get("custom_id", "")
         for button in parts_of(message)
-        if button["type"] == BUTTON
+        if button["type"] == BUTTON and "sku_id" not in button
     }

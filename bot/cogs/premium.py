@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 EVERY_S = 3600.0
 AGAIN_S = 60.0  # after a failure, and while something bought is not consumed yet
-HINT_S = 2.0  # events come in flocks; the list is asked once for each flock
+HINT_S = 0.5  # events come in flocks; the list is asked once for each flock
 _TEST_KINDS = frozenset(
     {discord.EntitlementType.developer_gift, discord.EntitlementType.test_mode_purchase}
 )
