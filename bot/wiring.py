@@ -198,18 +198,15 @@ def counters(rooms: Rooms) -> list[object]:
     ordering = Ordering(desk, reception)
     pickers = Pickers(desk, reception, shelf_of(rooms.books.catalog))
     voices = Voices(rooms.lines.database, rooms.books.plans, rooms.settings.safety)
-    cashier = Cashier(rooms.lines.database, rooms.books.plans, rooms.settings.safety.pepper)
     return [
         *drawing_counters(rooms, ordering, pickers),
-        Premium(rooms.bot, cashier),
-        Subscribe(cashier, reception),
-        Imagine(ordering, reception, examples),
         Jobs(desk, reception, courier),
         Pictures(desk, reception, ordering),
         Region(desk, reception, Tiles(rooms.lines.database, rooms.lines.store)),
         Drafts(desk, reception, ordering),
         *account_counters(rooms, pickers),
         Records(desk, reception, showcase(rooms), pickers),
+        *sellers(rooms),
         Help(),
         Appeals(voices, reception),
         Reports(voices, reception, rooms.bot.tree),
@@ -218,6 +215,11 @@ def counters(rooms: Rooms) -> list[object]:
         *administrators(rooms),
         *([verify(rooms)] if rooms.settings.provenance.enabled else []),
     ]
+
+
+def sellers(rooms: Rooms) -> list[object]:
+    cashier = Cashier(rooms.lines.database, rooms.books.plans, rooms.settings.safety.pepper)
+    return [Premium(rooms.bot, cashier), Subscribe(cashier, rooms.reception)]
 
 
 def drawing_counters(rooms: Rooms, ordering: Ordering, pickers: Pickers) -> list[object]:
