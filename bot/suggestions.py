@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from rapidfuzz import fuzz
 
-from shared.catalog import SAMPLERS, Catalog
+from shared.catalog import SAMPLERS, Catalog, Checkpoint
 from shared.parameters import BY_NAME, PARAMETERS
 
 MOST = 25  # Discord's, for the choices of a box
@@ -49,6 +49,12 @@ def shelf_of(catalog: Catalog) -> Shelf:
     return named | {
         "model": tuple(Entry(one.name, one.title) for one in models),
         "sampler": tuple(map(Entry, SAMPLERS)),
+        "style": tuple(
+            Entry(style.name, style.title, note=one.title)
+            for one in models
+            for style in one.styles.values()
+        ),
+        "version": tuple(Entry(name, note=one.title) for one in models for name in _versions(one)),
     }
 
 
@@ -129,6 +135,11 @@ def _alike(entries: Iterable[Entry], typed: str) -> list[Entry]:
     ]
     scored.sort(key=lambda pair: -pair[0])
     return [one for score, one in scored if score >= NEARLY]
+
+
+def _versions(checkpoint: Checkpoint) -> list[str]:
+    """Those that --version takes; --niji has a name of its own."""
+    return [name for name in checkpoint.versions if " " not in name]
 
 
 def _needs(plan: str) -> str:

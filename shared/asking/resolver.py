@@ -82,7 +82,7 @@ class Resolver:
             seed=self._draw_seed(),
             aspect=SHAPES[ask.manner],
         )
-        _allow(reading, spec)
+        _allow(self._rulebook, reading, spec)
         text = _blended_text(sources, SHAPES[ask.manner])
         verdict = permit or await self._screening.screened(
             ask, reading.rules, texts=(), negative=(), said=text
@@ -148,7 +148,7 @@ class Resolver:
         taken: Taken,
     ) -> Piece:
         check_steps(spec.steps, reading.plan)
-        _allow(reading, spec)
+        _allow(self._rulebook, reading, spec)
         said = wording.text if wording else parent.job.prompt
         negative = tuple(part for part in spec.negative.split(", ") if part)
         words = (reading.ask.words,) if reading.ask.words.strip() else ()
@@ -198,7 +198,7 @@ class Resolver:
             catalog=rulebook.catalog,
             sources=_sources(reading.ask, wording, taken),
         )
-        _allow(reading, spec, wording)
+        _allow(self._rulebook, reading, spec, wording)
         return spec
 
     def _notices(self, reading: Reading, pieces: Sequence[Piece]) -> tuple[str, ...]:
@@ -236,10 +236,13 @@ def _kept(reading: Reading, wording: Wording, taken: Taken, spec: RenderSpec) ->
     return " ".join((*attached, renamed(text, own)))
 
 
-def _allow(reading: Reading, spec: RenderSpec, wording: Wording | None = None) -> None:
+def _allow(
+    rulebook: Rulebook, reading: Reading, spec: RenderSpec, wording: Wording | None = None
+) -> None:
     """Refusal for a checkpoint, an adapter, or so many steps, that are not for this person here."""
     seen = (*(one.name for one in spec.controls), *(one.name for one in spec.references))
     adapters = (*(one.name for one in spec.loras), *seen)
+    rulebook.check_adapters(adapters, reading.plan)
     steps = wording.prompt.steps if wording else None
     asked: Question = replace(
         reading.question, model=spec.checkpoint, adapters=adapters, steps=steps or 0
