@@ -177,6 +177,7 @@ def _speed(piece: Piece, usual: Speed | None, order: Order) -> Speed:
     """The one it asks for, if it is allowed, else the usual one as far as it is."""
     access.decide(replace(order.question, speed=piece.speed)).check()
     speed = limits.choose_speed(piece.speed, usual, order.plan)
+    access.decide(replace(order.question, speed=speed)).check()
     limits.check_many(len(order.pieces), speed, order.plan)
     return speed
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from shared import access as rules
-from shared import accounts, gate
+from shared import gate
 from shared.access import Decision, Question
 from shared.catalog import Catalog
 from shared.connections import Database
@@ -46,21 +46,12 @@ class Explanations:
         return Explanation(model, question.plan.title, decision, tuple(said))
 
     async def _question(self, person: Person, venue: Venue) -> Question:
-        async with self.database.read() as session:
+        """As the front desk puts it, before anything is asked for."""
+        async with self.database.single() as session:
             found = await gate.read(session, person, venue)
-            known = await accounts.by_discord(session, person.discord_id)
-        plan = self.book.terms(known.plan if known else person.plan, guild_id=venue.guild_id)
-        return Question(
-            plan=plan,
-            settings=found.settings,
-            roles=person.roles,
-            standing=found.standing or "good",
-            banned_here=found.banned_here,
-            pause=found.paused,
-            channel_id=venue.channel_id,
-            parent_id=venue.parent_id,
-            age_restricted=venue.age_restricted,
-        )
+        plan = self.book.weightiest([person.plan, *found.plans]).name
+        terms = self.book.terms(plan, guild_id=venue.guild_id, roles=person.roles)
+        return found.question(person, venue, terms)
 
     def _about(self, question: Question, model: str) -> Question:
         if model in self.catalog.checkpoints:
