@@ -362,3 +362,10 @@ def test_a_part_of_negative_weight_is_a_no() -> None:
 
 def test_chaos_zero_asks_for_nothing() -> None:
     assert spec_of("a cat --chaos 0", checkpoint=replace(LARGE, cannot=("chaos",))).chaos == 0
+
+
+def test_a_second_pass_larger_than_the_checkpoint_draws_is_refused() -> None:
+    small = replace(LARGE, enlarged_area=900 * 900)
+    assert spec_of("a cat --hires 1.5", checkpoint=small).hires == 1.5
+    refused = refusal("a cat --hires", checkpoint=small)
+    assert (refused.code, refused.field) == ("too_large", "hires")
