@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PROOFS := tests/proof $(addprefix tests/,farm/test_objects.py farm/engine/test_offline.py $(addprefix shared/,test_lives.py test_same_key.py test_spending.py))
 
-.PHONY: help setup demo test test-slow chaos-quick chaos proof check bench mutation format train-postcards clean
+.PHONY: help setup demo test test-slow chaos-quick chaos proof load check bench mutation format train-postcards clean
 .DEFAULT_GOAL := help
 
 help:  ## what can be made
@@ -48,6 +48,9 @@ proof: setup  ## one promise after the other, at full n, with what was measured 
 
 test-slow: setup  ## the long ones
 	$(BIN)/pytest -m slow
+
+load: setup  ## Discord under load: answers while the cores are busy, two hundred messages for ten minutes
+	$(BIN)/pytest -m slow -rP --show-capture=stdout --timeout 1800 tests/load
 
 bench: setup  ## ratios against named baselines, on this machine
 	$(BIN)/python -m tests.bench

@@ -48,7 +48,7 @@ def require_room(interaction: Interaction) -> None:
 
 def member_of(interaction: Interaction) -> bool:
     """False where only an account's installation lets it be used."""
-    return interaction.is_guild_integration()
+    return interaction.is_guild_integration() or interaction.context.dm_channel
 
 
 def route_to(interaction: Interaction, message_id: int, *, ephemeral: bool) -> Route:

@@ -38,6 +38,7 @@ class Interaction:
     error: str = ""
     owners: Json = field(default_factory=dict)
     followed_up: int = 0
+    answered: float | None = None
 
     @property
     def away(self) -> bool:

@@ -96,6 +96,7 @@ class Interactions:
         if interaction.state == "answered":
             raise ApiError(40060)
         self._answer(interaction, body)
+        interaction.answered = self.world.clock.now()
         self._set_state(interaction, "answered")
         if interaction.opener:
             # Only now: a form that got no answer stays open, to be sent once more.
