@@ -20,6 +20,7 @@ from uuid import UUID
 
 from shared.attestation import INBOX
 from shared.jobs import JobState
+from shared.uploads import UPLOADS
 
 _KEY = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/([0-9]{1,9})/[^/]+")
 
@@ -47,6 +48,12 @@ def origin(key: str) -> Origin | None:
 def forgotten(keys: Collection[str]) -> list[str]:
     """Of files older than the grace: those of inquiries, which are answered or given up in a minute."""
     return [key for key in keys if key.startswith(INBOX)]
+
+
+def brought(keys: Collection[str]) -> list[str]:
+    """Copies of what people brought, and masks. They are stored before the rows that name them, so a young
+    one may be somebody's; of older ones, those that no row names are nobody's."""
+    return [key for key in keys if key.startswith(UPLOADS)]
 
 
 def dead(

@@ -11,7 +11,7 @@ from uuid import UUID
 from farm import litter
 from farm.chores import Chore
 from farm.expiry import Expiry
-from shared import allowances, assets, history, jobstore, ledger, sweeps
+from shared import allowances, assets, drafts, history, joblists, jobstore, ledger, sweeps
 from shared.catalog import Catalog
 from shared.config import FarmSettings
 from shared.connections import Database, Session
@@ -110,7 +110,7 @@ class Maintenance:
     async def _dead(self, page: Sequence[Stored]) -> list[str]:
         """The rows are read after the store was: `farm.litter` says why that order is safe."""
         old = [file.key for file in page if file.age_s > self._farm.purge_grace_s]
-        left = litter.forgotten(old)
+        left = litter.forgotten(old) + await self._unclaimed(litter.brought(old))
         files = {key: origin for key in old if (origin := litter.origin(key)) is not None}
         if not files:
             return left
@@ -119,6 +119,15 @@ class Maintenance:
             jobs = await sweeps.standings(session, {file.job_id for file in files.values()})
         standings = {job_id: litter.Standing(*standing) for job_id, standing in jobs.items()}
         return left + litter.dead(files, standings=standings, named=named)
+
+    async def _unclaimed(self, keys: Sequence[str]) -> list[str]:
+        """Of pictures that people brought: those that neither a job nor a draft goes back to."""
+        if not keys:
+            return []
+        async with self._database.read() as session:
+            named = await joblists.uploads_named(session, keys)
+            named |= await drafts.uploads_named(session)
+        return [key for key in keys if key not in named]
 
     async def forget_silent_workers(self) -> int:
         silent = timedelta(seconds=self._farm.worker_silent_s * SILENT_FOR_GOOD)

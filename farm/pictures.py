@@ -47,9 +47,10 @@ def native_of(tile: bytes, spec: RenderSpec) -> Picture:
     return picture_of(native, index=0, seed=spec.image_seed(0))
 
 
-def opened(data: bytes) -> Image.Image:
+def opened(data: bytes, formats: Sequence[str] = ("PNG",)) -> Image.Image:
+    """Ours are PNG; what people bring may be more, and was measured before it was kept."""
     try:
-        image = Image.open(BytesIO(data), formats=["PNG"])
+        image = Image.open(BytesIO(data), formats=formats)
         if max(image.size) > MAX_SIDE:
             raise ValueError(f"{image.size} is larger than any tile")
         image.load()

@@ -4,14 +4,18 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Collection, Sequence
 
+from PIL import ImageOps
+
 from farm import pictures
 from farm.engine.messages import Finding, Input, Picture
 from shared.errors import Fault
 from shared.safety.verdict import Decision
 from shared.spec import RenderSpec, Source
+from shared.uploads import UPLOADS
 
 Get = Callable[[str], Awaitable[bytes]]  # of the store, by key
 Screen = Callable[[bytes], Awaitable[Finding]]
+BROUGHT = ("PNG", "JPEG", "WEBP")  # as shared.intake takes them
 MOST_PIXELS = 64 * 2**20  # of one job's pictures together: they cross the pipe in one message
 
 
@@ -62,5 +66,7 @@ def _picture(one: Input, index: int) -> Picture:
 
 
 def _decoded(source: Source, data: bytes) -> Input:
-    image = pictures.opened(data).convert("RGB")
+    """Upright: a camera writes down how it was held instead of turning the picture."""
+    formats = BROUGHT if source.key.startswith(UPLOADS) else ("PNG",)
+    image = ImageOps.exif_transpose(pictures.opened(data, formats)).convert("RGB")
     return Input(source.sha256, image.width, image.height, image.tobytes())

@@ -5,9 +5,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Text, cast, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_row
 
+from shared import uploads
 from shared.connections import Session
 from shared.errors import Refusal
 from shared.orders import Ask
@@ -83,6 +84,13 @@ async def forget(session: Session, *, older_than: timedelta) -> int:
     old = drafts.c.at < func.clock_timestamp() - older_than
     gone = await session.execute(delete(drafts).where(old).returning(drafts.c.id))
     return len(gone.all())
+
+
+async def uploads_named(session: Session) -> set[str]:
+    """Keys of the pictures that any draft brings."""
+    told = cast(drafts.c.ask, Text)
+    rows = await session.execute(select(told).where(told.contains(uploads.HOST)))
+    return {key for one in rows.scalars() for key in uploads.named_in(one)}
 
 
 def key_of(draft_id: UUID) -> str:

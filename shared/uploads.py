@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from secrets import token_hex
 
 UPLOADS = "uploads/"  # in the store: what strangers sent, and masks of ours
-_HOST = "https://pictor.invalid/"
+HOST = "https://pictor.invalid/"
 _LINK = re.compile(r"https?://[^\s{},<>\"'“”]+?(?=::|[\s{},<>\"'“”]|$)", re.IGNORECASE)
 _OWN = re.compile(r"https://pictor\.invalid/([0-9a-f]{32}\.(?:png|jpg|webp|gif))")
 
@@ -20,7 +20,7 @@ def new_key(ending: str) -> str:
 
 
 def link_of(key: str) -> str:
-    return _HOST + key.removeprefix(UPLOADS)
+    return HOST + key.removeprefix(UPLOADS)
 
 
 def key_of(link: str) -> str | None:
