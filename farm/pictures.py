@@ -47,7 +47,7 @@ def native_of(tile: bytes, spec: RenderSpec) -> Picture:
     return picture_of(native, index=0, seed=spec.image_seed(0))
 
 
-def opened(data: bytes, formats: Sequence[str] = ("PNG",)) -> Image.Image:
+def opened(data: bytes, formats: tuple[str, ...] = ("PNG",)) -> Image.Image:
     """Ours are PNG; what people bring may be more, and was measured before it was kept."""
     try:
         image = Image.open(BytesIO(data), formats=formats)

@@ -106,7 +106,8 @@ def offspring(
         case "reroll":
             return lineage.reroll_spec(spec, seed) if native else replace(spec, seed=seed)
         case "vary":
-            return _varied(spec, parent, how=How(manner.split()[-1]), seed=seed, native=native)
+            how = How(_chosen(manner.split()[-1], tuple(How), field="manner"))
+            return _varied(spec, parent, how=how, seed=seed, native=native)
         case "upscale":
             return _enlarged(ask, parent, checkpoint)
         case "zoom":

@@ -56,6 +56,7 @@ async def a_job(
     plan: str = "pro",
     cost_ms: int = COST_MS,
     route: Route | None = None,
+    spec: RenderSpec = SPEC,
 ) -> Job:
     """Accepted as the front desk does it: the row and its hold in one transaction. Nobody is rung."""
     async with database.begin() as session:
@@ -66,7 +67,7 @@ async def a_job(
             kind=JobKind.IMAGINE,
             speed=speed,
             prompt="a red sailboat",
-            spec=SPEC,
+            spec=spec,
             submission_key=f"key-{next(_numbers)}",
             estimate_ms=cost_ms,
         )

@@ -13,13 +13,15 @@ from sqlalchemy import select
 
 from farm import litter
 from farm.maintenance import Maintenance
-from shared import deliveries, history, jobstore, ledger, tables, workers
+from shared import deliveries, drafts, history, jobstore, ledger, tables, uploads, workers
 from shared.assets import add_asset, add_verdict
 from shared.assets import assets as assets_of
 from shared.config import FarmSettings, Settings
 from shared.connections import Database, Session, connect_redis
 from shared.events import EventKind, Events
 from shared.jobs import Job, JobState, Route
+from shared.orders import NOWHERE, Ask, Person
+from shared.spec import RenderKind, Source
 from shared.storage import LocalStore
 from tests.farm.rows import (
     a_job,
@@ -34,6 +36,7 @@ from tests.farm.rows import (
     the_catalog,
 )
 from tests.farm.workshop import PACKER, finding, picture
+from tests.shared.rows import SPEC
 
 ROUTE = Route(channel_id="1", message_id="2", user_id="3", application_id="4", token="secret")
 
@@ -322,6 +325,28 @@ async def test_an_ended_job_keeps_what_it_delivered_and_nothing_else(
     assert await left(store, delivered) == len(delivered)
     assert await left(store, [preview, *zombies]) == 0
     assert await maintenance.purge_assets() == 0
+
+
+async def test_what_people_brought_goes_when_nobody_goes_back_to_it(
+    database: Database, maintenance: Maintenance, store: LocalStore
+) -> None:
+    """Named by a job, by a draft, and by nobody."""
+    drawn_from, drafted, _ = keys = [uploads.new_key("png") for _ in range(3)]
+    for key in keys:
+        await store.put(key, b"a picture", mime="image/png")
+    account = await an_account(database)
+    begun = replace(SPEC, kind=RenderKind.IMAGE, sources=(Source(drawn_from, "0" * 64),))
+    await a_job(database, account, spec=begun)
+    person = Person("1", "Ada", "free")
+    ask = Ask("blend", person, NOWHERE, "key", None, images=(uploads.link_of(drafted),))
+    async with database.begin() as session:
+        await drafts.keep(session, account, "confirm", ask)
+    assert await maintenance.purge_assets() == 1
+    assert [await store.exists(key) for key in keys] == [True, True, False]
+    async with database.begin() as session:
+        assert await drafts.forget(session, older_than=timedelta(0)) == 1
+    assert await maintenance.purge_assets() == 1
+    assert [await store.exists(key) for key in keys] == [True, False, False]
 
 
 async def test_a_slow_commit_finds_all_its_files(

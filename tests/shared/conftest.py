@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from shared.intake import Intake
 from shared.moderation.strikes import DEFAULT
 from shared.outlooks import Outlooks
 from shared.safety.screen import PromptScreen, open_screen
+from shared.storage import LocalStore
 from tests.shared.rows import BOOK
 
 Build = Callable[..., FrontDesk]
@@ -64,3 +66,10 @@ async def build(settings: Settings, database: Database) -> AsyncIterator[Build]:
 @pytest.fixture
 def desk(build: Build) -> FrontDesk:
     return build()
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> tuple[Intake, LocalStore]:
+    """An intake for tests that host their own pictures, and where it keeps them."""
+    store = LocalStore(tmp_path, "http://pictures.test")
+    return Intake(store), store
