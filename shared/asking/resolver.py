@@ -12,7 +12,6 @@ from shared.asking.rulebook import Rulebook
 from shared.catalog import Checkpoint, Size
 from shared.connections import Database
 from shared.errors import Refusal
-from shared.ingredients import Sources
 from shared.intake import Upload
 from shared.jobs import JobKind
 from shared.limits import check_steps
