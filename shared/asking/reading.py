@@ -4,8 +4,10 @@ from dataclasses import dataclass, replace
 
 from shared import limits
 from shared.access import Question, decide, within
+from shared.errors import Refusal
 from shared.gate import HouseRules
 from shared.jobs import Visibility
+from shared.marks import shown
 from shared.orders import Ask
 from shared.permutations import expand
 from shared.plans import Plan, PlanBook
@@ -81,7 +83,18 @@ def _wordings(ask: Ask, rules: HouseRules, plan: Plan) -> tuple[Wording, ...]:
     spelt = spelt_out(readable(ask.text).strip(), rules.chosen)
     attached = len(ask.images)
     texts = expand(spelt, most=plan.max_permutations, longest=plan.max_prompt)
-    return tuple(_wording(text, rules, plan, attached) for text in texts)
+    if len(texts) == 1:
+        return (_wording(texts[0], rules, plan, attached),)
+    return tuple(_choice(text, rules, plan, attached) for text in texts)
+
+
+def _choice(text: str, rules: HouseRules, plan: Plan, attached: int) -> Wording:
+    """One of several: a place in it is no place in what was typed, so the error says which one it is of."""
+    try:
+        return _wording(text, rules, plan, attached)
+    except Refusal as refused:
+        sentence = f"In the prompt {shown(text)}: {refused.sentence}"
+        raise Refusal(refused.code, sentence, field=refused.field) from None
 
 
 def _wording(text: str, rules: HouseRules, plan: Plan, attached: int) -> Wording:

@@ -54,3 +54,11 @@ async def test_what_is_not_there_is_refused(desk: FrontDesk) -> None:
         with pytest.raises(Refusal) as refused:
             await desk.submit(asked(typed))
         assert refused.value.code == code
+
+
+async def test_an_error_of_one_choice_says_of_which(desk: FrontDesk) -> None:
+    with pytest.raises(Refusal) as refused:
+        await desk.submit(asked("a boat --ar {3:2, 16/9}"))
+    told = "In the prompt “a boat --ar 16/9”: --ar takes width:height"
+    assert refused.value.sentence.startswith(told)
+    assert "(character 13)" in refused.value.sentence
