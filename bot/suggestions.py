@@ -46,8 +46,11 @@ def shelf_of(catalog: Catalog) -> Shelf:
         for parameter, kind in kinds.items()
     }
     models = catalog.checkpoints.values()
+    styles = {style.name: style for one in models for style in one.styles.values()}
     return named | {
         "model": tuple(Entry(one.name, one.title) for one in models),
+        "style": tuple(Entry(one.name, one.title, (one.words,)) for one in styles.values()),
+        "version": tuple(Entry(version, one.title) for one in models for version in one.versions),
         "sampler": tuple(map(Entry, SAMPLERS)),
         "style": tuple(
             Entry(style.name, style.title, note=one.title)
@@ -74,7 +77,8 @@ def label(entry: Entry) -> str:
     """`Neon (neon): glow, sign · Pro`, in one line that fits."""
     titled = entry.title and entry.title.casefold() != entry.name.casefold()
     name = f"{entry.title} ({entry.name})" if titled else entry.title or entry.name
-    words = f": {', '.join(entry.words)}" if entry.words else ""
+    triggers = ", ".join(filter(None, entry.words))
+    words = f": {triggers}" if triggers else ""
     note = f" · {entry.note}" if entry.note else ""
     room = LONGEST - len(note)
     whole = name + words

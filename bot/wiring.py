@@ -5,11 +5,9 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from ipaddress import ip_address
 from typing import Protocol, runtime_checkable
 
 from discord.ext import commands
-from yarl import URL
 
 from bot.bulletins import Bulletins
 from bot.cards import Action
@@ -42,6 +40,8 @@ from bot.mail import Mail
 from bot.messages import Painter
 from bot.ordering import Ordering
 from bot.pickers import Pickers
+from bot.reach import origins
+from bot.reach import reaches as reaches
 from bot.reception import Handler, Reception
 from bot.showcase import Showcase
 from bot.suggestions import shelf_of
@@ -183,7 +183,7 @@ def front_desk(settings: Settings, books: Books, lines: Lines) -> FrontDesk:
         Rulebook(books.plans, books.catalog, books.screen, settings.safety),
         draw_seed=partial(secrets.randbelow, 2**32),
         outlooks=lines.outlooks,
-        intake=Intake(lines.store, _origins(settings, lines.store.url("probe"))),
+        intake=Intake(lines.store, link_origins(settings, lines.store)),
     )
 
 
@@ -225,7 +225,7 @@ def sellers(rooms: Rooms) -> list[object]:
 def drawing_counters(rooms: Rooms, ordering: Ordering, pickers: Pickers) -> list[object]:
     desk, reception, catalog = rooms.desk, rooms.reception, rooms.books.catalog
     scribe, tree = Scribe(rooms.settings.text, rooms.books.screen), rooms.bot.tree
-    origins = _origins(rooms.settings, rooms.lines.store.url("probe"))
+    origins = link_origins(rooms.settings, rooms.lines.store)
     imagine = Imagine(
         ordering,
         reception,
@@ -265,7 +265,7 @@ def administrators(rooms: Rooms) -> list[object]:
 
 def verify(rooms: Rooms) -> Verify:
     store = rooms.lines.store
-    witness = Witness(rooms.lines.database, store, _origins(rooms.settings, store.url("probe")))
+    witness = Witness(rooms.lines.database, store, link_origins(rooms.settings, rooms.lines.store))
     return Verify(
         witness,
         desk=rooms.desk,
@@ -285,24 +285,8 @@ def gathered(tables: Iterable[Callable[[], Mapping[Action, Handler]]]) -> dict[A
     return found
 
 
-def reaches(api_base: str, link: str) -> bool:
-    """Whether that Discord can fetch our pictures: the real one never reaches into a private net."""
-    return not _is_private(URL(link).host) or _is_private(URL(api_base).host)
-
-
-def _origins(settings: Settings, link: str) -> set[str]:
-    """Where pictures may be fetched from although it is near: our own pictures, and what the operator names."""
-    own = {str(URL(link).origin())} if link.startswith("http") else set()
-    return own | set(settings.provenance.link_origins)
-
-
-def _is_private(host: str | None) -> bool:
-    if not host or host == "localhost" or ("." not in host.strip("[]") and ":" not in host):
-        return True  # a name without a dot is a neighbour's
-    try:
-        return not ip_address(host).is_global
-    except ValueError:
-        return host.endswith((".local", ".internal", ".localhost"))
+def link_origins(settings: Settings, store: ObjectStore) -> set[str]:
+    return origins(store.url("probe"), settings.provenance.link_origins)
 
 
 def _title(catalog: Catalog, name: str) -> str:

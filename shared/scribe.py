@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from shared import briefs, replies
@@ -116,6 +117,7 @@ class Scribe:
         Refusal without a service; Fault `text_service_away` when it fails, also in the middle.
         """
         self.check(sees=any(one.picture for one in messages))
+        await asyncio.to_thread(import_module, "openai")  # costs a second, and others are waiting
         deadline, left = time.monotonic() + self._settings.timeout_s, MOST_CHARACTERS
         await _within(deadline, self._line.acquire())
         pieces = self._pieces(messages, most_tokens)
@@ -164,7 +166,7 @@ class Scribe:
 
     def _opened(self) -> "AsyncOpenAI":
         if self._client is None:
-            from openai import AsyncOpenAI  # costs a second, so whoever needs it pays
+            from openai import AsyncOpenAI
 
             key, settings = self._settings.api_key, self._settings
             self._client = AsyncOpenAI(

@@ -43,7 +43,7 @@ class TextService:
         self.replies = deque(replies)
 
     def settings(self, **changes: Any) -> TextSettings:
-        return TextSettings(url=self.url, timeout_s=5, **changes)
+        return TextSettings(url=self.url, timeout_s=20, **changes)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(await request.json() | {"key": request.headers.get("Authorization")})

@@ -78,7 +78,7 @@ class Accounts(commands.Cog):
         if (model, style, stylize) != (None, None, None):
             chosen = await self._desk.preferences(person)
             chosen = chosen if stylize is None else with_stylize(chosen, stylize)
-            chosen = chosen if style is None else _with_style(chosen, style)
+            chosen = chosen if style is None else self._with_style(chosen, style)
             chosen = chosen if model is None else self._with_model(chosen, model)
             await self._desk.set_preferences(person, chosen)
         await tell(interaction, await self._card(person))
@@ -110,13 +110,20 @@ class Accounts(commands.Cog):
         await open_here(interaction)
         person = await self._reception.person(interaction)
         chosen, name = await self._desk.preferences(person), chosen_value(interaction)
-        pick = self._with_model if press.index == MODEL else _with_style
+        pick = self._with_model if press.index == MODEL else self._with_style
         await self._desk.set_preferences(person, pick(chosen, name))
         await turn_into(interaction, await self._card(person))
 
     def _with_model(self, chosen: Preferences, name: str) -> Preferences:
         name = _named(name)
         return replace(chosen, model=self._catalog.get(name).name if name else "")
+
+    def _with_style(self, chosen: Preferences, name: str) -> Preferences:
+        name, known = _named(name), {one.name for one in self._pickers.shelf.get("style", ())}
+        if name and name not in known:
+            sentence = f"There is no style “{name[:40]}” here. Pick one from the list."
+            raise Refusal("unknown_style", sentence, field="style")
+        return replace(chosen, style=name)
 
     async def _card(self, person: Person) -> Card:
         account = await self._desk.account(person)
@@ -133,10 +140,6 @@ class Accounts(commands.Cog):
 def chosen_value(interaction: Interaction) -> str:
     data: Mapping[str, Any] = interaction.data or {}
     return str(next(iter(data.get("values", ())), ""))
-
-
-def _with_style(chosen: Preferences, name: str) -> Preferences:
-    return replace(chosen, style=_named(name))
 
 
 def _named(text: str) -> str:

@@ -56,6 +56,8 @@ async def test_settings_are_buttons_and_menus_that_work_after_a_restart(house: H
     assert "**Speed**: relax" in text_of(card)  # of the account, not of its taste
     assert "Turbo" not in buttons_of(card)  # the plan has none
     assert "no checkpoint" in await say(house, "settings", model="nonsense")
+    assert "no style" in await say(house, "settings", style="nonsense")
+    assert "**Style**: sepia" in await say(house, "settings", style="sepia")
 
 
 async def test_prefer_keeps_options_a_suffix_and_manners(house: House) -> None:

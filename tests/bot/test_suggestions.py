@@ -100,6 +100,7 @@ def test_the_shelf_is_the_catalogs_own(catalog: Catalog) -> None:
     shelf = shelf_of(catalog)
     assert [one.name for one in shelf["lora"]] == ["sepia", "neon"]
     assert [one.name for one in shelf["model"]] == list(catalog.checkpoints)
+    assert {"sepia", "neon"} <= {one.name for one in shelf["style"]}
     dear = replace(catalog.adapters["neon"], plan="pro")
     noted = shelf_of(replace(catalog, adapters={"neon": dear}))["lora"]
     assert [one.note for one in noted] == ["Pro plan"]

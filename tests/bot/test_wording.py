@@ -16,6 +16,7 @@ from bot.wordcards import listed as listed_words
 from bot.wordcards import weighed
 from shared.config import DiscordSettings, Settings, TextSettings
 from shared.errors import Refusal
+from shared.jobs import JobKind
 from shared.replies import Weighed
 from tests.bot.house import House, Json, buttons_of, text_of
 from tests.textservice import Reply, TextService, listed, text_service
@@ -31,7 +32,11 @@ async def service() -> AsyncIterator[TextService]:
 
 @pytest.fixture
 def house_settings(settings: Settings, pointed: DiscordSettings, service: TextService) -> Settings:
-    return settings.model_copy(update={"discord": pointed, "text": service.settings()})
+    """The bot may fetch what people upload to the local Discord."""
+    url = pointed.api_base.partition("/api")[0]
+    near = settings.provenance.model_copy(update={"link_origins": (url,)})
+    chosen = {"discord": pointed, "text": service.settings(), "provenance": near}
+    return settings.model_copy(update=chosen)
 
 
 def photo(width: int = 60, height: int = 40) -> bytes:
@@ -148,6 +153,18 @@ async def test_boxes_of_imagine_write_into_the_prompt(house: House) -> None:
     assert typed[0]["value"] == "a boat --sampler euler"
     opened = await house.local.slash(people.FINN, "imagine", prompt="a boat", sampler="ddim")
     assert (await house.job_of(opened)).spec.sampler == "ddim"
+
+
+async def test_pictures_go_into_prompts_and_blends(house: House) -> None:
+    files = [await house.local.upload(people.FINN, "boat.jpg", photo(64, 64)) for _ in range(3)]
+    images = {f"image{number}": file for number, file in enumerate(files, 1)}
+    opened = await house.local.slash(people.FINN, "blend", **images, dimensions="portrait")
+    blend = await house.job_of(opened)
+    assert blend.kind is JobKind.BLEND
+    assert len(blend.spec.sources) == 3
+    assert blend.spec.width < blend.spec.height
+    opened = await house.local.slash(people.FINN, "imagine", prompt="a boat", image1=files[0])
+    assert len((await house.job_of(opened)).spec.sources) == 1
 
 
 def test_what_is_picked_stands_behind_what_is_typed() -> None:
