@@ -50,13 +50,7 @@ def shelf_of(catalog: Catalog) -> Shelf:
     return named | {
         "model": tuple(Entry(one.name, one.title) for one in models),
         "style": tuple(Entry(one.name, one.title, (one.words,)) for one in styles.values()),
-        "version": tuple(Entry(version, one.title) for one in models for version in one.versions),
         "sampler": tuple(map(Entry, SAMPLERS)),
-        "style": tuple(
-            Entry(style.name, style.title, note=one.title)
-            for one in models
-            for style in one.styles.values()
-        ),
         "version": tuple(Entry(name, note=one.title) for one in models for name in _versions(one)),
     }
 
