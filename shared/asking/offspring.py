@@ -77,8 +77,16 @@ def remixed(parent: RenderSpec, fresh: RenderSpec) -> RenderSpec:
 
 
 def shaped(ask: Ask, parent: RenderSpec, fresh: RenderSpec) -> RenderSpec:
-    """New words keep the shape of the picture that they are for; only a reroll draws another one."""
-    if ask.verb == "reroll" or parent.checkpoint != fresh.checkpoint:
+    """New words keep the shape of the picture that they are for; only a reroll of words alone may draw
+    another one. Refusal for another model where what is rerolled began from a picture."""
+    from_words = ask.verb == "reroll" and parent.kind is RenderKind.TEXT
+    other = parent.checkpoint != fresh.checkpoint
+    if other and ask.verb == "reroll" and not from_words:
+        sentence = (
+            "These go on from a picture, so their model stays. Leave out --model and --version."
+        )
+        raise Refusal("model_stays", sentence, field="model")
+    if other or from_words:
         return fresh
     return replace(fresh, width=parent.width, height=parent.height)
 

@@ -22,7 +22,7 @@ from shared.prompt import with_codes
 from shared.safety.verdict import Verdict
 from shared.screening import Screening
 from shared.sizes import fits
-from shared.spec import RenderSpec, Source, Sources, resolve
+from shared.spec import RenderKind, RenderSpec, Source, Sources, resolve
 from shared.uploads import link_of, renamed
 
 SHAPES: Mapping[str, Size] = {"": (1, 1), "square": (1, 1), "portrait": (2, 3), "landscape": (3, 2)}
@@ -275,7 +275,8 @@ def _shape_notice(reading: Reading, parent: Parent) -> tuple[str, ...]:
     size = parent.job.spec.width, parent.job.spec.height
     aspects = [one.prompt.aspect for one in reading.wordings if one.prompt.aspect]
     reshaped = not all(fits(aspect, size) for aspect in aspects)
-    return (KEEPS_SHAPE,) if reshaped and reading.ask.verb != "reroll" else ()
+    free = reading.ask.verb == "reroll" and parent.job.spec.kind is RenderKind.TEXT
+    return (KEEPS_SHAPE,) if reshaped and not free else ()
 
 
 def _blended_text(sources: Sequence[Source], shape: Size) -> str:

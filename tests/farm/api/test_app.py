@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from farm.api.app import create_app
+from shared import uploads
 from shared.config import Settings, StorageSettings
 from shared.connections import Database, connect_redis
 from shared.inquiries import new_key
@@ -46,6 +47,12 @@ async def test_a_picture_may_be_kept_for_ever_and_is_nothing_but_a_picture(origi
 
 async def test_a_picture_that_somebody_asks_about_is_served_to_nobody(origin: Origin) -> None:
     key = new_key()
+    await origin.store.put(key, b"a picture", mime="image/png")
+    assert (await origin.client.get(f"/assets/{key}")).status_code == 404
+
+
+async def test_what_people_bring_is_not_served(origin: Origin) -> None:
+    key = uploads.new_key("png")
     await origin.store.put(key, b"a picture", mime="image/png")
     assert (await origin.client.get(f"/assets/{key}")).status_code == 404
 
