@@ -107,6 +107,14 @@ async def test_a_servers_rule_holds_at_the_desk(
     assert (await desk.submit(elsewhere)).created, "another server has rules of its own"
 
 
+async def test_where_nothing_is_drawn_nothing_is_read(build: Build, database: Database) -> None:
+    """So that no word of it is screened, kept or struck."""
+    await settle_on(database, GuildSettings(channels=("77",)))
+    with pytest.raises(Refusal) as refused:
+        await build(screen=screen()).submit(submission("a boat --nonsense 3"))
+    assert refused.value.code == "channel_closed"
+
+
 def _closing(settings: GuildSettings) -> GuildSettings:
     known = read_catalog(SHARED / "catalog.toml").checkpoints
     return replace(settings, models=dict.fromkeys(known, settings.models["postcards"]))
