@@ -6,6 +6,7 @@ from datetime import datetime
 from bot.cards import PANEL_LIMIT, Card, Colour, Panel
 from bot.messages import gpu_time, quote
 from bot.naming import counted
+from shared.access import Decision
 from shared.guilds import COUNTS, EVERYONE, GuildSettings, Limits, Mature
 from shared.oversight.administration import Figures
 from shared.oversight.explanations import Explanation
@@ -88,14 +89,19 @@ def explained_card(who: str, where: str, told: Explanation, now: datetime) -> Ca
     decision = told.decision
     verdict = "may" if decision.allowed else "may **not**"
     head = f"{who} {verdict} draw with `{quote(told.model, 80)}` in {where}."
-    lines = [f"{'✅' if one.allowed else '❌'} {one.line}" for one in told.said]
+    lines = [f"- {'yes' if one.allowed else '**no**'}: {one.line}" for one in told.said]
     why = f"**Decided by** {decision.line}"
-    fix = "" if decision.allowed else f"\n{decision.sentence}"
+    fix = "" if decision.allowed else f"\n{_fix(decision)}"
     every = "\n\n" + "\n".join(lines) if len(lines) > 1 else ""
     colour = Colour.DONE if decision.allowed else Colour.STOPPED
     title = "Allowed" if decision.allowed else "Denied"
     footer = f"{told.plan} plan, as of {now:%Y-%m-%d %H:%M} UTC"
     return _panel(f"{head}\n{why}{fix}{every}", title=title, footer=footer, colour=colour)
+
+
+def _fix(denied: Decision) -> str:
+    """Its line is told already."""
+    return denied.sentence.partition(f"{denied.line}. ")[2] or denied.sentence
 
 
 def _ends(sheet: Sheet) -> str:

@@ -16,6 +16,7 @@ from shared.reports.spans import month_of
 from shared.reports.usage import COLUMNS
 
 NOVEMBER = month_of("2026-11")
+LINE = "server setting `models`: x is for <@&9> only"
 NOW = datetime(2026, 11, 30, 22, 5, tzinfo=UTC)
 
 
@@ -84,11 +85,12 @@ def test_staff_hear_that_the_books_disagree() -> None:
 
 
 def test_an_explanation_says_yes_or_no_and_by_which_line() -> None:
-    no = Decision(False, "server setting `models`: x is for <@&9> only", "c", "Choose another.")
+    no = Decision(False, LINE, "c", f"By {LINE}. Choose another.")
     yes = Decision(True, "plan Pro: models = all")
     told = Explanation("x", "Pro", no, (yes, no))
     card = admincards.explained_card("<@1>", "<#2>", told, NOW)
     assert words(card).startswith("<@1> may **not** draw with `x` in <#2>.\n**Decided by** server")
-    assert "✅ plan Pro: models = all\n❌ server setting" in words(card)
+    assert "- yes: plan Pro: models = all\n- **no**: server setting" in words(card)
+    assert "only\nChoose another." in words(card)
     fine = admincards.explained_card("<@1>", "<#2>", Explanation("x", "Pro", yes, (yes,)), NOW)
     assert words(fine) == ("<@1> may draw with `x` in <#2>.\n**Decided by** plan Pro: models = all")
