@@ -150,7 +150,7 @@ async def test_a_file_too_large_for_the_place_is_made_smaller_or_linked(
     clerk: Clerk, local: LocalDiscord, route: Route, tmp_path: Path
 ) -> None:
     store, out = LocalStore(tmp_path, "http://127.0.0.1:1"), BytesIO()
-    Image.effect_noise((900, 900), 60).convert("RGB").save(out, "PNG")
+    Image.effect_noise((320, 320), 60).convert("RGB").save(out, "PNG")
     await store.put("grid.webp", out.getvalue(), mime="image/png")
     painter = Painter(store.url, lambda _: "Postcards", linked=False)
     card, mail = painter.paint(JOB, people.FINN.id, pictures=GRID), Mail(clerk, store)
