@@ -17,6 +17,7 @@ from shared.shots import Shot
 OWN, SERVER, FAVOURITES = 0, 1, 2
 GALLERIES = {OWN: "Your pictures", SERVER: "This server's pictures", FAVOURITES: "Your favourites"}
 PAGE_SHOTS = 10  # Discord's, for one gallery of a message
+UNLINKED = "Discord cannot reach these pictures from here; /show posts one of your jobs again."
 NEWEST = UUID(int=0)  # the page that begins now
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
@@ -80,8 +81,12 @@ def gallery_card(
     if not shots:
         return private_card("There are no pictures here yet.", title=title)
     lines = [shot_line(number, shot) for number, shot in enumerate(shots, 1)]
-    card = private_card("\n".join(lines), Colour.DONE, title=title)
-    shown = tuple(Shown(link(shot.key), says=picture_text(shot.job)) for shot in shots)
+    links = {shot.key: link(shot.key) for shot in shots}
+    shown = tuple(
+        Shown(links[shot.key], says=picture_text(shot.job)) for shot in shots if links[shot.key]
+    )
+    footer = "" if shown else UNLINKED
+    card = private_card("\n".join(lines), Colour.DONE, title=title, footer=footer)
     return Card(panel=card.panel, shown=shown, rows=_pages(newest, older))
 
 

@@ -4,15 +4,18 @@ from dataclasses import dataclass
 
 from bot.cards import Card
 from bot.messages import Painter
+from bot.parcels import Parcel, without_picture
 from shared import jobstore
 from shared.connections import Database
 from shared.jobs import Job
+from shared.storage import ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
 class Showcase:
     database: Database
     painter: Painter
+    store: ObjectStore
 
     async def card(self, job: Job, owner: str, *, spoiler: bool = False) -> Card:
         async with self.database.read() as session:
@@ -28,5 +31,15 @@ class Showcase:
         place = route.guild_id or "@me"
         return f"https://discord.com/channels/{place}/{route.channel_id}/{route.message_id}"
 
+    async def parcel(self, card: Card, *, most: int) -> Parcel:
+        """With its picture as a file of `most` bytes where Discord cannot reach our links."""
+        if not card.upload:
+            return Parcel(card, "")
+        picture = await self.store.get(card.upload)
+        return (
+            Parcel(card, "", picture) if len(picture) <= most else Parcel(without_picture(card), "")
+        )
+
     def link(self, key: str) -> str:
-        return self.painter.link(key)
+        """Nothing where Discord cannot reach it."""
+        return self.painter.link(key) if self.painter.linked else ""

@@ -250,7 +250,8 @@ def account_counters(rooms: Rooms, pickers: Pickers) -> list[object]:
 
 def showcase(rooms: Rooms) -> Showcase:
     lines = rooms.lines
-    return Showcase(lines.database, painter(rooms.settings, rooms.books, lines.store))
+    paints = painter(rooms.settings, rooms.books, lines.store)
+    return Showcase(lines.database, paints, lines.store)
 
 
 def administrators(rooms: Rooms) -> list[object]:

@@ -9,7 +9,6 @@ from discord.ext import commands
 from bot.buttons import Press
 from bot.cards import Action, Card, Knob
 from bot.cogs.jobs import read_job_id
-from bot.layouts import layout_of
 from bot.pickers import Choices, Pickers
 from bot.reception import (
     Handler,
@@ -100,7 +99,8 @@ class Records(commands.Cog):
             await tell(interaction, elsewhere_card(found, link))
             return
         card = await self._showcase.card(found, person.discord_id)
-        await interaction.edit_original_response(view=layout_of(card))
+        parcel = await self._showcase.parcel(card, most=interaction.filesize_limit)
+        await interaction.edit_original_response(**parcel.to_edit())
 
     @receipt.autocomplete("job")
     async def receipts(self, interaction: Interaction, current: str) -> Choices:

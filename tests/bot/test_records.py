@@ -2,12 +2,18 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 from uuid import UUID
 
+from bot.cards import UPLOADED, Card, Colour, Panel
 from bot.emulator import people
-from bot.recordcards import PAGE_SHOTS, page_id, page_moment, page_of
+from bot.messages import Painter
+from bot.recordcards import OWN, PAGE_SHOTS, gallery_card, page_id, page_moment, page_of
+from bot.showcase import Showcase
+from shared.connections import Database
 from shared.shots import Shot
+from shared.storage import LocalStore
 from tests.bot.house import House, Json, buttons_of, text_of
 from tests.bot.making import make_job
 from tests.reading import gallery_of, pictures_of
@@ -119,3 +125,29 @@ def test_a_page_of_a_gallery_tears_no_grid() -> None:
     assert len(page_of(shots, whole=True)) == 8
     assert len(page_of(shots, whole=False)) == PAGE_SHOTS
     assert len(page_of(shots[:7], whole=True)) == 7
+
+
+def test_a_gallery_that_cannot_be_linked_is_told_in_words() -> None:
+    shot = Shot(make_job(), 0, "key", datetime.now(UTC), True)
+    card = gallery_card([shot], OWN, link=lambda key: "")
+    assert card.shown == ()
+    assert card.panel is not None
+    assert "cannot reach" in card.panel.footer
+    assert (
+        gallery_card([shot], OWN, link=lambda key: f"https://x/{key}").shown[0].image
+        == "https://x/key"
+    )
+
+
+async def test_without_links_a_job_is_shown_as_a_file(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path, "http://127.0.0.1/assets")
+    await store.put("1/1/grid.webp", b"picture", mime="image/webp")
+    painter = Painter(store.url, str, linked=False)
+    showcase = Showcase(cast(Database, None), painter, store)
+    assert showcase.link("1/1/grid.webp") == ""
+    card = Card(
+        panel=Panel("text", Colour.DONE, image=UPLOADED), upload="1/1/grid.webp", final=True
+    )
+    sent = (await showcase.parcel(card, most=10)).to_edit()
+    assert [file.filename for file in sent["attachments"]] == ["picture.webp"]
+    assert (await showcase.parcel(card, most=3)).to_edit()["attachments"] == []
