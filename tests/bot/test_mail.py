@@ -4,7 +4,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
+import discord
 import pytest
 from PIL import Image
 
@@ -45,6 +47,23 @@ async def test_a_fresh_message_is_edited_by_its_token(
     assert message["mentions"] == []
     last = (await local.requests())[-1]
     assert last["path"].startswith("/webhooks/")
+
+
+async def test_a_message_from_before_layouts_becomes_one_and_no_view_is_remembered(
+    clerk: Clerk, local: LocalDiscord, route: Route
+) -> None:
+    place = discord.Object(int(route.message_id))
+    channel = clerk.get_partial_messageable(int(route.channel_id))
+    await channel.get_partial_message(place.id).edit(
+        content="as it was", embed=discord.Embed(description="an embed")
+    )
+    await deliver(clerk, route)
+    await deliver(clerk, route)  # and again, now that it is a layout
+    message = await local.message(route.message_id)
+    assert headline_of(message) == DONE.content
+    assert (message["content"], message["embeds"]) == ("", [])
+    store: Any = clerk._connection._view_store
+    assert (store._views, store._synced_message_views) == ({}, {})
 
 
 async def test_after_thirteen_minutes_the_bot_edits_itself(
