@@ -100,7 +100,7 @@ runs = st.recursive(
 
 
 @given(st.lists(runs, min_size=1, max_size=3))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_the_count_is_known_before_and_what_comes_out_expands_to_itself(pieces: list[str]) -> None:
     text = " ".join(pieces)
     assert count(text) == prod(map(count, pieces))

@@ -488,7 +488,7 @@ def prompts(draw: st.DrawFn) -> Prompt:
 
 
 @given(prompts())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_what_is_written_reads_back_the_same(prompt: Prompt) -> None:
     written = format_prompt(prompt)
     assert parse(written, longest=9000) == prompt
@@ -530,7 +530,7 @@ def test_two_thousand_jumbles_raise_a_refusal_or_read_back_the_same() -> None:
 
 
 @given(st.text(max_size=200))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_any_text_at_all_raises_a_refusal_or_reads_back_the_same(text: str) -> None:
     found = outcome(text)
     if isinstance(found, Refusal):
