@@ -194,7 +194,7 @@ class Reasons:
         return self._barred(waiting) or f"behind more than {FURTHEST} jobs"
 
     def _barred(self, waiting: Waiting) -> str:
-        cap = self._scheduler.cap_reached(waiting.account_id)
+        cap = self._scheduler.cap_reached(waiting.account_id, waiting.lane)
         if not self._seats.any:
             return NO_GPU
         if not self._seats.fits(waiting.kind):

@@ -13,19 +13,31 @@ STALENESS_MS_PER_S = 5.0
 
 
 class Account:
-    """`freed_at` is when it last came down from its cap: waiting for oneself does not count as age."""
+    """`freed_at` is when it last came down from its cap: waiting for oneself does not count as age. Of its
+    running jobs `relaxed` paid for relax, which has a cap of its own below that."""
 
-    __slots__ = ("cap", "freed_at", "running", "waiting")
+    __slots__ = ("cap", "freed_at", "relax_cap", "relax_freed_at", "relaxed", "running", "waiting")
 
     def __init__(self) -> None:
-        self.cap = 1
-        self.running = 0
+        self.cap = self.relax_cap = 1
+        self.running = self.relaxed = 0
         self.waiting = 0
-        self.freed_at = float("-inf")
+        self.freed_at = self.relax_freed_at = float("-inf")
 
     @property
     def capped(self) -> bool:
         return self.running >= self.cap
+
+    @property
+    def relax_capped(self) -> bool:
+        return self.relaxed >= self.relax_cap
+
+    def capped_in(self, lane: Speed) -> bool:
+        return self.capped or (lane is Speed.RELAX and self.relax_capped)
+
+    def free_since(self, paid: Speed) -> float:
+        """Since when nothing of its own holds back its jobs of this speed."""
+        return max(self.freed_at, self.relax_freed_at if paid is Speed.RELAX else self.freed_at)
 
     @property
     def idle(self) -> bool:
@@ -33,8 +45,8 @@ class Account:
 
     def copy(self) -> "Account":
         twin = Account()
-        twin.cap, twin.running = self.cap, self.running
-        twin.waiting, twin.freed_at = self.waiting, self.freed_at
+        for name in Account.__slots__:
+            setattr(twin, name, getattr(self, name))
         return twin
 
 

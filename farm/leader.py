@@ -169,6 +169,7 @@ class Leader:
             lane=brief.speed,
             plan_weight=plan.weight,
             max_running=plan.max_running,
+            max_running_relax=plan.max_running_relax,
             cost_ms=brief.estimate_ms,
             submitted_at=brief.submitted_at,
             checkpoint=brief.checkpoint,

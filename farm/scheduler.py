@@ -64,7 +64,7 @@ class Scheduler:
         if waiting.lane is Speed.RELAX and account.idle:
             moment = waiting.submitted_at if now is None else now
             self._owe_for_recent_use(waiting, moment)
-        account.cap = waiting.max_running
+        account.cap, account.relax_cap = waiting.max_running, waiting.max_running_relax
         account.waiting += 1
         self.waiting[waiting.job_id] = waiting
         self._enter(waiting, waiting.lane)
@@ -104,7 +104,9 @@ class Scheduler:
         if job_id in self.waiting:
             self._leave(job_id)
         self.running[job_id] = running
-        self._accounts.setdefault(running.account_id, Account()).running += 1
+        account = self._accounts.setdefault(running.account_id, Account())
+        account.running += 1
+        account.relaxed += running.speed is Speed.RELAX
         self._settle(running.account_id)
 
     def ended(self, job_id: UUID, now: float, *, used_ms: float | None = None) -> None:
@@ -116,6 +118,9 @@ class Scheduler:
         if account.capped:
             account.freed_at = now
         account.running -= 1
+        if running.speed is Speed.RELAX:
+            account.relax_freed_at = now if account.relax_capped else account.relax_freed_at
+            account.relaxed -= 1
         self._correct(running, used_ms)
         if running.speed is Speed.RELAX:
             used = running.cost_ms if used_ms is None else used_ms
@@ -127,10 +132,12 @@ class Scheduler:
     def known(self) -> set[UUID]:
         return self.waiting.keys() | self.running.keys()
 
-    def cap_reached(self, account_id: UUID) -> int | None:
-        """The account's cap of running jobs where that is what holds it back."""
+    def cap_reached(self, account_id: UUID, paid: Speed = Speed.FAST) -> int | None:
+        """The account's cap of running jobs (at relax) where that is what holds it back."""
         account = self._accounts.get(account_id)
-        return account.cap if account and account.capped else None
+        if account is None or not account.capped_in(paid):
+            return None
+        return account.cap if account.capped else account.relax_cap
 
     def lane_of(self, job_id: UUID) -> Speed:
         """Where it waits now; a promoted one waits in a faster lane than it paid for."""
@@ -280,7 +287,7 @@ class Scheduler:
             flow = lane.flows.get(account_id)
             if flow is None:
                 continue
-            takes_part = flow.live > 0 and not account.capped
+            takes_part = flow.live > 0 and not account.capped_in(lane.speed)
             if takes_part and flow.ticket is None:
                 self._admit(lane, flow)
             elif not takes_part:
@@ -308,7 +315,8 @@ class Scheduler:
             heappush(lane.ages, (since, ticket))
 
     def _waits_since(self, waiting: Waiting) -> float:
-        return max(waiting.submitted_at, self._accounts[waiting.account_id].freed_at)
+        account = self._accounts[waiting.account_id]
+        return max(waiting.submitted_at, account.free_since(waiting.lane))
 
     def _head(self, flow: Flow) -> Waiting:
         while not self._lives(flow.jobs[0][2], flow):

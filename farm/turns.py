@@ -7,6 +7,8 @@ from uuid import UUID
 from farm.placement import Kind
 from shared.plans import Speed
 
+NO_CAP = 2**31
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -22,6 +24,7 @@ class Waiting:
     """`cost_ms` is estimated GPU-milliseconds; `submitted_at` is seconds on the database's clock.
 
     `vram_bytes`: what its checkpoint needs, 0 if nobody knows. `alone`: it takes no company.
+    `max_running` counts all of the account's, `max_running_relax` those at relax among them.
     """
 
     job_id: UUID
@@ -34,6 +37,7 @@ class Waiting:
     checkpoint: str
     vram_bytes: int = 0
     alone: bool = False
+    max_running_relax: int = NO_CAP
 
     @property
     def kind(self) -> Kind:

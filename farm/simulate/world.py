@@ -193,6 +193,7 @@ class World:
             lane=arrival.speed,
             plan_weight=plan.weight,
             max_running=plan.max_running,
+            max_running_relax=plan.max_running_relax,
             cost_ms=arrival.cost_ms,
             submitted_at=arrival.at,
             checkpoint=arrival.checkpoint,

@@ -1,6 +1,7 @@
 """The fair queue against plain models of what it promises."""
 
 from collections import Counter, defaultdict
+from dataclasses import replace
 from random import Random
 from uuid import UUID
 
@@ -396,3 +397,26 @@ def test_rested_accounts_are_forgotten(scheduler: Scheduler) -> None:
         list(drained(scheduler))
     assert len(scheduler._accounts) == 0
     assert len(scheduler._lanes[Speed.FAST].flows) < 1100
+
+
+def test_relax_has_a_cap_of_its_own_below_the_account_s() -> None:
+    scheduler = Scheduler(RULES)
+    relaxed = [replace(a_job(lane=Speed.RELAX, cap=3), max_running_relax=1) for _ in range(2)]
+    fast = [replace(a_job(cap=3), max_running_relax=1) for _ in range(2)]
+    for job in (*relaxed, *fast):
+        scheduler.push(job)
+    first = [popped(scheduler) for _ in range(4)]
+    assert sorted(job.lane for job in first if job) == ["fast", "fast", "relax"]
+    assert first[3] is None
+    assert scheduler.cap_reached(someone(1), Speed.RELAX) == 3
+    for job in fast:
+        scheduler.ended(job.job_id, 1.0)
+    assert popped(scheduler, 1.0) is None
+    assert scheduler.cap_reached(someone(1)) is None
+    assert scheduler.cap_reached(someone(1), Speed.RELAX) == 1
+    one = next(job for job in first if job and job.lane is Speed.RELAX)
+    scheduler.ended(one.job_id, 400.0)
+    # It waited for its own other one, which is no age that moves a job up.
+    other = popped(scheduler, 401.0)
+    assert other is not None
+    assert other.lane is Speed.RELAX
