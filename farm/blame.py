@@ -10,6 +10,7 @@ OUTAGES = frozenset({"storage_down", "database_down", "database_busy"})
 TRANSIENT = frozenset(
     {
         "engine_gone",
+        "no_cell",
         "no_room_yet",
         "not_marked",
         "not_signed",

@@ -19,6 +19,7 @@ from farm.engine.messages import Finding, Picture
 from farm.fuse import Fuse
 from farm.packing import Packed, Packer
 from farm.rulings import code_for, is_innocent, is_ours, sentence_for, worst_of
+from farm.safety.cell import Cell
 from farm.safety.watchlist import Watchlist
 from shared import jobstore, ledger
 from shared.assets import Asset, add_assets, add_verdicts, named
@@ -55,6 +56,7 @@ class Bench:
     watch: Watchlist = field(default_factory=Watchlist)
     safety: SafetySettings = DEFAULT
     fuse: Fuse = field(default_factory=Fuse)
+    cell: Cell = field(default_factory=Cell)
 
 
 @dataclass(frozen=True, slots=True)

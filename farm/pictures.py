@@ -47,10 +47,10 @@ def native_of(tile: bytes, spec: RenderSpec) -> Picture:
     return picture_of(native, index=0, seed=spec.image_seed(0))
 
 
-def opened(data: bytes, formats: tuple[str, ...] = ("PNG",)) -> Image.Image:
-    """Ours are PNG; what people bring may be more, and was measured before it was kept."""
+def opened(data: bytes) -> Image.Image:
+    """Of a file of ours, a PNG; what people bring is opened in the cell."""
     try:
-        image = Image.open(BytesIO(data), formats=formats)
+        image = Image.open(BytesIO(data), formats=["PNG"])
         if max(image.size) > MAX_SIDE:
             raise ValueError(f"{image.size} is larger than any tile")
         image.load()

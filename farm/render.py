@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from farm import blame, delivery, endings, pictures, rulings, sources
+from farm import blame, delivery, endings, pictures, rulings
 from farm.blame import Then
 from farm.child import EngineGone, LeaseRunOut, OwnershipLost, Talk
 from farm.endings import Bench, Drawn
@@ -28,7 +28,7 @@ from farm.engine.messages import (
     ToParent,
 )
 from farm.previews import Previews
-from farm.sources import SourceBlocked
+from farm.sources import SourceBlocked, Sources, strangers
 from shared import jobstore
 from shared.errors import Fault
 from shared.events import EventKind, JobEvent
@@ -72,6 +72,7 @@ class Walk:
         self._told_at = float("-inf")
         self._slow_to_tell = False  # Redis hangs: a picture must not wait for its progress bar
         self._previews = Previews(job, bench)
+        self._sources = Sources(self._get, bench.watch, bench.cell)
 
     async def run(self) -> None:
         """Never raises: every way this can end is an ending of the job."""
@@ -122,8 +123,7 @@ class Walk:
         return await self._render()
 
     async def _render(self) -> Drawn:
-        inputs = await sources.fetch_all(self.job.spec, self._get, self._bench.watch.screen_upload)
-        await self._inspect_strangers(inputs)
+        inputs = await self._inputs()
         await self.talk.say(self._order(inputs))
         rendered = await self._hear(Rendered)
         if rendered.resumed_from:
@@ -136,17 +136,18 @@ class Walk:
     ) -> Sequence[Finding]:
         return await self._bench.watch.screen(drawn, rulings.known(findings))
 
-    async def _inspect_strangers(self, inputs: Sequence[Input]) -> None:
+    async def _inputs(self) -> list[Input]:
         """SourceBlocked unless the filter allows every picture that was not delivered by us."""
         keys = [source.key for source in self.job.spec.pictures]
         delivered = await endings.delivered(self._bench, keys) if keys else set()
-        strange = sources.strangers(self.job.spec, inputs, delivered)
-        if not strange:
-            return
-        await self.talk.say(self._question(strange))
-        found = rulings.known((await self._hear(Inspected)).findings)
-        if not delivery.all_allowed(strange, found):
-            raise SourceBlocked(rulings.worst_of(found))
+        inputs = await self._sources.all(self.job.spec, delivered)
+        strange = strangers(self.job.spec, inputs, delivered)
+        if strange:
+            await self.talk.say(self._question(strange))
+            found = rulings.known((await self._hear(Inspected)).findings)
+            if not delivery.all_allowed(strange, found):
+                raise SourceBlocked(rulings.worst_of(found))
+        return inputs
 
     def _timings(self, rendered: Rendered) -> dict[str, int]:
         return {
@@ -175,7 +176,7 @@ class Walk:
         )
 
     async def _fetch_and_inspect(self, source: Source) -> Drawn:
-        tile = await sources.fetch(source, self._get, self._bench.watch.screen_upload)
+        tile = await self._sources.tile(source)
         picture = await asyncio.to_thread(pictures.native_of, tile, self.job.spec)
         await self.talk.say(self._question([picture]))
         answer = await self._hear(Inspected)

@@ -21,6 +21,7 @@ from farm.fuse import Fuse
 from farm.ownership import Ownership, owning
 from farm.packing import open_packer
 from farm.safety.breaker import Limits
+from farm.safety.cell import Cell
 from farm.safety.watchlist import REFRESH_EVERY_S, Watchlist
 from farm.tenure import Tenure
 from shared.bell import EXPECT, RENDER, arq_pool, gpu_queue
@@ -183,6 +184,7 @@ async def _opened(settings: Settings) -> AsyncIterator[Bench]:
     watch = Watchlist(settings.worker.hashes)
     watch.open()  # a list that cannot be read would block every picture
     database, redis = Database.connect(settings.database), connect_redis(settings.redis)
+    cell = Cell()
     try:
         yield Bench(
             database=database,
@@ -194,8 +196,10 @@ async def _opened(settings: Settings) -> AsyncIterator[Bench]:
             watch=watch,
             safety=settings.safety,
             fuse=Fuse(settings.worker.name, _limits(settings.safety)),
+            cell=cell,
         )
     finally:
+        await cell.close()
         await redis.aclose()
         await database.close()
 

@@ -20,7 +20,8 @@ BY_FAMILY = {
     "sd15": EVERY,
     "sdxl": EVERY,
     "sd3": EVERY - {"tile"},
-    "flux": EVERY - {"tile"},
+    "flux": EVERY
+    - {"tile", "region"},  # distilled: what a text leaves out hardly changes its answer
 }
 HINTS = {
     "tile": " Choose a checkpoint of the kind sd15 or sdxl for it.",

@@ -37,7 +37,8 @@ class Cohort:
 
     def __init__(self, members: Sequence[Trajectory]) -> None:
         self.members = tuple(members)
-        self.family = members[0].leg.loaded.family
+        self.loaded = members[0].leg.loaded
+        self.family = self.loaded.family
         self.horizon = min(LONGEST, *(one.alike for one in members))
         self.at = 0
         self._stack()
@@ -159,7 +160,8 @@ class Cohort:
         if self.guidance.places:
             rows = torch.cat([seen, seen.index_select(0, self.guidance.index)])
         laid = self.laid if self.straying is None else self.straying.told(self.laid, self.at)
-        answer = self.family.denoise(rows, self.moments[self.at], laid, self.at)
+        with self.loaded.turn:
+            answer = self.family.denoise(rows, self.moments[self.at], laid, self.at)
         predictions = self.guidance.apply(answer, len(self.members))
         moments = [ahead[self.at] for ahead in self.ahead]
         return Denoised(seen, predictions, moments, _sound(predictions))

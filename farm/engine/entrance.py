@@ -97,13 +97,13 @@ class Entrance:
     def _prepare(self, render: Render, arrived: int) -> None:
         self.work.ask(
             lambda: self.preparation.job(render, arrived=arrived),
-            then=self._prepared,
+            then=lambda job: self._prepared(job, render),
             fails=lambda problem: self._not_prepared(render, arrived, problem),
             rank=render.rank,
         )
 
-    def _prepared(self, job: EngineJob) -> None:
-        if self.preparing.get(job.id) is job.render:
+    def _prepared(self, job: EngineJob, render: Render) -> None:
+        if self.preparing.get(job.id) is render:
             del self.preparing[job.id]
             self.loop.join(job)
 

@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import msgspec
 import torch
 from PIL import Image
 
-from farm.engine import snapshots
+from farm.engine import regions, snapshots
 from farm.engine.adapters.wardrobe import Wardrobe
 from farm.engine.canvas import enlarged
 from farm.engine.families import Origin, Start
@@ -18,6 +19,7 @@ from farm.engine.memory.pool import Pool
 from farm.engine.messages import Loading, Render, ToParent
 from farm.engine.origins import origin_of, read_inputs
 from farm.engine.pixels import image_of
+from farm.engine.regions import as_input
 from farm.engine.samplers import Sampler
 from farm.engine.seamless import meets_from
 from farm.engine.snapshots import Identity, SnapshotWriter
@@ -26,7 +28,7 @@ from farm.engine.trajectory import Leg, State, Trajectory, leaning, seeded
 from farm.engine.weights.checkpoints import Loaded
 from shared.errors import Fault
 from shared.hires import second_pass
-from shared.spec import RenderKind, RenderSpec
+from shared.spec import RenderKind, RenderSpec, Source
 
 MOST_IMAGES = 16
 MOST_STEPS = 1_000
@@ -56,17 +58,37 @@ class Preparation:
         started = time.perf_counter()
         loaded = self._load(render, spec)
         load_ms = (time.perf_counter() - started) * 1e3
+        identity = self._identity(render, spec, loaded)
+        render, spec, looked_ms = self._located(render, spec, loaded[0])
         images = read_inputs(render)
         job = EngineJob(
             render,
             spec,
             self._trajectories(spec, loaded, images, range(spec.images)),
-            self._identity(render, spec, loaded),
+            identity,
             arrived,
             load_ms=load_ms,
+            gpu_ms=looked_ms,
         )
         self.snapshots.resume(job.identity, job.resume)
         return job
+
+    def _located(
+        self, render: Render, spec: RenderSpec, loaded: Loaded
+    ) -> tuple[Render, RenderSpec, float]:
+        """A region that is named in words becomes a mask, as if it had been sent; with the milliseconds."""
+        if not spec.region or spec.mask is not None:
+            return render, spec, 0.0
+        started = time.perf_counter()
+        picture = origin_of(
+            replace(spec, kind=RenderKind.IMAGE, region=""), read_inputs(render)
+        ).picture
+        assert picture is not None
+        with self._turns[id(loaded.family)]:
+            mask = as_input(regions.found(spec, loaded.family, picture, turn=loaded.turn))
+        sent = msgspec.structs.replace(render, inputs=[*render.inputs, mask])
+        located = replace(spec, mask=Source(f"region/{mask.sha256}", mask.sha256))
+        return sent, located, (time.perf_counter() - started) * 1e3
 
     def again(self, job: EngineJob, place: int) -> Trajectory:
         """This trajectory from its start, in the next higher precision."""

@@ -13,8 +13,10 @@ import sys
 from typing import BinaryIO
 
 import msgspec
+from PIL import ImageOps
 
 from farm.safety.examination import Examination, Trust, examine
+from farm.safety.opening import open_image
 from shared.config import ROOT
 from shared.errors import Fault, Refusal
 
@@ -26,14 +28,25 @@ UNSAFE = "That file could not be opened safely."
 
 
 class Question(msgspec.Struct, frozen=True):
-    trust: Trust
+    """Without `trust` the picture is only to be opened."""
+
+    trust: Trust | None
     data: bytes
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """8-bit RGB, row by row, upright."""
+
+    width: int
+    height: int
+    rgb: bytes
 
 
 class Answer(msgspec.Struct, frozen=True):
     """Either what was found, or the Refusal's code and sentence."""
 
     found: Examination | None = None
+    opened: Opened | None = None
     code: str = ""
     sentence: str = ""
 
@@ -41,36 +54,48 @@ class Answer(msgspec.Struct, frozen=True):
 class Cell:
     """One picture at a time. `seconds` is what each may take, with the start of a process."""
 
-    def __init__(self, trust: Trust, *, seconds: float = SECONDS) -> None:
+    def __init__(self, trust: Trust | None = None, *, seconds: float = SECONDS) -> None:
+        """Without `trust` it opens pictures, and examines none."""
         self._trust, self._seconds = trust, seconds
         self._turn = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
 
     async def examine(self, data: bytes) -> Examination:
         """Refusal for what is no picture, for one that is too large, and for one that kills or stalls."""
+        assert self._trust is not None, "a cell that examines is told what to trust"
+        answer = await self._answered(Question(self._trust, data))
+        if answer.found is None:
+            raise Refusal(answer.code, answer.sentence)
+        return answer.found
+
+    async def open(self, data: bytes) -> Opened:
+        """Refusal as for `examine`."""
+        answer = await self._answered(Question(None, data))
+        if answer.opened is None:
+            raise Refusal(answer.code, answer.sentence)
+        return answer.opened
+
+    async def _answered(self, asked: Question) -> Answer:
         async with self._turn:
             try:
                 async with asyncio.timeout(self._seconds):
-                    answer = await self._ask(data)
+                    return await self._ask(asked)
             except (TimeoutError, OSError, EOFError, msgspec.MsgspecError) as error:
                 await self._end()
                 raise Refusal("picture_unsafe", UNSAFE) from error
             except BaseException:
                 await self._end()  # whoever asked has gone; the answer must not be another's
                 raise
-        if answer.found is None:
-            raise Refusal(answer.code, answer.sentence)
-        return answer.found
 
     async def close(self) -> None:
         async with self._turn:
             await self._end()
 
-    async def _ask(self, data: bytes) -> Answer:
+    async def _ask(self, asked: Question) -> Answer:
         process = self._process = self._process or await _start()
         assert process.stdin is not None
         assert process.stdout is not None
-        question = msgspec.msgpack.encode(Question(self._trust, data))
+        question = msgspec.msgpack.encode(asked)
         process.stdin.write(LENGTH.pack(len(question)) + question)
         await process.stdin.drain()
         (length,) = LENGTH.unpack(await process.stdout.readexactly(LENGTH.size))
@@ -118,11 +143,19 @@ def main(source: BinaryIO, target: BinaryIO) -> None:
 def _answer(question: bytes) -> Answer:
     asked = msgspec.msgpack.decode(question, type=Question)
     try:
+        if asked.trust is None:
+            return Answer(opened=_opened(asked.data))
         return Answer(examine(asked.data, asked.trust))
     except Refusal as refusal:
         return Answer(code=refusal.code, sentence=refusal.sentence)
     except Exception:  # also MemoryError
         return Answer(code="picture_unsafe", sentence=UNSAFE)
+
+
+def _opened(data: bytes) -> Opened:
+    """As its camera was held."""
+    image = ImageOps.exif_transpose(open_image(data))
+    return Opened(image.width, image.height, image.tobytes())
 
 
 def _confine() -> None:

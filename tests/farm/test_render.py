@@ -157,6 +157,7 @@ async def stage(database: Database, settings: Settings, tmp_path: Path) -> Async
     yield Stage(workshop, bench, heard, engine, child, folder)
     running.cancel()
     await asyncio.wait([running])
+    await bench.cell.close()
 
 
 @pytest.fixture
@@ -910,7 +911,44 @@ async def test_a_source_that_is_no_picture_fails_in_words(stage: Stage) -> None:
     bad = Source("a/1/bad.png", hashlib.sha256(b"no picture").hexdigest())
     source = await tile(stage)
     job = await stage.run(await stage.workshop.claimed(**begun(source, sources=(bad,))))
-    assert (job.state, job.error_code) == (JobState.FAILED, "tile_unreadable")
+    assert (job.state, job.error_code) == (JobState.FAILED, "picture_unusable")
+    assert (job.error_sentence or "").startswith(
+        "Picture 1 to start from cannot be used. That is no"
+    )
+    assert job.charged_ms == 0
+    assert await stage.workshop.books_balance()
+
+
+async def photographed(stage: Stage) -> Source:
+    """A phone's JPEG as somebody sent it: large, and lying on its side."""
+    whole, exif = Image.new("RGB", (4_000, 20), (200, 40, 40)), Image.Exif()
+    exif[0x0112] = 6  # to be turned to the right
+    file = BytesIO()
+    whole.save(file, "JPEG", exif=exif)
+    await stage.bench.store.put("uploads/1.jpg", file.getvalue(), mime="image/jpeg")
+    return Source("uploads/1.jpg", hashlib.sha256(file.getvalue()).hexdigest())
+
+
+@pytest.mark.parametrize(
+    ("decision", "state"), [("allow", JobState.SUCCEEDED), ("block", JobState.BLOCKED)]
+)
+async def test_a_strangers_picture_is_opened_apart_and_asked_about_before_it_is_used(
+    stage: Stage, decision: str, state: JobState
+) -> None:
+    def script(message: ToChild) -> Iterable[ToParent]:
+        yield from (
+            inspecting(decision)(message) if isinstance(message, Inspect) else answers()(message)
+        )
+
+    stage.engine.script = script
+    source = await photographed(stage)
+    asked: Any = {"kind": RenderKind.IMAGE, "strength": 0.5, "sources": (source,)}
+    job = await stage.run(await stage.workshop.claimed(**asked))
+    assert job.state is state
+    (shown,) = next(one.pictures for one in stage.engine.sent if isinstance(one, Inspect))
+    assert (shown.width, shown.height) == (10, sources.LARGEST)
+    orders = [one for one in stage.engine.sent if isinstance(one, Render)]
+    assert [one.inputs[0].sha256 for one in orders] == [source.sha256] * (decision == "allow")
 
 
 async def test_sources_that_no_message_holds_are_refused(

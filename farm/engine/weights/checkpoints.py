@@ -1,10 +1,11 @@
 """From a row of the catalog to a loaded family: safetensors only, every byte hashed, nothing fetched."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from importlib import import_module
 from itertools import chain
+from threading import Lock
 from typing import Any
 
 import diffusers
@@ -64,7 +65,7 @@ UNREADABLE = (
 class Loaded:
     """`sha256` stands for all the weights: a snapshot of other weights is told apart by it.
 
-    `bytes` are those of its tensors on the device.
+    `bytes` are those of its tensors on the device; `turn` is held while a forward of it runs.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Loaded:
     family: Family
     bytes: int
     dtype: torch.dtype
+    turn: AbstractContextManager[Any] = field(default_factory=Lock, compare=False, repr=False)
 
 
 def load(

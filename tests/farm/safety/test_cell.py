@@ -32,6 +32,20 @@ async def cell(tmp_path: Path) -> AsyncIterator[Cell]:
     await opened.close()
 
 
+async def test_a_cell_that_only_opens_turns_a_photograph_upright() -> None:
+    exif, buffer = Image.Exif(), BytesIO()
+    exif[0x0112] = 6
+    Image.new("RGB", (24, 16), (10, 200, 30)).save(buffer, "JPEG", exif=exif)
+    opener = Cell()
+    try:
+        found = await opener.open(buffer.getvalue())
+        assert (found.width, found.height, len(found.rgb)) == (16, 24, 16 * 24 * 3)
+        with pytest.raises(Refusal, match="no whole PNG"):
+            await opener.open(b"no picture")
+    finally:
+        await opener.close()
+
+
 def bomb(width: int, height: int) -> bytes:
     """A PNG whose header claims so many pixels, of one bit each."""
 
