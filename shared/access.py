@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from shared import limits
 from shared.errors import Refusal
 from shared.guilds import EVERYONE, SLOWEST_FIRST, GuildSettings, Limits, Mature
-from shared.plans import Plan, Speed
+from shared.plans import Plan, PlanBook, Speed
 
 OPEN = GuildSettings()
 NOTHING_AGAINST = "no rule stands against it"
@@ -108,6 +108,22 @@ def decide_model(question: Question) -> Decision:
     found = [said for rule in (_plan_model, _server_model) if (said := rule(question)) is not None]
     denied = next((one for one in found if not one.allowed), None)
     return denied or (found[-1] if found else _yes(NOTHING_AGAINST))
+
+
+def adapter_plan(name: str, needed: str, plan: Plan, book: PlanBook) -> Decision:
+    """Whether the catalog keeps an adapter for a weightier plan. Of a plan that is not there: nobody's."""
+    if not needed:
+        return _yes(f"catalog: {name} is for every plan")
+    kept = book.plans.get(needed)
+    title = kept.title if kept else needed
+    line = f"catalog: {name} is for the {title} plan and above"
+    if kept is not None and plan.weight >= kept.weight:
+        return _yes(line)
+    sentence = (
+        f"“{name}” is for the {title} plan and above; yours is {plan.title}. "
+        "Choose another one, or look at /subscribe."
+    )
+    return Decision(False, line, "adapter_not_in_plan", sentence, "model")
 
 
 def _standing(question: Question) -> Decision | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from shared.access import Question, usual_model
+from shared.access import Question, adapter_plan, usual_model
 from shared.catalog import Catalog, Checkpoint
 from shared.config import SafetySettings
 from shared.errors import Refusal
@@ -45,14 +45,4 @@ class Rulebook:
             if adapter is None:
                 sentence = f"“{name}” is no longer in this farm's catalog. Choose another one."
                 raise Refusal("unknown_adapter", sentence, field="model")
-            kept = self.plans.plans.get(adapter.plan)
-            if adapter.plan and (kept is None or plan.weight < kept.weight):
-                raise _kept_for(name, kept.title if kept else adapter.plan, plan)
-
-
-def _kept_for(name: str, title: str, plan: Plan) -> Refusal:
-    sentence = (
-        f"“{name}” is for the {title} plan and above; yours is {plan.title}. "
-        "Choose another one, or look at /subscribe."
-    )
-    return Refusal("adapter_not_in_plan", sentence, field="model")
+            adapter_plan(name, adapter.plan, plan, self.plans).check()

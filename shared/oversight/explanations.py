@@ -41,9 +41,23 @@ class Explanations:
         if not model:
             names = (self.catalog.default, *self.catalog.checkpoints)
             model = rules.usual_model(question, names)
-        question = self._about(question, model)
-        decision, said = rules.decide(question), rules.weighed(question)
+        said = self._said(question, model)
+        denied = next((one for one in said if not one.allowed), None)
+        decision = denied or (said[-1] if said else rules.decide(question))
         return Explanation(model, question.plan.title, decision, tuple(said))
+
+    def _said(self, question: Question, model: str) -> list[Decision]:
+        """In the order in which the desk asks: who and where, then with what."""
+        before = rules.weighed(question)
+        if any(not one.allowed for one in before):
+            return before
+        asked = self._about(question, model)
+        adapters = self.catalog.adapters
+        kept = [
+            rules.adapter_plan(name, adapters[name].plan, question.plan, self.book)
+            for name in asked.adapters
+        ]
+        return [*kept, *rules.weighed(asked)]
 
     async def _question(self, person: Person, venue: Venue) -> Question:
         """As the front desk puts it, before anything is asked for."""

@@ -1,6 +1,7 @@
 """A server's admins: they see and change their own server, and only the operator's give."""
 
 import csv
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
@@ -208,6 +209,20 @@ async def test_an_explanation_names_the_line_that_decides(
     told = await explanations.explain(ANYBODY, BO, HERE)
     assert told.decision.line == "a ban on this server"
     assert len(told.said) > 2
+
+
+async def test_an_adapter_that_the_catalog_keeps_for_a_plan_says_so(
+    explanations: Explanations,
+) -> None:
+    name, adapter = next(iter(explanations.catalog.adapters.items()))
+    kept = replace(explanations.catalog, adapters={name: replace(adapter, plan="pro")})
+    desk = replace(explanations, catalog=kept)
+    free = await desk.explain(ANYBODY, replace(BO, plan="free"), HERE, model=name)
+    assert (free.decision.allowed, free.decision.line) == (
+        False,
+        f"catalog: {name} is for the Pro plan and above",
+    )
+    assert (await desk.explain(ANYBODY, BO, HERE, model=name)).decision.allowed
 
 
 async def test_an_explanation_knows_a_standing(house: House, explanations: Explanations) -> None:
