@@ -3,7 +3,6 @@
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 import pytest
 from pydantic import SecretStr
@@ -11,11 +10,12 @@ from sqlalchemy import text
 
 from shared import accounts, ledger
 from shared.cashier import Cashier
-from shared.connections import Database, Session
+from shared.connections import Database
 from shared.entitlements import Outcome, Told
 from shared.errors import Refusal
 from shared.jobs import JobState
 from shared.orders import Person
+from shared.oversight import traces
 from shared.plangrants import Source
 from shared.plans import Sku, Trial
 from tests.shared.books import wrongs
@@ -158,18 +158,12 @@ async def test_a_trial_is_had_once_for_each_person(database: Database) -> None:
         await cashier.begin_trial(ADA)
     async with database.begin() as session:
         await session.execute(text("update plan_grants set until = since"))
-        await erase(session, begun.account.id)
+        await traces.erase(session, begun.account.id)
     with pytest.raises(Refusal, match="once for each person"):
         await cashier.begin_trial(ADA)
     with pytest.raises(Refusal, match="no trial"):
         await Cashier(database, BOOK).begin_trial(ADA)
     assert await balanced(database)
-
-
-async def erase(session: Session, account_id: UUID) -> None:
-    """As a deletion leaves an account: somebody new has the name from then on."""
-    statement = text("update accounts set discord_id = 'erased:' || id where id = :id")
-    await session.execute(statement, {"id": account_id})
 
 
 async def test_who_was_erased_does_not_come_back_with_the_list(
@@ -178,7 +172,8 @@ async def test_who_was_erased_does_not_come_back_with_the_list(
     await cashier.take(TOP_UP)
     account = (await cashier.membership(ADA)).account
     async with database.begin() as session:
-        await erase(session, account.id)
+        await traces.erase(session, account.id)
     assert await cashier.take(TOP_UP) is Outcome.KNOWN
     async with database.read() as session:
         assert await accounts.by_discord(session, "1") is None
+    assert (await row(database, "100"))["user_id"] is None
