@@ -70,6 +70,7 @@ def test_somebody_without_discord_is_exported_and_erased(
     execute(
         database_url,
         "insert into accounts (discord_id, name) values ('774411', 'Zoe')",
+        "insert into balances (account_id) select id from accounts",
         "insert into plans_in_force (account_id, plan) select id, 'free' from accounts",
     )
     assert run("export", "774411") == (0, "0 jobs and 0 files in pictor-export.zip.\n")
