@@ -1,6 +1,7 @@
 """/admin settings, channels, models, limits: what a server's admins set for their own server."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import discord
 from discord import app_commands
@@ -18,7 +19,29 @@ from shared.oversight.house import House
 from shared.plans import PlanBook, Speed
 
 PICKED = 25  # Discord's, of a list of choices
-Place = app_commands.AppCommandChannel  # a thread counts as its channel does
+
+
+class AnyChannel(app_commands.Transformer):
+    """Every kind that Discord's own description knows: discord.py would name media channels too."""
+
+    @property
+    def type(self) -> discord.AppCommandOptionType:
+        return discord.AppCommandOptionType.channel
+
+    @property
+    def channel_types(self) -> list[discord.ChannelType]:
+        kinds = discord.ChannelType
+        return [kinds.text, kinds.news, kinds.voice, kinds.stage_voice, kinds.forum]
+
+    async def transform(
+        self, interaction: discord.Interaction, value: Any, /
+    ) -> app_commands.AppCommandChannel:
+        channel: app_commands.AppCommandChannel = value
+        return channel
+
+
+# A thread counts as its channel does.
+Place = app_commands.Transform[app_commands.AppCommandChannel, AnyChannel]
 Count = app_commands.Range[int, 1, MOST_COUNT]
 SPEEDS = [Choice(name=speed.value, value=speed.value) for speed in Speed]
 _MATURE = [
