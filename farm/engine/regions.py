@@ -60,12 +60,13 @@ def as_input(mask: Image.Image) -> Input:
 
 
 def contrast(spec: RenderSpec) -> tuple[str, str]:
-    """A text with the region's words and one without: the prompt itself where it has them."""
+    """A text with the region's words and one without: the prompt is one of the two, for a model looks at
+    words alone as at another picture."""
     prompt = ", ".join(part.text for part in spec.texts if part.weight > 0)
     named = {word.lower() for word in _WORD.findall(spec.region)} - EMPTY_WORDS
     without = _WORD.sub(lambda word: "" if word[0].lower() in named else word[0], prompt)
     if without == prompt:
-        return spec.region, ""
+        return ", ".join(filter(None, [prompt, spec.region])), prompt
     return prompt, " ".join(without.split())
 
 

@@ -52,8 +52,9 @@ def found(pool: Pool, spec: RenderSpec, shown: Image.Image) -> np.ndarray:
         (HOUSE, "house", SUBJECT, 0.4),
         (CASTLE, "castle", SUBJECT, 0.4),
         (CASTLE, "sun", "sun", 0.3),
+        ((CASTLE[0], "a cat in the desert at dawn"), "castle", SUBJECT, 0.35),
     ],
-    ids=["cat", "house", "castle", "sun"],
+    ids=["cat", "house", "castle", "sun", "not in the prompt"],
 )
 def test_the_words_are_found_where_they_are(
     pool: Pool, scene: tuple[Scene, str], words: str, what: str, least: float
@@ -68,7 +69,11 @@ def test_the_contrast_is_the_prompt_without_the_words() -> None:
         "a Red boat at sea",
         "a at sea",
     )
-    assert regions.contrast(named("a red boat", "the sky")) == ("the sky", "")
+    assert regions.contrast(named("a red boat", "the sky")) == (
+        "a red boat, the sky",
+        "a red boat",
+    )
+    assert regions.contrast(named("", "the sky")) == ("the sky", "")
     two = named("", "cat", texts=(WeightedText("a cat"), WeightedText("rain", -0.5)))
     assert regions.contrast(two) == ("a cat", "a")
 
