@@ -206,7 +206,8 @@ class Courier:
         """Starts the edits that are due."""
         now = self._now()
         free = [d for d in self._open.values() if d.job.id not in self._editing]
-        for delivery in self._lanes.pick(free, now):
+        busy = {self._open[id].route.channel_id for id in self._editing if id in self._open}
+        for delivery in self._lanes.pick(free, now, busy=busy):
             self._editing[delivery.job.id] = asyncio.create_task(self._edit(delivery))
 
     async def settle(self) -> None:
@@ -252,6 +253,7 @@ class Courier:
             log.info("job %s goes on without progress: %s", delivery.job.id, shut)
             return
         delivery.shown = card
+        delivery.due = self._now() + self._interval  # it may have waited in line
         if route != delivery.route:
             await self._keep_route(delivery, route)
 

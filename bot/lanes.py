@@ -4,7 +4,7 @@ Edits by the bot share Discord's bucket of their channel (about five in five sec
 in single file: an end must not wait behind what nobody will miss.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ from bot.delivery import Delivery
 from bot.ways import Way, first_way
 from shared.jobs import Route
 
-SPACING = timedelta(seconds=1.7)  # three in five seconds: two places are left for ends
+SPACING = timedelta(seconds=2.4)  # two or three in five seconds: the other places are for ends
 AT_ONCE = 4  # in each tick: 40 a second, under Discord's 50, with room for answers
 REMEMBERED = 1_000
 
@@ -23,22 +23,27 @@ class Lanes:
 
     _last: dict[str, datetime] = field(default_factory=dict)
 
-    def pick(self, waiting: Iterable[Delivery], now: datetime) -> list[Delivery]:
+    def pick(
+        self, waiting: Iterable[Delivery], now: datetime, *, busy: Container[str] = frozenset()
+    ) -> list[Delivery]:
+        """`busy` are channels in which an edit is in the air: no progress lines up behind it."""
         due = [delivery for delivery in waiting if _due(delivery, now)]
         due.sort(key=lambda delivery: (not delivery.ended, delivery.due))
         picked: list[Delivery] = []
         for delivery in due:
             if len(picked) == AT_ONCE:
                 break
-            if delivery.ended or self._pass(delivery.route, now):
+            if delivery.ended or self._pass(delivery.route, now, busy):
                 picked.append(delivery)
         return picked
 
-    def _pass(self, route: Route, now: datetime) -> bool:
+    def _pass(self, route: Route, now: datetime, busy: Container[str]) -> bool:
         if not route.message_id or first_way(route, now) is not Way.EDIT:
             return True
         last = self._last.get(route.channel_id)
         if last is not None and now - last < SPACING:
+            return False
+        if route.channel_id in busy:
             return False
         self._last[route.channel_id] = now
         if len(self._last) > REMEMBERED:

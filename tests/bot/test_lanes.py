@@ -23,6 +23,7 @@ def test_progress_in_one_channel_goes_in_single_file_and_ends_wait_for_nothing()
     soon = T0 + SPACING / 2
     ended = [delivery(JobState.SUCCEEDED) for _ in range(2)]
     assert lanes.pick([*running, *ended], soon) == ended
+    assert lanes.pick(running, T0 + SPACING, busy={OLD.channel_id}) == []
     assert len(lanes.pick(running, T0 + SPACING)) == 1
 
 
