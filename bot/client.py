@@ -16,6 +16,7 @@ from bot.courier import Courier
 from bot.reception import Handler, Interaction, answer_error, tell
 from bot.traffic import traced
 from bot.travel import pack
+from bot.workload import Workload
 from shared.errors import Fault
 from shared.pace import Pace
 
@@ -56,6 +57,7 @@ class PictorBot(commands.Bot):
             max_ratelimit_timeout=30.0,
             http_trace=traced(pace or Pace()),
         )
+        self.workload = Workload()
         self._courier: Courier | None = None
         self._presses: Mapping[Action, Handler] = {}
         self._forms: Mapping[Action, Handler] = {}

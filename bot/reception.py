@@ -8,6 +8,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
+from bot import workload
 from bot.answers import blocked_card, fault_card, notice_card, outdated_card, refusal_card
 from bot.buttons import Press, read_press
 from bot.cards import DRAWING, Card
@@ -73,6 +74,7 @@ class Reception:
     async def accepted(self, interaction: Interaction, receipt: Receipt) -> None:
         """The courier takes over the message; a note for its author follows once it is shown."""
         self._courier.expect(receipt.jobs)
+        workload.rest(interaction)
         notices = (*receipt.notices, *late_notes(interaction, receipt.jobs))
         if not notices or not await self._courier.shown(receipt.jobs[0]):
             return
@@ -120,6 +122,7 @@ async def open_public(interaction: Interaction) -> Route:
         message_id = (await interaction.original_response()).id
     # Servers may hide what applications answer that they have not installed.
     hidden = response.is_ephemeral() if response else False
+    await workload.begin(interaction)
     return route_to(interaction, message_id, ephemeral=hidden)
 
 
@@ -140,6 +143,7 @@ async def close_beside(interaction: Interaction, route: Route) -> None:
 async def open_private(interaction: Interaction) -> None:
     interaction.extras["private"] = True
     await interaction.response.defer(ephemeral=True, thinking=True)
+    await workload.begin(interaction)
 
 
 async def open_here(interaction: Interaction) -> None:
@@ -147,6 +151,7 @@ async def open_here(interaction: Interaction) -> None:
     message = interaction.message
     if message is not None and message.flags.ephemeral:
         await interaction.response.defer()
+        await workload.begin(interaction)
     else:
         await open_private(interaction)
 
