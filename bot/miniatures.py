@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from math import log
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from shared.errors import Refusal
 
@@ -28,8 +28,6 @@ class Miniature:
 
 def miniature(data: bytes) -> Miniature:
     """Refusal for what is no picture, or too large to be looked at: that is known before it is decoded."""
-    if len(data) > MOST_BYTES:
-        raise Refusal("file_too_large", f"The file is larger than {MOST_BYTES >> 20} MB.")
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
@@ -47,11 +45,11 @@ def _shrunk(opened: Image.Image) -> Miniature:
         sentence = f"The picture has more than the {MOST_PIXELS >> 20} megapixels that I look at."
         raise Refusal("picture_too_large", sentence, field="picture")
     opened.draft("RGB", (LONGEST_SIDE, LONGEST_SIDE))  # a JPEG is not decoded whole for this
-    small = opened.convert("RGB")
+    small = ImageOps.exif_transpose(opened).convert("RGB")  # as its camera was held
     small.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     out = BytesIO()
     small.save(out, "JPEG", quality=88)
-    return Miniature(out.getvalue(), shape_of(width, height))
+    return Miniature(out.getvalue(), shape_of(*small.size))
 
 
 def shape_of(width: int, height: int) -> str:

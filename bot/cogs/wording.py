@@ -1,6 +1,5 @@
 """/describe and /shorten: a text service proposes prompts, and their numbers draw them."""
 
-import asyncio
 from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
@@ -12,7 +11,8 @@ from discord.ext import commands
 from bot.buttons import Press
 from bot.cards import Action
 from bot.cogs.verify import shown_in
-from bot.miniatures import MOST_BYTES, Miniature, miniature
+from bot.darkroom import Darkroom, too_large
+from bot.miniatures import MOST_BYTES, Miniature
 from bot.ordering import Ordering
 from bot.reception import (
     Handler,
@@ -49,6 +49,7 @@ class Wording(commands.Cog):
         """Links to `origins`, our own, need not be public."""
         self._scribe, self._desk, self._reception = scribe, desk, reception
         self._ordering, self._tree, self._origins = ordering, tree, origins
+        self._darkroom = Darkroom()
         self._menu = app_commands.ContextMenu(name="Describe", callback=self.describe_message)
 
     async def cog_load(self) -> None:
@@ -56,6 +57,7 @@ class Wording(commands.Cog):
 
     async def cog_unload(self) -> None:
         await self._scribe.close()
+        await self._darkroom.close()
 
     @app_commands.command(description="Four prompts that could have led to a picture")
     @app_commands.describe(picture="The picture itself", link="Or where it lies: an https link")
@@ -132,12 +134,12 @@ class Wording(commands.Cog):
             data = await fetch(link.strip().strip("<>"), allowed=self._origins)
         else:
             raise Refusal("no_picture", "Attach a picture, or give a link to one.", field="picture")
-        return await asyncio.to_thread(miniature, data)
+        return await self._darkroom.develop(data)
 
 
 async def read_file(file: discord.Attachment) -> bytes:
     if file.size > MOST_BYTES:
-        raise Refusal("file_too_large", f"The file is larger than {MOST_BYTES >> 20} MB.")
+        raise too_large()
     try:
         return await file.read()
     except discord.HTTPException as error:

@@ -1,6 +1,7 @@
 """/describe, /shorten and --enhance with a text service at the edge; the menus Describe and Vary."""
 
 import json
+import os
 from collections.abc import AsyncIterator
 from io import BytesIO
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from bot.cogs.imagine import with_parameters
+from bot.darkroom import Darkroom
 from bot.emulator import people
 from bot.enhancing import plain_parts, wants_it
 from bot.miniatures import miniature, shape_of
@@ -192,6 +194,27 @@ def test_a_picture_is_made_small_and_its_shape_named() -> None:
     Image.new("1", (5000, 5000)).save(out, "PNG")  # 4 KB that claim 25 megapixels
     with pytest.raises(Refusal, match="megapixels"):
         miniature(out.getvalue())
+
+
+def test_a_photograph_is_told_as_its_camera_was_held() -> None:
+    exif, out = Image.Exif(), BytesIO()
+    exif[0x0112] = 6  # a quarter turn
+    Image.new("RGB", (300, 200)).save(out, "JPEG", exif=exif)
+    assert miniature(out.getvalue()).shape == "2:3"
+
+
+async def test_pictures_are_decoded_in_a_process_that_may_die() -> None:
+    darkroom = Darkroom()
+    try:
+        assert (await darkroom.develop(photo(300, 200))).shape == "3:2"
+        pid = darkroom.pid
+        assert pid not in (None, os.getpid())
+        with pytest.raises(Refusal, match="no whole PNG"):
+            await darkroom.develop(b"hello")
+        assert darkroom.pid == pid
+    finally:
+        await darkroom.close()
+    assert darkroom.pid is None
 
 
 def test_what_a_model_wrote_is_quoted() -> None:

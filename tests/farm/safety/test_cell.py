@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import struct
 import zlib
 from collections.abc import AsyncIterator
@@ -115,8 +116,8 @@ async def test_the_cell_answers_one_after_the_other_and_says_no_in_words(cell: C
 
 async def test_a_picture_that_kills_it_is_refused_and_the_next_is_answered(cell: Cell) -> None:
     await cell.examine(encoded(scene(side=16)))
-    assert cell._process is not None
-    cell._process.kill()
+    assert cell.pid is not None
+    os.kill(cell.pid, signal.SIGKILL)
     with pytest.raises(Refusal, match="opened safely"):
         await cell.examine(encoded(scene(side=16)))
     assert (await cell.examine(encoded(scene(side=16)))).width == 16
@@ -128,7 +129,7 @@ async def test_a_picture_that_takes_too_long_is_refused_and_its_process_ended(
     late = Cell(trust_in(tmp_path / "keys"), seconds=0.01)
     with pytest.raises(Refusal, match="opened safely"):
         await late.examine(encoded(scene(side=16)))
-    assert late._process is None
+    assert late.pid is None
 
 
 async def test_the_cell_has_little_memory_and_none_of_our_secrets(
@@ -136,8 +137,8 @@ async def test_the_cell_has_little_memory_and_none_of_our_secrets(
 ) -> None:
     monkeypatch.setenv("PICTOR_DISCORD__TOKEN", "a secret")
     await cell.examine(encoded(scene(side=16)))
-    assert cell._process is not None
-    folder = Path(f"/proc/{cell._process.pid}")
+    assert cell.pid is not None
+    folder = Path(f"/proc/{cell.pid}")
     lines = (folder / "limits").read_text().splitlines()
     limits = {line[:25].strip(): line[25:].split()[0] for line in lines}
     assert int(limits["Max address space"]) < 1.5 * 2**30
