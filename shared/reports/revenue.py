@@ -49,8 +49,11 @@ class Entitlement:
 
 @dataclass(frozen=True, slots=True)
 class Sale:
+    """Or, `refund`, its money given back."""
+
     at: datetime
     of: Entitlement
+    refund: bool = False
 
 
 async def revenue(
@@ -67,20 +70,25 @@ async def revenue(
 def sales(
     entitlements: Iterable[Entitlement], span: Span, skus: Mapping[str, Priced], *, now: datetime
 ) -> list[Sale]:
-    """A subscription is sold again each month that it goes on; what is bought once, once."""
-    found = []
-    for one in entitlements:
-        sku = skus.get(one.sku_id)
-        monthly = sku is not None and sku.plan is not None
-        moments = _months(one, now) if monthly else iter((one.began,))
-        found += [Sale(at, one) for at in moments if span.since <= at < span.until]
-    return found
+    """A subscription is sold again each month that it goes on; what is bought once, once. When Discord
+    takes that back, it has given the money back."""
+    every = (sale for one in entitlements for sale in _sales(one, skus.get(one.sku_id), now))
+    return [sale for sale in every if span.since <= sale.at < span.until]
+
+
+def _sales(one: Entitlement, sku: Priced | None, now: datetime) -> Iterator[Sale]:
+    if sku is not None and sku.plan is not None:
+        yield from (Sale(at, one) for at in _months(one, now))
+        return
+    yield Sale(one.began, one)
+    if one.gone is not None:
+        yield Sale(one.gone, one, refund=True)
 
 
 def sheet(sold: Sequence[Sale], span: Span, by: By, skus: Mapping[str, Priced]) -> Sheet:
     currencies = sorted({sku.currency for sku in skus.values()})
     columns = (
-        *counts("sales", "tests", "unpriced"),
+        *counts("sales", "refunds", "tests", "unpriced"),
         *(Column(currency, Unit.MINOR) for currency in currencies),
     )
     sums: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0] * len(columns))
@@ -105,12 +113,14 @@ def _months(one: Entitlement, now: datetime) -> Iterator[datetime]:
 
 def _values(sale: Sale, skus: Mapping[str, Priced], currencies: Sequence[str]) -> Iterator[int]:
     sku = skus.get(sale.of.sku_id)
-    real = not sale.of.test
-    yield int(real)
-    yield int(sale.of.test)
-    yield int(real and sku is None)
+    real, sold = not sale.of.test, not sale.refund
+    yield int(real and sold)
+    yield int(real and sale.refund)
+    yield int(sale.of.test and sold)
+    yield int(real and sold and sku is None)
     for currency in currencies:
-        yield sku.price if real and sku is not None and sku.currency == currency else 0
+        counts_here = real and sku is not None and sku.currency == currency
+        yield (sku.price if sold else -sku.price) if counts_here and sku is not None else 0
 
 
 def _key(sale: Sale, by: By, skus: Mapping[str, Priced]) -> tuple[str, str]:

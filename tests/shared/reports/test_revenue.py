@@ -48,6 +48,17 @@ def test_a_month_holds_the_sales_that_begin_in_it() -> None:
     assert found == [2, 1]
 
 
+def test_what_was_bought_once_and_taken_back_gave_its_money_back_then() -> None:
+    back = replace(ONCE, gone=datetime(2026, 3, 2, tzinfo=UTC))
+    january, march = (
+        sheet(sales([back], span, SKUS, now=NOW), span, By.DAY, SKUS).totals
+        for span in (month_of("2026-01"), month_of("2026-03"))
+    )
+    assert (january, march) == ((1, 0, 0, 0, 0, 400), (0, 1, 0, 0, 0, -400))
+    test = replace(back, test=True)
+    assert sheet(sales([test], YEAR, SKUS, now=NOW), YEAR, By.DAY, SKUS).totals[-1] == 0
+
+
 @pytest.mark.parametrize("by", [By.USER, By.GUILD, By.PLAN, By.DAY])
 def test_it_comes_to_the_same_whatever_it_is_told_by(by: By) -> None:
     test = replace(ONCE, test=True)
@@ -55,8 +66,8 @@ def test_it_comes_to_the_same_whatever_it_is_told_by(by: By) -> None:
     unknown = replace(ONCE, sku_id="404")
     sold = sales([MONTHLY, ONCE, ONCE, test, euro, unknown], YEAR, SKUS, now=NOW)
     told = sheet(sold, YEAR, by, SKUS)
-    assert told.names == ["sales", "tests", "unpriced", "EUR", "USD"]
-    assert told.totals == (15, 1, 1, 399, 11 * 3000 + 2 * 400)
+    assert told.names == ["sales", "refunds", "tests", "unpriced", "EUR", "USD"]
+    assert told.totals == (15, 0, 1, 1, 399, 11 * 3000 + 2 * 400)
 
 
 async def test_rows_are_read_with_their_owners_and_what_has_no_model_is_refused(
@@ -75,4 +86,4 @@ async def test_rows_are_read_with_their_owners_and_what_has_no_model_is_refused(
         with pytest.raises(Refusal, match="has no model"):
             await revenue(session, YEAR, By.MODEL, SKUS, now=NOW)
     (row,) = told.rows
-    assert (row.key, row.label, row.values) == ("77", "Ada", (2, 1, 0, 0, 3400))
+    assert (row.key, row.label, row.values) == ("77", "Ada", (2, 0, 1, 0, 0, 3400))
