@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from bot.answers import private_card
 from bot.cards import Card
 from bot.measures import gpu_time
+from bot.plancards import day_of
 from shared.jobs import JobState
 from shared.lifetimes import Lifetime, Used
 from shared.orders import Info
@@ -42,7 +43,17 @@ def remaining(info: Info) -> str:
     unit, name = (_HOUR, "hours") if max(left, given) >= _HOUR else (_MINUTE, "minutes")
     whole = max(left, given) or 1
     held = f", {gpu_time(info.balance.held_ms)} held" if info.balance.held_ms else ""
-    return f"{left / unit:.2f}/{whole / unit:.1f} {name} ({left / whole:.2%}){held}"
+    return (
+        f"{left / unit:.2f}/{whole / unit:.1f} {name} ({left / whole:.2%}){held}{month_end(info)}"
+    )
+
+
+def month_end(info: Info) -> str:
+    """`; 12.0 GPU-minutes of it end <date>`, where some of it goes with the month."""
+    balance = info.balance
+    if not balance.expiring_ms or balance.expires_at is None:
+        return ""
+    return f"; {gpu_time(balance.expiring_ms)} of it end {day_of(balance.expires_at)}"
 
 
 def usage(used: Used) -> str:

@@ -38,7 +38,7 @@ def time_left(balance: Balance) -> str:
     left = gpu_time(balance.available_ms)
     if not balance.expiring_ms or balance.expires_at is None:
         return left
-    return f"{left}, {gpu_time(balance.expiring_ms)} of it until {_day(balance.expires_at)}"
+    return f"{left}, {gpu_time(balance.expiring_ms)} of it until {day_of(balance.expires_at)}"
 
 
 def _standing(member: Membership) -> str:
@@ -50,7 +50,7 @@ def _standing(member: Membership) -> str:
 def _since(grant: PlanGrant | None) -> str:
     if grant is None:
         return ""
-    until = f" until {_day(grant.until)}" if grant.until else ""
+    until = f" until {day_of(grant.until)}" if grant.until else ""
     return f", {_FROM[grant.source]}{until}"
 
 
@@ -102,6 +102,6 @@ def _by_weight(book: PlanBook) -> list[Plan]:
     return sorted(book.plans.values(), key=lambda plan: plan.weight)
 
 
-def _day(at: datetime) -> str:
+def day_of(at: datetime) -> str:
     """Discord shows it in each reader's own time."""
     return f"<t:{int(at.timestamp())}:D>"
