@@ -78,6 +78,12 @@ class PictorBot(commands.Bot):
         self._courier, self._cogs, self._watches = courier, cogs, watches
         self._presses, self._forms = presses, forms or {}
 
+    def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
+        """discord.py tells of every interaction here, in the moment that it comes."""
+        if event == "interaction":
+            self.workload.arrived(args[0])
+        super().dispatch(event, *args, **kwargs)
+
     async def setup_hook(self) -> None:
         assert self._courier is not None, "install() comes before login()"
         for cog in self._cogs:

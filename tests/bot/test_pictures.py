@@ -91,15 +91,28 @@ async def test_a_zoom_of_ones_own_says_what_is_wrong_with_it(house: House) -> No
     assert await house.farm.open_ids() == []
 
 
-async def test_zooms_and_pans_are_jobs_of_the_picture(house: House) -> None:
+BUTTONS = (
+    ("Vary (Subtle)", JobKind.VARY, "subtle", "- Variations (Subtle) by"),
+    ("Vary (Strong)", JobKind.VARY, "strong", "- Variations (Strong) by"),
+    ("Upscale (Subtle)", JobKind.UPSCALE, "subtle", "- Upscaled (Subtle) by"),
+    ("Upscale (Creative)", JobKind.UPSCALE, "creative", "- Upscaled (Creative) by"),
+    ("Zoom Out 2x", JobKind.ZOOM, "2x", "- Zoom Out by"),
+    ("Zoom Out 1.5x", JobKind.ZOOM, "1.5x", "- Zoom Out by"),
+    ("⬅️", JobKind.PAN, "left", "- Pan Left by"),
+    ("➡️", JobKind.PAN, "right", "- Pan Right by"),
+    ("⬆️", JobKind.PAN, "up", "- Pan Up by"),
+    ("⬇️", JobKind.PAN, "down", "- Pan Down by"),
+)
+
+
+async def test_each_button_of_a_picture_makes_its_own_kind_of_job(house: House) -> None:
     grid, single = await single_of(house)
-    for label, kind, said in (
-        ("Zoom Out 2x", JobKind.ZOOM, "- Zoom Out by"),
-        ("⬅️", JobKind.PAN, "- Pan Left by"),
-    ):
+    for label, kind, manner, said in BUTTONS:
         job = await house.job_of(await press(house, single, label))
-        assert (job.kind, job.parent_id, job.parent_index) == (kind, grid.id, 1)
-        await house.see(job, said, "(Waiting to start)")
+        told = (job.kind, job.manner, job.parent_id, job.parent_index)
+        assert told == (kind, manner, grid.id, 1), label
+        await house.see(job, said)
+        await desk_of(house).cancel(ASKER, job.id)
     opened = await press(house, single, "Custom Zoom")
     sent = await house.fill(FINN, opened, prompt=f"{grid.prompt} --zoom 1.5")
     job = await house.job_of(sent)
