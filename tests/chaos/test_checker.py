@@ -159,7 +159,11 @@ DOCTORS: list[tuple[str, str, Doctor]] = [
     (
         "messages not final",
         "promised in vain",
-        beside(lambda r: r.evidence.messages.append({"id": "m", "content": "**a ghost** x"})),
+        beside(
+            lambda r: r.evidence.messages.append(
+                {"id": "m", "content": "**a ghost** x", "embeds": [], "components": []}
+            )
+        ),
     ),
     (
         "messages doubled",

@@ -47,9 +47,16 @@ async def test_every_chore_ends_what_is_over_and_nothing_else(
             prompt="what was typed",
         )
         await session.execute(text("insert into inquiries (key) values ('inbox/asked')"))
+        await session.execute(
+            text("insert into drafts (account_id, kind, ask) values (:of, 'confirm', '{}')"),
+            {"of": ada.id},
+        )
     chores = {chore.name: chore.work for chore in retention.chores}
     assert {name: await work() for name, work in chores.items()} == dict.fromkeys(chores, 0)
-    ends = (("bans", "until"), ("proposals", "expires_at"), ("cases", "at"), ("inquiries", "at"))
+    ends = (
+        *(("bans", "until"), ("proposals", "expires_at")),
+        *(("cases", "at"), ("inquiries", "at"), ("drafts", "at")),
+    )
     async with database.begin() as session:
         for table, column in ends:
             await session.execute(text(LATER.format(table=table, column=column)))

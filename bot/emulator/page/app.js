@@ -12,6 +12,7 @@ import { Outcomes } from "./outcomes.js";
 import { Scroller } from "./scroll.js";
 import { openPurchase, openShop } from "./shop.js";
 import { colourOf, drawChannels, drawMembers, drawSelf, drawTop, standing } from "./sidebar.js";
+import { setUpSides, showSidebar } from "./sides.js";
 import { Store } from "./store.js";
 
 const FIRST = "1100000000000000011";
@@ -19,6 +20,11 @@ const TYPING_MS = 10_000;
 const FORM = 5;
 const MANAGE_MESSAGES = 1n << 13n;
 const ADMINISTRATOR = 1n << 3n;
+// Events after which everything is asked for again.
+const ANEW = [
+  "HELLO", "COMMANDS_UPDATE", "ENTITLEMENT_UPDATE", "ENTITLEMENT_DELETE", "SUBSCRIPTION_UPDATE",
+  "THREAD_CREATE", "THREAD_UPDATE", "CHANNEL_CREATE", "CHANNEL_UPDATE", "CHANNEL_DELETE",
+];
 
 let store = new Store(firstPerson());
 let feed = null;
@@ -128,7 +134,7 @@ async function press(message, customId, values) {
 }
 
 const HEARD = {
-  HELLO: () => refresh(),
+  ...Object.fromEntries(ANEW.map((event) => [event, () => refresh()])),
   MESSAGE_CREATE: (message) => {
     const fresh = store.write(message);
     if (message.channel_id !== store.channel) {
@@ -155,15 +161,6 @@ const HEARD = {
     drawMembers(store, offer);
     drawBanner();
   },
-  COMMANDS_UPDATE: () => refresh(),
-  ENTITLEMENT_UPDATE: () => refresh(),
-  ENTITLEMENT_DELETE: () => refresh(),
-  SUBSCRIPTION_UPDATE: () => refresh(),
-  THREAD_CREATE: () => refresh(),
-  THREAD_UPDATE: () => refresh(),
-  CHANNEL_CREATE: () => refresh(),
-  CHANNEL_UPDATE: () => refresh(),
-  CHANNEL_DELETE: () => refresh(),
 };
 
 function hear(packet) {
@@ -287,28 +284,8 @@ function connect() {
   feed = new Feed(store.me, { hear, lost: () => drawBanner(true) });
 }
 
-function showSidebar(open) {
-  byId("app").classList.toggle("show-sidebar", open);
-  byId("menu").setAttribute("aria-expanded", String(open));
-  byId("shade").hidden = !open && !byId("app").classList.contains("show-members");
-}
-
-function showMembers(open) {
-  byId("app").classList.toggle("show-members", open);
-  byId("app").classList.toggle("hide-members", !open);
-  byId("toggle-members").setAttribute("aria-pressed", String(open));
-  byId("shade").hidden = !(open && matchMedia("(max-width: 1000px)").matches);
-}
-
-byId("menu").append(icon("menu"));
-byId("toggle-members").append(icon("people"));
-byId("menu").addEventListener("click", () => showSidebar(!byId("app").classList.contains("show-sidebar")));
-byId("toggle-members").addEventListener("click", () => showMembers(getComputedStyle(byId("members")).display === "none"));
+setUpSides();
 byId("server").addEventListener("click", () => visit(store.channels.find((c) => c.type === 0)));
-byId("shade").addEventListener("click", () => {
-  showSidebar(false);
-  if (matchMedia("(max-width: 1000px)").matches) showMembers(false);
-});
 document.addEventListener("visibilitychange", drawTitle);
 document.addEventListener("keydown", (event) => {
   // Typing anywhere goes to the message box, as in Discord.

@@ -89,11 +89,13 @@ class Wardrobe:
         return part
 
     def digest(self, spec: RenderSpec) -> str:
-        """Stands for the weights of all that the spec wears."""
+        """Stands for the weights of all that the spec wears. What is in no catalog has none: whoever tries
+        to wear it is refused."""
         worn = [one.name for one in spec.loras]
         seen = [*(one.name for one in spec.controls), *(one.name for one in spec.references)]
         names = sorted({*worn, *seen, *spec.embeddings, *filter(None, [spec.vae])})
-        return " ".join(self._look_up(self.catalog.adapters[name]).sha256 for name in names)
+        known = [self.catalog.adapters[name] for name in names if name in self.catalog.adapters]
+        return " ".join(self._look_up(adapter).sha256 for adapter in known)
 
     def _look_up(self, adapter: Adapter) -> Weights:
         return whereabouts.look_up(adapter.weights, self.digests)

@@ -23,6 +23,7 @@ def catalog_with_twin(
     row = ROW + text.split(ROW)[1].split("\n[")[0]
     twin = row.replace(ROW, f'[checkpoints.{name}]\ntier = "{tier}"')
     twin = twin.replace(PLACE, f'folder = "{weights}"')
+    twin = "\n".join(line for line in twin.split("\n") if not line.startswith("versions"))
     path = target / "catalog.toml"
     path.write_text(f"{text}\n{twin}")
     return path
