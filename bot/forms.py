@@ -6,8 +6,10 @@ from uuid import UUID
 
 from bot.buttons import Press
 from bot.cards import Action, Blank, Form, custom_id
+from shared.ancestry import LEAST
 from shared.errors import Refusal
 from shared.jobs import Job
+from shared.lineage import MOST_ZOOMED
 
 TEXT_MOST = 4_000  # Discord's, for what is typed into a form
 PROMPT, WORDS = "prompt", "words"
@@ -31,7 +33,8 @@ _TITLES: Mapping[Action, str] = {
 }
 _PLACES = 10  # pictures that an id tells apart
 _ZOOM = re.compile(r"(?:^|(?<=\s))(?:--|—)zoom(?:[ \t]+(?!--|—)(\S+))?(?=\s|$)")
-LEAST_ZOOM, MOST_ZOOM = 1.0, 2.0
+
+NO_ZOOM = 1.0  # read as it stands; the desk says that a picture must leave some room around it
 
 
 def remix_form(press: Press, prompt: str) -> Form:
@@ -55,7 +58,7 @@ def remixed_press(sent: Press) -> Press:
 def zoom_form(press: Press, prompt: str) -> Form:
     blank = Blank(
         PROMPT,
-        "Prompt, --zoom from 1 to 2, and --ar",
+        f"Prompt, --zoom from {LEAST:g} to {MOST_ZOOMED:g}, and --ar",
         filled=f"{prompt[: TEXT_MOST - 20]} --zoom 2",
         long=True,
         most=TEXT_MOST,
@@ -96,11 +99,12 @@ def _factor(word: str) -> float:
         factor = float(word)
     except ValueError:
         raise _no_zoom(f"--zoom takes a number, not “{word[:20]}”.") from None
-    if not LEAST_ZOOM <= factor <= MOST_ZOOM:
+    if not NO_ZOOM <= factor <= MOST_ZOOMED:
         raise _no_zoom(f"--zoom {factor:g} is out of range.")
     return factor
 
 
 def _no_zoom(sentence: str) -> Refusal:
-    advice = "Write it once, from 1 to 2, for example --zoom 1.5."
+    span = f"from {LEAST:g} to {MOST_ZOOMED:g}"
+    advice = f"Write it once, {span}, for example --zoom 1.5."
     return Refusal("invalid_value", f"{sentence} {advice}", field="zoom")

@@ -1,3 +1,5 @@
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,6 +8,7 @@ from bot.asks import WISHES, ask_of
 from bot.buttons import Press, read_press
 from bot.cards import Action
 from bot.forms import (
+    NO_ZOOM,
     REMIXED,
     TEXT_MOST,
     new_words,
@@ -17,6 +20,7 @@ from bot.forms import (
 )
 from bot.modals import modal_of
 from shared.errors import Refusal
+from shared.lineage import MOST_ZOOMED
 from shared.orders import Person, Venue
 from tests.bot.making import JOB_ID, make_job
 
@@ -76,11 +80,18 @@ def test_a_zoom_that_cannot_be_read_names_the_fix(typed: str, said: str) -> None
 
 @given(st.text(max_size=200))
 def test_whatever_is_typed_is_read_or_refused(typed: str) -> None:
-    try:
-        _, factor = read_zoom(typed)
-    except Refusal:
+    with contextlib.suppress(Refusal):
+        read_zoom(typed)
+
+
+@given(st.floats())
+def test_every_factor_in_range_is_read_and_no_other(factor: float) -> None:
+    typed = f"a boat --zoom {factor!r}"
+    if NO_ZOOM <= factor <= MOST_ZOOMED:
+        assert read_zoom(typed) == ("a boat", factor)
         return
-    assert 1 <= factor <= 2
+    with pytest.raises(Refusal, match="out of range"):
+        read_zoom(typed)
 
 
 def test_words_that_stayed_are_no_remix() -> None:
