@@ -113,10 +113,12 @@ class Premium(commands.Cog):
 
     async def _rest(self, seconds: float) -> None:
         try:
-            await asyncio.wait_for(self._hinted.wait(), seconds)
-            await asyncio.sleep(min(HINT_S, self._every_s))
+            # Not wait_for: in Python 3.11 it may swallow the cancellation that ends this process.
+            async with asyncio.timeout(seconds):
+                await self._hinted.wait()
         except TimeoutError:
             return
+        await asyncio.sleep(min(HINT_S, self._every_s))
 
 
 def told(one: discord.Entitlement, *, deleted: bool = False) -> Told:
