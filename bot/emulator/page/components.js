@@ -48,6 +48,7 @@ function premium(item, { buy, disabled }) {
 
 function emoji(given) {
   if (!given) return null;
+  if (given.name === "🔄") return h("span", { class: "emoji", "aria-hidden": "true" }, icon("again")); // few fonts have it
   if (!given.id) return h("span", { class: "emoji", "aria-hidden": "true" }, given.name);
   return h("span", { class: "emoji" }, `:${given.name}:`);
 }
