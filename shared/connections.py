@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from time import monotonic
 from typing import Any
+from weakref import WeakSet
 
 import msgspec
 from redis.asyncio import Redis
@@ -41,6 +42,8 @@ class Database:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._opened: WeakSet[Any] = WeakSet()
+        event.listen(engine.sync_engine, "connect", self._remember)
         self._reading = engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
@@ -105,6 +108,12 @@ class Database:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await asyncio.gather(*self._parting, return_exceptions=True)
                 await self._engine.dispose()
+        for connection in list(self._opened):
+            if not connection.is_closed():  # a frozen server does not answer to a farewell
+                connection.terminate()
+
+    def _remember(self, adapted: Any, _: Any) -> None:
+        self._opened.add(adapted.driver_connection)
 
     @asynccontextmanager
     async def _connected(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:

@@ -64,6 +64,7 @@ class Leadership:
             },
         )
         self._connection: AsyncConnection | None = None
+        self._raw: Any = None  # asyncpg's own
         self._cut = asyncio.Event()
         self._heard_at = time.monotonic()
         self._back_at = float("-inf")
@@ -99,16 +100,20 @@ class Leadership:
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None
+        raw, self._raw = self._raw, None
         if connection is not None:
             with suppress(DBAPIError, OSError):
                 async with asyncio.timeout(ANSWER_WITHIN_S):
                     await connection.close()
+        if raw is not None and not raw.is_closed():  # a frozen server does not answer to a farewell
+            raw.terminate()
 
     async def _connect(self) -> AsyncConnection:
         connection = await self._engine.connect()
         self._cut.clear()
         raw = await connection.get_raw_connection()
-        raw.driver_connection.add_termination_listener(self._was_cut)  # type: ignore[union-attr]
+        self._raw = raw.driver_connection
+        self._raw.add_termination_listener(self._was_cut)
         return connection
 
     def _heard(self) -> None:
