@@ -9,7 +9,7 @@ from sqlalchemy.pool import NullPool
 
 from shared.config import Settings
 from shared.connections import database_url
-from shared.tradetables import metadata
+from shared.doortables import metadata
 
 # Two processes that migrate at once take turns (any constant number; this one is ours).
 MIGRATION_LOCK = 7_042_018

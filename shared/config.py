@@ -105,6 +105,22 @@ class SafetySettings(Part):
 class ApiSettings(Part):
     host: str = "127.0.0.1"
     port: int = 8701
+    public_url: str = "http://127.0.0.1:8701"  # how people reach it: links in answers begin so
+    # Of API keys and webhook secrets: 32 random bytes or more. Without it no key is given, and none is good.
+    pepper: SecretStr | None = None
+    key_days: int = Field(
+        default=90, ge=1, le=3_650
+    )  # how long a new key is good unless it is told
+    huggingface_url: str | None = None  # https://huggingface.co: people may sign in with its tokens
+    requests_per_minute: int = Field(default=120, ge=1)  # of one key
+    account_requests_per_minute: int = Field(default=240, ge=1)  # of all keys of one account
+    address_requests_per_minute: int = Field(default=60, ge=1)  # of one address without a key
+    max_body_bytes: int = Field(default=2**20, ge=2**10)
+    max_upload_bytes: int = Field(default=25 * 2**20, ge=2**20)
+    cors_origins: tuple[str, ...] = ()  # pages of other origins that may ask with a key
+    hook_origins: tuple[str, ...] = ()  # webhooks' origins that may be private or plain http
+    hook_hours: float = Field(default=24.0, gt=0)  # how long a webhook is tried
+    page: bool = True  # the web client at /
 
 
 class ProvenanceSettings(Part):

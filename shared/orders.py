@@ -47,9 +47,10 @@ class Venue:
 
 
 NOWHERE = Venue()
-_AROUND = frozenset(
-    {"person", "venue", "key", "route", "confirmed"}
-)  # of an ask, not what is asked
+# Of an ask, not what is asked.
+_AROUND = frozenset({"person", "venue", "key", "route", "confirmed"})
+# What no ask had once: where nothing is said of it, an ask is told as it was then.
+_LATER = {"hook": None, "reuse": False, "cancel_after_s": None, "memo": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,15 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
+class Hook:
+    """An address that is told of this one ask's jobs. `dialect`: pictor, or mj for the proxy's form."""
+
+    url: str
+    events: tuple[str, ...]
+    dialect: str = "pictor"
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """What somebody asked the desk for: a text, or what a button makes of a job. Can be written down
     and asked again.
@@ -95,6 +105,9 @@ class Ask:
     its `cells`, counted from 0 by rows of a grid of REGION_GRID x REGION_GRID, or is named in `words`.
     `images` are links of attachments, before those in the text. A blend's manner is the shape of its
     pictures: square (or empty), portrait or landscape.
+
+    `reuse`: pictures that the same recipe gave this account before are as good. What is not finished
+    `cancel_after_s` seconds after it was accepted is cancelled. `memo` is told back with the jobs.
     """
 
     verb: str  # imagine, vary, upscale, reroll, zoom, pan, square, region, blend
@@ -113,6 +126,10 @@ class Ask:
     images: tuple[str, ...] = ()
     visibility: Visibility | None = None
     confirmed: bool = False
+    hook: Hook | None = None
+    reuse: bool = False
+    cancel_after_s: float | None = None
+    memo: str = ""
 
     def tapped(self, cell: int) -> "Ask":
         """With this cell of the region in it, or out of it again."""
@@ -123,6 +140,7 @@ class Ask:
         """Of what is asked for: the same again has the same, wherever and whenever it is asked."""
         told = msgspec.to_builtins(self)
         what = {name: value for name, value in told.items() if name not in _AROUND}
+        what = {name: value for name, value in what.items() if not _as_before(name, value)}
         return hashlib.sha256(msgspec.json.encode(what, order="sorted")).hexdigest()
 
     def told(self) -> dict[str, Any]:
@@ -137,6 +155,10 @@ class Ask:
         ask = msgspec.convert(told, cls)
         fresh = None if ask.route is None else replace(ask.route, message_id="", token=None)
         return replace(ask, key=key, route=fresh)
+
+
+def _as_before(name: str, value: Any) -> bool:
+    return name in _LATER and value == _LATER[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +197,13 @@ class PromptBlocked(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """`created` is False for a repeat, which gives the jobs of the first time."""
+    """`created` is False for a repeat, which gives the jobs of the first time; `reused`: the recipe had
+    been drawn before, and nothing is charged."""
 
     jobs: tuple[Job, ...]
     created: bool
     notices: tuple[str, ...] = ()
+    reused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

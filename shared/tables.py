@@ -130,6 +130,9 @@ jobs = Table(
     # Of what was asked, so that its key serves for nothing else; and the pictures that somebody brought.
     Column("asked_sha256", Text),
     Column("uploads", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    # Cancelled then, unless it is finished; and what whoever asked wants told back with it.
+    moment("cancel_at"),
+    Column("memo", Text, nullable=False, server_default=""),
     Column("attempt", Integer, nullable=False, server_default="0"),
     Column("crashes", Integer, nullable=False, server_default="0"),
     Column("worker", Text),
@@ -197,6 +200,17 @@ jobs = Table(
     Index("ix_jobs_account", "account_id", "submitted_at"),
     Index("ix_jobs_parent", "parent_id"),
     Index("ix_jobs_guild", "guild_id", "submitted_at"),
+    Index(
+        "ix_jobs_cancel_at",
+        "cancel_at",
+        postgresql_where=text("cancel_at is not null and finished_at is null"),
+    ),
+    Index(
+        "ix_jobs_spec",
+        "account_id",
+        "spec_sha256",
+        postgresql_where=text("state = 'succeeded'"),
+    ),
     Index(
         "ix_jobs_uploads",
         "uploads",

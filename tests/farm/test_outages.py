@@ -16,13 +16,13 @@ import pytest
 from farm import dispatcher as dispatcher_module
 from farm import worker as worker_module
 from farm.api.app import create_app
+from farm.api.services import opened
 from farm.dispatcher import run_dispatcher
 from farm.engine.messages import Drain, Drop, Render
 from farm.worker import run_worker
 from shared.config import ROOT, Settings
-from shared.connections import Database, connect_redis
+from shared.connections import Database
 from shared.jobs import Job, JobState
-from shared.storage import open_store
 from shared.workers import live_workers
 from tests.conftest import TestServers
 from tests.farm.workshop import ScriptedEngine, Workshop, rendered
@@ -111,19 +111,20 @@ async def test_a_farm_that_starts_before_its_servers_waits_for_them(
 
 @pytest.mark.parametrize("name", SERVERS)
 async def test_the_origin_says_which_server_is_away(
-    servers: TestServers, settings: Settings, database: Database, name: str
+    servers: TestServers, settings: Settings, name: str
 ) -> None:
-    redis, store = connect_redis(settings.redis), open_store(settings.storage)
-    app = create_app(database=database, redis=redis, store=store)
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://origin") as client:
+    async with (
+        opened(settings) as services,
+        httpx.AsyncClient(
+            transport=httpx.ASGITransport(create_app(services)), base_url="http://origin"
+        ) as client,
+    ):
         with frozen(getattr(servers.servers, name).pid):
             began = time.monotonic()
             answer = await client.get("/healthz")
             assert time.monotonic() - began < 10.0
         assert (answer.status_code, answer.json()[name]) == (503, "down")
         assert (await client.get("/healthz")).status_code == 200
-    await redis.aclose()
 
 
 async def test_a_worker_leaves_in_time_though_postgres_is_frozen(

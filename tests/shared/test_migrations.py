@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from migrations.run import current, downgrade, newest, upgrade
-from shared.tradetables import metadata
+from shared.doortables import metadata
 
 LEFT_OVER = """
 select relname from pg_class where relnamespace = 'public'::regnamespace

@@ -1,16 +1,16 @@
 """The local image origin: pictures for ever, nothing else, and an honest health page."""
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
 import pytest
 
 from farm.api.app import create_app
+from farm.api.services import Services
 from shared import uploads
-from shared.config import Settings, StorageSettings
-from shared.connections import Database, connect_redis
+from shared.config import StorageSettings
+from shared.connections import Database
 from shared.inquiries import new_key
 from shared.storage import LocalStore, ObjectStore, open_store
 from shared.workers import heartbeat
@@ -26,13 +26,8 @@ class Origin:
 
 
 @pytest.fixture
-async def origin(settings: Settings, database: Database) -> AsyncIterator[Origin]:
-    redis, store = connect_redis(settings.redis), open_store(settings.storage)
-    app = create_app(database=database, redis=redis, store=store)
-    transport = httpx.ASGITransport(app=app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://origin") as client:
-        yield Origin(client, store, database)
-    await redis.aclose()
+def origin(services: Services, stranger: httpx.AsyncClient) -> Origin:
+    return Origin(stranger, services.store, services.database)
 
 
 async def test_a_picture_may_be_kept_for_ever_and_is_nothing_but_a_picture(origin: Origin) -> None:
@@ -77,11 +72,10 @@ async def test_what_is_no_picture_is_not_found(origin: Origin, path: str, tmp_pa
 
 
 async def test_with_an_object_store_this_host_serves_no_pictures(
-    settings: Settings, database: Database
+    services: Services,
 ) -> None:
     store = open_store(StorageSettings(kind="s3", endpoint_url="http://127.0.0.1:9"))
-    app = create_app(database=database, redis=connect_redis(settings.redis), store=store)
-    transport = httpx.ASGITransport(app=app)
+    transport = httpx.ASGITransport(app=create_app(replace(services, store=store)))
     async with httpx.AsyncClient(transport=transport, base_url="http://origin") as client:
         assert (await client.get(f"/assets/{KEY}")).status_code == 404
 

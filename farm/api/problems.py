@@ -1,0 +1,158 @@
+"""How the API says no: RFC 9457 problem details, with the codes that the bot uses too."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from shared.errors import Fault, Refusal
+from shared.orders import PromptBlocked, Unconfirmed
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+# What a Refusal means over HTTP. Every other one is 422: understood, and not possible like this.
+STATUS = {
+    "not_signed_in": 401,
+    "bad_key": 401,
+    "no_credit": 402,
+    "banned": 403,
+    "suspended": 403,
+    "scope_missing": 403,
+    "not_yours": 404,  # whose job it is, or whether it is one, is nobody else's to know
+    "unknown_job": 404,
+    "not_found": 404,
+    "already_finished": 409,
+    "key_reused": 409,
+    "too_large": 413,
+    "line_full": 429,
+    "too_many_requests": 429,
+}
+TITLES = {
+    400: "Not understood",
+    401: "Not signed in",
+    402: "Not enough GPU time",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Not possible here",
+    409: "Already done otherwise",
+    413: "Too large",
+    415: "Not a form that is read",
+    422: "Not possible like this",
+    429: "Too many at once",
+    500: "Our failure",
+    503: "Away for a moment",
+}
+
+
+class Slip(BaseModel):
+    """One field of a request that is wrong, and why."""
+
+    field: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """What went wrong, whose it is to fix, and how (RFC 9457)."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{}]})
+
+    type: str = Field(examples=["about:blank"], default="about:blank")
+    title: str = Field(examples=["Not possible like this"])
+    status: int = Field(examples=[422])
+    detail: str = Field(examples=["--ar is from 1:14 to 14:1; 20:1 is not. Try --ar 14:1."])
+    code: str = Field(examples=["invalid_parameter"], description="Stable: test for this one.")
+    field: str | None = Field(default=None, examples=["prompt"])
+    retryable: bool = Field(default=False, description="The same request may pass later.")
+    errors: list[Slip] = Field(default_factory=list)
+
+
+def install(app: FastAPI) -> None:
+    """One shape for every no, whoever says it."""
+    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(Fault, _failed)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _plain)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def answer(
+    problem: Problem,
+    headers: Mapping[str, str] | None = None,
+    **more: Any,
+) -> JSONResponse:
+    told = problem.model_dump(exclude_none=True)
+    return JSONResponse(
+        told | more, problem.status, headers=dict(headers or {}), media_type=MEDIA_TYPE
+    )
+
+
+def problem_of(error: Refusal | Fault) -> Problem:
+    if isinstance(error, Refusal):
+        return _problem(STATUS.get(error.code, 422), error.code, error.sentence, field=error.field)
+    status = 503 if error.retryable else 500
+    return _problem(status, error.code, error.sentence, retryable=error.retryable)
+
+
+def _problem(status: int, code: str, detail: str, **more: Any) -> Problem:
+    return Problem(
+        title=TITLES.get(status, "Not possible"), status=status, code=code, detail=detail, **more
+    )
+
+
+async def _refused(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, Refusal)
+    problem = problem_of(error)
+    headers = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else {}
+    return answer(problem, headers, **_beside(error))
+
+
+def _beside(error: Refusal) -> dict[str, Any]:
+    """What a client may go on with."""
+    if isinstance(error, Unconfirmed):
+        quote = error.quote
+        return {"quote": {"jobs": quote.jobs, "price_ms": quote.price_ms}}
+    if isinstance(error, PromptBlocked) and error.case_id is not None:
+        return {"case_id": str(error.case_id)}
+    return {}
+
+
+async def _failed(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, Fault)
+    log.warning("%s (%s)", error.sentence, error.code)
+    problem = problem_of(error)
+    return answer(problem, {"Retry-After": "5"} if error.retryable else {})
+
+
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    slips = _slips(error.errors())
+    first = slips[0]
+    problem = _problem(422, "invalid_request", f"{first.field}: {first.detail}", field=first.field)
+    return answer(problem.model_copy(update={"errors": slips}))
+
+
+def _slips(errors: Sequence[Any]) -> list[Slip]:
+    """Without what was sent: a prompt must not come back in an error that somebody logs."""
+    return [
+        Slip(field=".".join(map(str, one["loc"][1:])) or "body", detail=one["msg"])
+        for one in errors
+    ]
+
+
+async def _plain(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+    return answer(_problem(error.status_code, code, str(error.detail)), error.headers)
+
+
+async def _unexpected(_: Request, error: Exception) -> JSONResponse:
+    log.error("A request met an error nobody expected.", exc_info=error)
+    return answer(
+        _problem(500, "internal", "Something broke here. It is not your request's fault.")
+    )

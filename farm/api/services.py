@@ -1,0 +1,99 @@
+"""What the API's rooms are handed: the same desk as the bot's, wired once."""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from urllib.parse import urlsplit
+
+from redis.asyncio import Redis
+
+from shared.admission import FrontDesk, Rulebook
+from shared.bell import Bell
+from shared.catalog import Catalog, read_catalog
+from shared.config import Settings
+from shared.connections import Database, connect_redis
+from shared.events import Events
+from shared.intake import Intake
+from shared.outlooks import Outlooks
+from shared.oversight.desk import Oversight, open_desk
+from shared.plans import PlanBook, read_plans
+from shared.safety.screen import PromptScreen, open_screen
+from shared.scribe import Scribe
+from shared.storage import ObjectStore, open_store
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    settings: Settings
+    database: Database
+    redis: Redis
+    store: ObjectStore
+    events: Events
+    outlooks: Outlooks
+    plans: PlanBook
+    catalog: Catalog
+    screen: PromptScreen
+    desk: FrontDesk
+    oversight: Oversight
+    scribe: Scribe
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Services]:
+    """Opens nothing that must answer now: the API lives while Postgres and Redis are away."""
+    async with AsyncExitStack() as stack:
+        database = Database.connect(settings.database, ask_after_s=0)
+        redis, bell = connect_redis(settings.redis), Bell(settings.redis)
+        services = _furnished(settings, database, redis, bell)
+        for close in (database.close, redis.aclose, bell.close, services.scribe.close):
+            stack.push_async_callback(close)
+        yield services
+
+
+def _furnished(settings: Settings, database: Database, redis: Redis, bell: Bell) -> Services:
+    screen = open_screen(
+        settings.blocklist_file, settings.policy_file, figures=settings.public_figures_file
+    )
+    plans, catalog = read_plans(settings.plans_file), read_catalog(settings.catalog_file)
+    store, events, outlooks = open_store(settings.storage), Events(redis), Outlooks(redis)
+    desk = FrontDesk(
+        database,
+        bell,
+        events,
+        Rulebook(plans, catalog, screen, settings.safety),
+        draw_seed=partial(secrets.randbelow, 2**32),
+        outlooks=outlooks,
+        intake=Intake(store, _own_origins(settings, store)),
+    )
+    oversight = open_desk(
+        database,
+        bell,
+        events,
+        store,
+        front_desk=desk,
+        policy=screen.rules,
+        safety=settings.safety,
+    )
+    scribe = Scribe(settings.text, screen)
+    return Services(
+        settings=settings,
+        database=database,
+        redis=redis,
+        store=store,
+        events=events,
+        outlooks=outlooks,
+        plans=plans,
+        catalog=catalog,
+        screen=screen,
+        desk=desk,
+        oversight=oversight,
+        scribe=scribe,
+    )
+
+
+def _own_origins(settings: Settings, store: ObjectStore) -> set[str]:
+    """Links to our own pictures need not lead to a public address."""
+    parts = urlsplit(store.url("probe"))
+    return {f"{parts.scheme}://{parts.netloc}", *settings.provenance.link_origins}
