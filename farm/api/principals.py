@@ -1,5 +1,6 @@
 """Who asks: every route says what a key must allow, and gets the person behind it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -17,6 +18,8 @@ from shared.orders import NOWHERE, Person, Venue
 bearer = HTTPBearer(
     auto_error=False, description="An API key, as `Authorization: Bearer pk_live_...`"
 )
+# Where clients of other dialects put a key, and where some of them put it bare.
+OTHERS = ("mj-api-secret", "apikey", "authorization")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +82,17 @@ async def caller(
     shown: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> Principal:
     services: Services = request.app.state.services
-    found = await principal_of(services, shown.credentials if shown else None)
+    secret = shown.credentials if shown else secret_of(request.headers)
+    found = await principal_of(services, secret)
     found.require(*scopes.scopes)
     return found
+
+
+def secret_of(headers: Mapping[str, str]) -> str | None:
+    """The key that a request shows, in whichever dialect it speaks."""
+    shown = next((headers[name] for name in OTHERS if headers.get(name)), "")
+    scheme, _, credentials = shown.partition(" ")
+    return (credentials.strip() if scheme.lower() == "bearer" else shown.strip()) or None
 
 
 def _bad_key() -> Refusal:

@@ -50,3 +50,20 @@ async def test_a_key_without_the_scope_is_refused(client_of: Open, new_key: NewK
     assert (await client.get("/probe/read")).status_code == 200
     answer = await client.get("/probe/draw")
     assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
+
+
+@pytest.mark.parametrize(
+    ("header", "before"),
+    [("mj-api-secret", ""), ("apikey", ""), ("Authorization", ""), ("Authorization", "bearer ")],
+)
+async def test_a_key_is_known_where_other_dialects_put_it(
+    stranger: httpx.AsyncClient, new_key: NewKey, header: str, before: str
+) -> None:
+    answer = await stranger.get("/probe/read", headers={header: before + await new_key()})
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("header", ["mj-api-secret", "apikey", "Authorization"])
+async def test_an_empty_header_is_no_key(stranger: httpx.AsyncClient, header: str) -> None:
+    answer = await stranger.get("/probe/read", headers={header: " "})
+    assert answer.json()["code"] == "not_signed_in"
