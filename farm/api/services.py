@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from redis.asyncio import Redis
 
+from farm.api.following import Following
 from shared.admission import FrontDesk, Rulebook
 from shared.bell import Bell
 from shared.catalog import Catalog, read_catalog
@@ -38,6 +39,7 @@ class Services:
     desk: FrontDesk
     oversight: Oversight
     scribe: Scribe
+    following: Following
 
 
 @asynccontextmanager
@@ -47,7 +49,8 @@ async def opened(settings: Settings) -> AsyncIterator[Services]:
         database = Database.connect(settings.database, ask_after_s=0)
         redis, bell = connect_redis(settings.redis), Bell(settings.redis)
         services = _furnished(settings, database, redis, bell)
-        for close in (database.close, redis.aclose, bell.close, services.scribe.close):
+        closing = (services.following.close, services.scribe.close)
+        for close in (database.close, redis.aclose, bell.close, *closing):
             stack.push_async_callback(close)
         yield services
 
@@ -90,6 +93,7 @@ def _furnished(settings: Settings, database: Database, redis: Redis, bell: Bell)
         desk=desk,
         oversight=oversight,
         scribe=scribe,
+        following=Following(database, events, outlooks),
     )
 
 
