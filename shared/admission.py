@@ -25,7 +25,7 @@ from shared.gate import HouseRules
 from shared.intake import Intake
 from shared.jobs import Job, JobState, Route
 from shared.moderation.cases import Case
-from shared.orders import NOWHERE, Ask, Order
+from shared.orders import NOWHERE, Ask, Estimate, Order
 from shared.orders import Info as Info
 from shared.orders import Person as Person
 from shared.orders import PromptBlocked as PromptBlocked
@@ -38,7 +38,7 @@ from shared.orders import Venue as Venue
 from shared.outlooks import Outlooks
 from shared.plans import Speed
 from shared.safety.verdict import Verdict
-from shared.screening import Screening, permit_of
+from shared.screening import UNSCREENED, Screening, permit_of
 from shared.telemetry import JOBS_CANCELLED, JOBS_REFUSED, JOBS_SUBMITTED, SUBMIT_SECONDS
 
 
@@ -93,6 +93,16 @@ class FrontDesk(Archive):
         rules = await self._screening.open(ask)
         reading = read(ask, rules, self._likely_plan(ask, rules), self._book)
         return await self._quoted(reading, None)
+
+    async def estimate(self, ask: Ask) -> Estimate:
+        """Of words that are still being typed: read, resolved and priced as by `quote`, but not screened. So
+        nothing half written is refused for what it means, and nobody learns here what the screen lets pass."""
+        rules = await self._screening.open(ask)
+        reading = read(ask, rules, self._likely_plan(ask, rules), self._book)
+        order = await self._resolver.order(reading, UNSCREENED, self._pictures.imagined)
+        confirm = reading.jobs > reading.plan.confirm_above
+        specs = tuple(piece.spec for piece in order.pieces)
+        return Estimate(await self._priced(order), specs, order.notices, confirm)
 
     async def confirm(
         self, person: Person, draft_id: UUID, *, route: Route | None, venue: Venue = NOWHERE
@@ -207,8 +217,11 @@ class FrontDesk(Archive):
 
     async def _quoted(self, reading: Reading, permit: Verdict | None) -> Quote:
         order = await self._resolver.order(reading, permit, self._pictures.imagined)
+        return await self._priced(order)
+
+    async def _priced(self, order: Order) -> Quote:
         async with self._database.read() as session:
-            account = await accounts.by_discord(session, reading.ask.person.discord_id)
+            account = await accounts.by_discord(session, order.ask.person.discord_id)
             mine = account.id if account else UUID(int=0)
             balance = await ledger.balance(session, mine)
         return self._acceptance.quote(account, balance, order)

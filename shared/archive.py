@@ -17,6 +17,7 @@ from shared.orders import Ask, Person
 from shared.plans import PlanBook
 from shared.preferences import Preferences
 from shared.shots import Shot
+from shared.traffic import Traffic, traffic
 
 PICKED = 25  # what Discord shows of choices, at most
 PAGE = 10
@@ -102,6 +103,11 @@ class Archive:
         async with self._database.read() as session:
             account = await accounts.by_discord(session, person.discord_id)
             return Lifetime() if account is None else await lifetime(session, account.id)
+
+    async def traffic(self, *, silent_s: float) -> Traffic:
+        """Of the whole farm, in numbers alone; a worker that said nothing for `silent_s` seconds is gone."""
+        async with self._database.read() as session:
+            return await traffic(session, silent_s)
 
     # --- preferences -----------------------------------------------------------------------------
 

@@ -94,6 +94,7 @@ class Checkpoint:
     versions: tuple[str, ...] = ()
     styles: Mapping[str, Style] = field(default_factory=dict)
     style: str = ""
+    licence: str = ""
 
     @property
     def abilities(self) -> frozenset[str]:
@@ -199,6 +200,7 @@ def _words(path: Any) -> frozenset[str]:
 
 READERS: dict[str, places.Reader] = {
     **dict.fromkeys(("title", "family", "sampler", "dtype", "tier", "vae", "style"), places.text),
+    "licence": places.text,
     **dict.fromkeys(("native", "multiple", "max_area", "scale", "steps"), places.whole),
     **dict.fromkeys(("min_steps", "max_sequence_length", "enlarged_area"), places.whole),
     **dict.fromkeys(("guidance", "step_ms", "fixed_ms", "vram_gb", "second_pass"), places.number),

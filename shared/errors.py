@@ -2,13 +2,17 @@
 
 
 class Refusal(Exception):
-    """The user's to fix: a stable `code`, a sentence fit to show, and where it helps the field."""
+    """The user's to fix: a stable `code`, a sentence fit to show, and where it helps the field and the
+    character in it, counted from 1."""
 
-    def __init__(self, code: str, sentence: str, *, field: str | None = None) -> None:
+    def __init__(
+        self, code: str, sentence: str, *, field: str | None = None, position: int | None = None
+    ) -> None:
         super().__init__(sentence)
         self.code = code
         self.sentence = sentence
         self.field = field
+        self.position = position
 
 
 class Fault(Exception):

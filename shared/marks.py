@@ -65,4 +65,4 @@ def check_length(text: str, longest: int) -> None:
             f"Your prompt has {len(text):,} characters and {longest:,} is the most. Shorten it by {over:,}, "
             f"say from character {longest + 1} on: what matters most belongs in the first few dozen words."
         )
-        raise Refusal("prompt_too_long", sentence, field="prompt")
+        raise Refusal("prompt_too_long", sentence, field="prompt", position=longest + 1)

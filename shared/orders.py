@@ -176,6 +176,16 @@ class Quote:
         return len(self.prompts)
 
 
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What words would make, nobody having asked for it: `specs` are the recipes of its jobs."""
+
+    quote: Quote
+    specs: tuple[RenderSpec, ...]
+    notices: tuple[str, ...]
+    confirm: bool
+
+
 class Unconfirmed(Refusal):
     """So many jobs want a word first: `quote` says what they are, and the same ask with `confirmed` set
     makes them."""

@@ -136,7 +136,7 @@ def _check_depth(depth: int, position: int) -> None:
             f"The brace at character {position} lies inside {DEEPEST} others, and that is the most. "
             "Write its choices into the set around it."
         )
-        raise Refusal("too_deep", sentence, field="prompt")
+        raise Refusal("too_deep", sentence, field="prompt", position=position)
 
 
 def _too_many(many: int, most: int) -> Refusal:
@@ -153,7 +153,7 @@ def _unclosed(position: int) -> Refusal:
         f"The brace {{ at character {position} is never closed. Write for example {{red, green}} bird, or "
         "\\{ for the sign itself."
     )
-    return Refusal("unbalanced_braces", sentence, field="prompt")
+    return Refusal("unbalanced_braces", sentence, field="prompt", position=position)
 
 
 def _unopened(position: int) -> Refusal:
@@ -161,7 +161,7 @@ def _unopened(position: int) -> Refusal:
         f"The brace }} at character {position} closes nothing. Write for example {{red, green}} bird, or "
         "\\} for the sign itself."
     )
-    return Refusal("unbalanced_braces", sentence, field="prompt")
+    return Refusal("unbalanced_braces", sentence, field="prompt", position=position)
 
 
 def _nothing(position: int) -> Refusal:
@@ -169,4 +169,4 @@ def _nothing(position: int) -> Refusal:
         f"There is no choice at character {position}. Write words between braces and commas, for example "
         "{red, green} bird."
     )
-    return Refusal("empty_choice", sentence, field="prompt")
+    return Refusal("empty_choice", sentence, field="prompt", position=position)

@@ -98,7 +98,7 @@ def with_suffix(preferences: Preferences, suffix: str) -> Preferences:
         sentence = (
             f"{shown(clean)} at character 1 is no parameter. Only those go here, such as --ar 3:2."
         )
-        raise Refusal("suffix_words", sentence, field="suffix")
+        raise Refusal("suffix_words", sentence, field="suffix", position=1)
     if clean:
         parse(clean, attached=IN_PLACE_OF_WORDS)
     return replace(preferences, suffix=clean)

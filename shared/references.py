@@ -188,7 +188,7 @@ def _checked(word: str, position: int) -> str:
             f"{shown(link)} at character {position} {why}. Open the picture itself and "
             "copy its own address."
         )
-        raise Refusal("invalid_link", sentence, field="images")
+        raise Refusal("invalid_link", sentence, field="images", position=position)
     return link
 
 
@@ -197,7 +197,7 @@ def _check_many(many: int, position: int) -> None:
         sentence = (
             f"The picture at character {position} is number {many}; {MOST_IMAGES} are the most."
         )
-        raise Refusal("too_many_images", sentence, field="images")
+        raise Refusal("too_many_images", sentence, field="images", position=position)
 
 
 def _misplaced(link: str, position: int) -> Refusal:
@@ -205,4 +205,4 @@ def _misplaced(link: str, position: int) -> Refusal:
         f"The link {shown(link)} at character {position} stands behind words. Links to pictures come first: "
         "move it to the front, or behind --sref or --cref."
     )
-    return Refusal("misplaced_link", sentence, field="images")
+    return Refusal("misplaced_link", sentence, field="images", position=position)

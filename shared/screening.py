@@ -15,8 +15,11 @@ from shared.orders import LIFTED, Ask, PromptBlocked
 from shared.plans import PlanBook
 from shared.safety.policy import decide
 from shared.safety.screen import PromptScreen
-from shared.safety.verdict import Decision, Verdict
+from shared.safety.verdict import NONE, Decision, Verdict
 from shared.weights import WeightedText
+
+# For a price alone: nothing is ever drawn on this word.
+UNSCREENED = Verdict(Decision.ALLOW, NONE, 0.0, "unscreened", "", "")
 
 
 class Screening:

@@ -39,9 +39,10 @@ def check_dashes(text: str) -> None:
         for found in pattern.finditer(text):
             parameter = BY_NAME.get(found[1].lower())
             if parameter is not None and parameter.supported:
-                place = f"{shown(found[0])} at character {found.start() + 1}"
+                at = found.start() + 1
+                place = f"{shown(found[0])} at character {at}"
                 sentence = f"{place} needs {wrong}: write {parameter.sample}."
-                raise Refusal("misspelt_parameter", sentence, field=parameter.field)
+                raise Refusal("misspelt_parameter", sentence, field=parameter.field, position=at)
 
 
 def check_several(one: Typed, every: tuple[Any, ...]) -> None:
@@ -51,21 +52,21 @@ def check_several(one: Typed, every: tuple[Any, ...]) -> None:
         sentence = (
             f"{one.name} at character {one.position} makes {len(every)}; {most} are the most."
         )
-        raise Refusal("too_many_references", sentence, field=one.parameter.field)
+        raise _at("too_many_references", sentence, one)
     names = [lora.name for lora in every if isinstance(lora, LoraChoice)]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         sentence = (
             f"{one.name} at character {one.position} weighs {shown(twice)} again. Keep one weight."
         )
-        raise Refusal("repeated_parameter", sentence, field=one.parameter.field)
+        raise _at("repeated_parameter", sentence, one)
 
 
 def unknown(mark: str, name: str, position: int) -> Refusal:
     place = f"{shown(mark)} at character {position}"
     if not name:
         sentence = f"{place} has no name behind it. Write for example --ar 3:2, or leave it out."
-        return Refusal("unknown_parameter", sentence)
+        return Refusal("unknown_parameter", sentence, position=position)
     glued = re.match(r"([a-z]+)([^a-z].*)", name)
     if glued and glued[1] in BY_NAME:
         return _without_space(BY_NAME[glued[1]], glued[1], glued[2], position)
@@ -75,7 +76,8 @@ def unknown(mark: str, name: str, position: int) -> Refusal:
     fix = f"Did you mean {BY_NAME[nearest].sample}?" if nearest else others
     if mark[0] not in HYPHENS:
         fix += " A dash that belongs to the text needs a space behind it."
-    return Refusal("unknown_parameter", f"{place} is no parameter. {fix}")
+    sentence = f"{place} is no parameter. {fix}"
+    return Refusal("unknown_parameter", sentence, position=position)
 
 
 def _without_space(parameter: Parameter, name: str, rest: str, position: int) -> Refusal:
@@ -87,15 +89,16 @@ def _without_space(parameter: Parameter, name: str, rest: str, position: int) ->
         f"{shown(f'--{name}{rest}')} at character {position} needs a space behind --{name} "
         f"and nothing else. Write {shown(fix)[1:-1]}."
     )
-    return Refusal("invalid_value", sentence, field=parameter.field)
+    return Refusal("invalid_value", sentence, field=parameter.field, position=position)
 
 
 def not_here(parameter: Parameter, name: str, position: int) -> Refusal:
     place = f"--{name} at character {position}"
     if parameter.kind is Kind.DEPRECATED:
-        return Refusal("deprecated_parameter", f"{place} is deprecated: {parameter.help}.")
+        sentence = f"{place} is deprecated: {parameter.help}."
+        return Refusal("deprecated_parameter", sentence, position=position)
     sentence = f"{parameter.help} ({place}) is not supported: {parameter.reason}."
-    return Refusal("unsupported_parameter", sentence)
+    return Refusal("unsupported_parameter", sentence, position=position)
 
 
 def contradiction(first: Typed, second: Typed) -> Refusal:
@@ -104,13 +107,18 @@ def contradiction(first: Typed, second: Typed) -> Refusal:
     where = f"{one} at character {first.position} and {other} at {second.position}"
     field = first.parameter.field
     code = _code_of(field, second.parameter.field)
-    return Refusal(code, f"{where} contradict each other. Keep one of them.", field=field)
+    sentence = f"{where} contradict each other. Keep one of them."
+    return Refusal(code, sentence, field=field, position=second.position)
 
 
 def _code_of(field: str, other: str) -> str:
     if field != other:
         return "conflicting_parameters"
     return "conflicting_speed" if field == "speed" else "repeated_parameter"
+
+
+def _at(code: str, sentence: str, one: Typed) -> Refusal:
+    return Refusal(code, sentence, field=one.parameter.field, position=one.position)
 
 
 def needs(one: Typed) -> Refusal:
@@ -120,7 +128,7 @@ def needs(one: Typed) -> Refusal:
     else:
         what = f"{BY_FIELD[missing].typed}, for example {BY_FIELD[missing].sample}"
     sentence = f"{one.name} at character {one.position} means nothing without {what}."
-    return Refusal("missing_reference", sentence, field=one.parameter.field)
+    return _at("missing_reference", sentence, one)
 
 
 def text_after(typed: str, text: str, position: int) -> Refusal:
@@ -128,21 +136,21 @@ def text_after(typed: str, text: str, position: int) -> Refusal:
         f"{shown(text)} at character {position} stands behind {typed}. Parameters come last: move "
         f"the words to the front, for example a red boat {typed}."
     )
-    return Refusal("text_after_parameters", sentence, field="prompt")
+    return Refusal("text_after_parameters", sentence, field="prompt", position=position)
 
 
 def alone(position: int) -> Refusal:
     sentence = (
         f"One picture alone is not enough. Add words at character {position}, or a second picture."
     )
-    return Refusal("picture_alone", sentence, field="prompt")
+    return Refusal("picture_alone", sentence, field="prompt", position=position)
 
 
 def too_many_pictures(many: int) -> Refusal:
     sentence = (
         f"{many} pictures stand before character 1; {MOST_IMAGES} are the most. Leave some out."
     )
-    return Refusal("too_many_images", sentence, field="images")
+    return Refusal("too_many_images", sentence, field="images", position=1)
 
 
 def unexpanded(brace: str, position: int) -> Refusal:
@@ -150,4 +158,4 @@ def unexpanded(brace: str, position: int) -> Refusal:
         f"The brace {brace} at character {position} stands for choices, and one prompt is wanted here. Write "
         f"one choice out, or \\{brace} for the sign itself."
     )
-    return Refusal("unexpanded_choices", sentence, field="prompt")
+    return Refusal("unexpanded_choices", sentence, field="prompt", position=position)

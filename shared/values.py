@@ -160,7 +160,7 @@ def _missing(parameter: Parameter, position: int) -> Refusal:
         f"{parameter.typed} at character {position} has no value. {range_words(parameter)}, "
         f"for example {parameter.sample}."
     )
-    return Refusal("missing_value", sentence, field=parameter.field)
+    return Refusal("missing_value", sentence, field=parameter.field, position=position)
 
 
 def _invalid(parameter: Parameter, text: str, *, position: int, hint: str) -> Refusal:
@@ -169,4 +169,4 @@ def _invalid(parameter: Parameter, text: str, *, position: int, hint: str) -> Re
         f"{range_words(parameter)}, not {shown(text)} (character {position}). "
         f"{'Did you mean' if hint else 'For example'} {example}{'?' if hint else '.'}"
     )
-    return Refusal("invalid_value", sentence, field=parameter.field)
+    return Refusal("invalid_value", sentence, field=parameter.field, position=position)

@@ -58,11 +58,12 @@ def _part(text: str, weight: float, position: int) -> WeightedText:
     plain_text = literal(" ".join(text.split()))
     if plain_text:
         return WeightedText(plain_text, weight)
+    end = position + len(text)
     sentence = (
-        f"There is no text before the :: at character {position + len(text)}. "
+        f"There is no text before the :: at character {end}. "
         "Write it behind the words that it weighs, for example a red boat::2 the sea::1."
     )
-    raise Refusal("empty_part", sentence, field="prompt")
+    raise Refusal("empty_part", sentence, field="prompt", position=end)
 
 
 def _check_weights(texts: list[WeightedText], position: int) -> None:
@@ -72,14 +73,14 @@ def _check_weights(texts: list[WeightedText], position: int) -> None:
             f"The prompt has {len(texts)} parts split by :: and {MOST_PARTS} is the most; the last begins at "
             f"character {position}. Join some of them with commas."
         )
-        raise Refusal("too_many_parts", sentence, field="prompt")
+        raise Refusal("too_many_parts", sentence, field="prompt", position=position)
     total = sum(text.weight for text in texts)
     if total < LIGHTEST:
         sentence = (
             f"The weights behind :: add up to {total:g} at character {position}; it must be more than 0. "
             "Raise one of them, for example tulips::2 red::-.5."
         )
-        raise Refusal("weights_not_positive", sentence, field="prompt")
+        raise Refusal("weights_not_positive", sentence, field="prompt", position=position)
 
 
 def write_texts(texts: tuple[WeightedText, ...]) -> str:
@@ -98,7 +99,7 @@ def _empty(position: int) -> Refusal:
         f"There is nothing to draw in this prompt before character {position}. Say what you want to see, and "
         "put parameters behind it: a red sailboat on the sea --ar 3:2."
     )
-    return Refusal("empty_prompt", sentence, field="prompt")
+    return Refusal("empty_prompt", sentence, field="prompt", position=position)
 
 
 def _bad_weight(piece: str, position: int) -> Refusal:
@@ -107,4 +108,4 @@ def _bad_weight(piece: str, position: int) -> Refusal:
         f"{shown(word)} behind :: at character {position} is no weight. Write a number from "
         f"-{HEAVIEST:g} to {HEAVIEST:g} and a space, for example space::2 ship."
     )
-    return Refusal("invalid_weight", sentence, field="prompt")
+    return Refusal("invalid_weight", sentence, field="prompt", position=position)

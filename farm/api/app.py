@@ -1,12 +1,14 @@
 """The API: one FastAPI app of routers, each of which is handed the same services."""
 
 from collections.abc import Callable
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
 
 from farm.api import origin, problems
 from farm.api.services import Services
+from farm.api.v1 import models, plans, prompts, queue, samplers
 
 DESCRIPTION = """\
 A render farm of your own: jobs, their events, webhooks, models, plans and bills. The same desk serves the
@@ -16,13 +18,30 @@ Send an API key as `Authorization: Bearer pk_live_...`. Errors are problem detai
 `code`.
 """
 Routes = Callable[[Services], APIRouter]
-ROUTERS: tuple[Routes, ...] = (origin.routes,)
+ROUTERS: tuple[Routes, ...] = (
+    origin.routes,
+    models.routes,
+    samplers.routes,
+    plans.routes,
+    queue.routes,
+    prompts.routes,
+)
 
 
 def create_app(services: Services) -> FastAPI:
     app: FastAPI = FastAPIOffline(title="Pictor", version="1", description=DESCRIPTION)
     app.state.services = services
+    app.openapi = _description(app)  # type: ignore[method-assign]
     problems.install(app)
     for routes in ROUTERS:
         app.include_router(routes(services))
     return app
+
+
+def _description(app: FastAPI) -> Callable[[], dict[str, Any]]:
+    written = app.openapi
+
+    def described() -> dict[str, Any]:
+        return app.openapi_schema or problems.told_as_problems(written())
+
+    return described

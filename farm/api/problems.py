@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from shared.errors import Fault, Refusal
@@ -60,14 +60,15 @@ class Slip(BaseModel):
 class Problem(BaseModel):
     """What went wrong, whose it is to fix, and how (RFC 9457)."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{}]})
-
     type: str = Field(examples=["about:blank"], default="about:blank")
     title: str = Field(examples=["Not possible like this"])
     status: int = Field(examples=[422])
     detail: str = Field(examples=["--ar is from 1:14 to 14:1; 20:1 is not. Try --ar 14:1."])
     code: str = Field(examples=["invalid_parameter"], description="Stable: test for this one.")
     field: str | None = Field(default=None, examples=["prompt"])
+    position: int | None = Field(
+        default=None, examples=[17], description="The character of the text in it, from 1."
+    )
     retryable: bool = Field(default=False, description="The same request may pass later.")
     errors: list[Slip] = Field(default_factory=list)
 
@@ -79,6 +80,23 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _plain)
     app.add_exception_handler(Exception, _unexpected)
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What every route may say instead, and these beside it: for a router's description."""
+    every = sorted({401, 403, 422, 429, 503, *statuses})
+    return {status: {"model": Problem, "description": TITLES[status]} for status in every}
+
+
+def told_as_problems(description: dict[str, Any]) -> dict[str, Any]:
+    """An OpenAPI description in which a problem has its own media type, as it has when it is sent."""
+    for operation in (one for path in description["paths"].values() for one in path.values()):
+        for reply in operation["responses"].values():
+            content = reply.get("content", {})
+            for kind, told in list(content.items()):
+                if told.get("schema", {}).get("$ref", "").endswith("/Problem"):
+                    content[MEDIA_TYPE] = content.pop(kind)
+    return description
 
 
 def answer(
@@ -94,7 +112,8 @@ def answer(
 
 def problem_of(error: Refusal | Fault) -> Problem:
     if isinstance(error, Refusal):
-        return _problem(STATUS.get(error.code, 422), error.code, error.sentence, field=error.field)
+        place = {"field": error.field, "position": error.position}
+        return _problem(STATUS.get(error.code, 422), error.code, error.sentence, **place)
     status = 503 if error.retryable else 500
     return _problem(status, error.code, error.sentence, retryable=error.retryable)
 

@@ -18,11 +18,15 @@ from shared.connections import Database, connect_redis
 from shared.events import Events
 from shared.intake import Intake
 from shared.outlooks import Outlooks
+from shared.oversight.administration import Administration
 from shared.oversight.desk import Oversight, open_desk
+from shared.oversight.explanations import Explanations
+from shared.oversight.voices import Voices
 from shared.plans import PlanBook, read_plans
 from shared.safety.screen import PromptScreen, open_screen
 from shared.scribe import Scribe
 from shared.storage import ObjectStore, open_store
+from shared.witness import Witness
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,10 @@ class Services:
     oversight: Oversight
     scribe: Scribe
     following: Following
+    explanations: Explanations
+    administration: Administration
+    voices: Voices
+    witness: Witness
 
 
 @asynccontextmanager
@@ -94,6 +102,10 @@ def _furnished(settings: Settings, database: Database, redis: Redis, bell: Bell)
         oversight=oversight,
         scribe=scribe,
         following=Following(database, events, outlooks),
+        explanations=Explanations(database, plans, catalog),
+        administration=Administration(database, plans, catalog, settings.safety),
+        voices=Voices(database, plans, settings.safety),
+        witness=Witness(database, store, _own_origins(settings, store)),
     )
 
 

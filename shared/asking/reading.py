@@ -80,7 +80,17 @@ def read(ask: Ask, rules: HouseRules, plan_name: str, book: PlanBook) -> Reading
 def _wordings(ask: Ask, rules: HouseRules, plan: Plan) -> tuple[Wording, ...]:
     if ask.verb != "imagine" and not ask.text.strip():
         return ()
-    spelt = spelt_out(readable(ask.text).strip(), rules.chosen)
+    typed = readable(ask.text).strip()
+    spelt = spelt_out(typed, rules.chosen)
+    try:
+        return _of_text(spelt, ask, rules, plan)
+    except Refusal as refused:
+        if spelt != typed:
+            refused.position = None  # it is no place in what was typed
+        raise
+
+
+def _of_text(spelt: str, ask: Ask, rules: HouseRules, plan: Plan) -> tuple[Wording, ...]:
     attached = len(ask.images)
     texts = expand(spelt, most=plan.max_permutations, longest=plan.max_prompt)
     if len(texts) == 1:

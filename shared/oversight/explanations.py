@@ -1,5 +1,6 @@
 """Why something is allowed or not: the same rules that the front desk asks, and the line that decides."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from shared import access as rules
@@ -25,6 +26,14 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
+class Models:
+    """`usual` is the one that draws when nobody names one; `said` is by name."""
+
+    usual: str
+    said: Mapping[str, Decision]
+
+
+@dataclass(frozen=True, slots=True)
 class Explanations:
     database: Database
     book: PlanBook
@@ -45,6 +54,14 @@ class Explanations:
         denied = next((one for one in said if not one.allowed), None)
         decision = denied or (said[-1] if said else rules.decide(question))
         return Explanation(model, question.plan.title, decision, tuple(said))
+
+    async def models(self, person: Person, venue: Venue) -> Models:
+        """Of every checkpoint, whether this person may draw with it here, and which one is taken when they
+        name none."""
+        question = await self._question(person, venue)
+        names = (self.catalog.default, *self.catalog.checkpoints)
+        said = {name: rules.decide_model(replace(question, model=name)) for name in names}
+        return Models(rules.usual_model(question, names), said)
 
     def _said(self, question: Question, model: str) -> list[Decision]:
         """In the order in which the desk asks: who and where, then with what."""

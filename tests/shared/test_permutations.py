@@ -55,12 +55,12 @@ def test_escaped_signs_are_the_signs_themselves_in_a_prompt() -> None:
         ("a {red, {green} bird", "unbalanced_braces", "{ at character 3"),
         ("a red} bird", "unbalanced_braces", "} at character 6"),
         ("{a}}", "unbalanced_braces", "} at character 4"),
-        ("a {} bird", "empty_choice", "character 4"),
-        ("a {red,} bird", "empty_choice", "character 8"),
-        ("a {, red} bird", "empty_choice", "character 4"),
-        ("a {red, , blue} bird", "empty_choice", "character 8"),
-        ("{" * (DEEPEST + 1), "too_deep", f"character {DEEPEST + 1}"),
-        ("{" * 2000, "too_deep", f"character {DEEPEST + 1}"),
+        ("a {} bird", "empty_choice", "at character 4"),
+        ("a {red,} bird", "empty_choice", "at character 8"),
+        ("a {, red} bird", "empty_choice", "at character 4"),
+        ("a {red, , blue} bird", "empty_choice", "at character 8"),
+        ("{" * (DEEPEST + 1), "too_deep", f"at character {DEEPEST + 1}"),
+        ("{" * 2000, "too_deep", f"at character {DEEPEST + 1}"),
         ("x" * 2001, "prompt_too_long", "2,001"),
         ("{a, b}" * 6, "too_many_permutations", "make 64 prompts and 40 is the most"),
     ],
@@ -71,6 +71,8 @@ def test_what_is_wrong_is_refused_with_its_place(text: str, code: str, named: st
     assert refused.value.code == code
     assert named in refused.value.sentence
     assert refused.value.field == "prompt"
+    if "at character" in named:
+        assert named.endswith(str(refused.value.position))
 
 
 @pytest.mark.parametrize("sets", [12, 300])
