@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from farm.chores import Chore
-from shared import drafts, inquiries
+from shared import drafts, hookdeliveries, inquiries
 from shared.config import SafetySettings
 from shared.connections import Database
 from shared.moderation import bans, cases, proposals
@@ -11,6 +11,7 @@ from shared.oversight import withdrawals
 from shared.storage import ObjectStore
 
 ASKED_LIFE = timedelta(hours=1)  # an answer is read within a minute
+TOLD_LIFE = timedelta(days=30)  # of what webhooks were told
 
 
 class Retention:
@@ -25,6 +26,7 @@ class Retention:
             Chore("remove_withdrawn", 30.0, self.remove_withdrawn),
             Chore("forget_inquiries", 600.0, self.forget_inquiries),
             Chore("forget_drafts", 3600.0, self.forget_drafts),
+            Chore("forget_deliveries", 3600.0, self.forget_deliveries),
         )
 
     async def end_bans(self) -> int:
@@ -48,6 +50,11 @@ class Retention:
         """Nobody comes back to them after so many days."""
         async with self._database.begin() as session:
             return await drafts.forget(session, older_than=drafts.LIFE)
+
+    async def forget_deliveries(self) -> int:
+        """Of webhooks, and the webhooks that are over with their last one."""
+        async with self._database.begin() as session:
+            return await hookdeliveries.forget(session, older_than=TOLD_LIFE)
 
     async def remove_withdrawn(self) -> int:
         """What a ban or a deletion could not delete at once."""

@@ -1,9 +1,9 @@
 """The one transaction that accepts an order: caps, credit, jobs, holds, verdicts and routes, or nothing."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from uuid import UUID
 
-from shared import access, accounts, fleets, jobstore, ledger, limits, workers
+from shared import access, accounts, fleets, hookrows, jobstore, ledger, limits, workers
 from shared.accounts import Account
 from shared.catalog import Catalog
 from shared.connections import Session
@@ -148,6 +148,8 @@ class Acceptance:
             await cases.sample(session, job=job, verdict=piece.verdict, prompt=piece.text)
         if ask.route is not None:
             await jobstore.set_route(session, job.id, _route_of(ask.route, copy))
+        if ask.hook is not None:
+            await hookrows.attach(session, account.id, job.id, **asdict(ask.hook))
         return job
 
     def _total(self, order: Order, speeds: list[Speed]) -> int:

@@ -22,6 +22,7 @@ from shared.connections import Database
 from shared.errors import Refusal
 from shared.events import EventKind, Events, JobEvent
 from shared.gate import HouseRules
+from shared.hookdesk import Addresses
 from shared.intake import Intake
 from shared.jobs import Job, JobState, Route
 from shared.moderation.cases import Case
@@ -53,13 +54,16 @@ class FrontDesk(Archive):
         draw_seed: Callable[[], int],
         outlooks: Outlooks | None = None,
         intake: Intake | None = None,
+        addresses: Addresses | None = None,
     ) -> None:
-        """Without `outlooks` nobody is told how long it may take; without `intake` nobody brings pictures."""
+        """Without `outlooks` nobody is told how long it may take; without `intake` nobody brings pictures;
+        without `addresses` webhooks lead to public ones alone."""
         super().__init__(database, rulebook.plans, rulebook.safety.pepper)
         self._bell = bell
         self._events = events
         self._outlooks = outlooks
         self._pictures = Pictures(intake)
+        self._addresses = addresses or Addresses()
         self._screening = Screening(database, rulebook.screen, rulebook.plans, rulebook.safety)
         self._resolver = Resolver(database, rulebook, self._screening, draw_seed)
         self._acceptance = Acceptance(
@@ -197,6 +201,8 @@ class FrontDesk(Archive):
         reading = read(ask, rules, plan, self._book)
         if reading.jobs > reading.plan.confirm_above and not ask.confirmed:
             raise Unconfirmed(await self._quoted(reading, permit))
+        if ask.hook is not None:
+            await self._addresses.check(ask.hook.url, field="webhook")
         order = await self._resolver.order(reading, permit, self._pictures.take)
         async with self._pictures.kept(order.uploads) as settled:
             receipt = await self._accept(order)

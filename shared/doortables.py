@@ -42,7 +42,8 @@ api_keys = Table(
 )
 
 # An address that is told of jobs: of all of an account's, or of the one job (`job_id`) it was named with. Its
-# secret is derived (shared.hooks), so `generation` is all that is kept of it.
+# secret is derived (shared.hooks), so `generation` is all that is kept of it. One that is off is told nothing
+# until it is switched on again; one that ended is gone.
 webhooks = Table(
     "webhooks",
     metadata,
@@ -54,21 +55,39 @@ webhooks = Table(
     Column("dialect", Text, nullable=False, server_default="pictor"),
     Column("generation", Integer, nullable=False, server_default="0"),
     moment("created_at", now=True),
+    moment("rotated_at"),
+    moment("failing_since"),
+    moment("off_at"),
+    Column("off_because", Text),
     moment("ended_at"),
     CheckConstraint("dialect in ('pictor', 'mj')", name="dialect"),
-    Index("ix_webhooks_account", "account_id", postgresql_where=text("ended_at is null")),
+    CheckConstraint("(off_at is null) = (off_because is null)", name="off"),
+    Index(
+        "ix_webhooks_account",
+        "account_id",
+        postgresql_where=text("ended_at is null and job_id is null"),
+    ),
     Index("ix_webhooks_job", "job_id", postgresql_where=text("job_id is not null")),
 )
 
+# What signs for the webhooks that single jobs name: one secret of an account. No row: generation 0.
+hook_secrets = Table(
+    "hook_secrets",
+    metadata,
+    Column("account_id", ForeignKey("accounts.id"), primary_key=True),
+    Column("generation", Integer, nullable=False, server_default="0"),
+    moment("rotated_at"),
+)
+
 # Written by the trigger that writes the transition, in its transaction: none is forgotten. The receiver knows
-# a repeat by its id.
+# a repeat by its id. A ping is of no job.
 webhook_deliveries = Table(
     "webhook_deliveries",
     metadata,
     serial_key(),
     Column("webhook_id", ForeignKey("webhooks.id"), nullable=False),
-    Column("job_id", ForeignKey("jobs.id"), nullable=False),
-    Column("transition_id", ForeignKey("transitions.id"), nullable=False),
+    Column("job_id", ForeignKey("jobs.id")),
+    Column("transition_id", ForeignKey("transitions.id")),
     Column("event", Text, nullable=False),
     Column("state", Text, nullable=False, server_default="open"),
     Column("tries", Integer, nullable=False, server_default="0"),
@@ -76,12 +95,18 @@ webhook_deliveries = Table(
     Column("error", Text),
     moment("at", now=True),
     moment("next_at", now=True),
+    moment("first_at"),
     moment("ended_at"),
     UniqueConstraint("webhook_id", "transition_id"),
     CheckConstraint("state in ('open', 'delivered', 'given_up')", name="state"),
     CheckConstraint("(state = 'open') = (ended_at is null)", name="ended"),
+    CheckConstraint(
+        "(event = 'ping') = (job_id is null) and (job_id is null) = (transition_id is null)",
+        name="ping",
+    ),
     Index("ix_webhook_deliveries_due", "next_at", postgresql_where=text("state = 'open'")),
     Index("ix_webhook_deliveries_order", "webhook_id", "job_id", "id"),
+    Index("ix_webhook_deliveries_log", "webhook_id", "id"),
 )
 
 # Adapters that people brought: weights that passed the sandbox, in the store under `key`. Others see a public

@@ -1,4 +1,4 @@
-"""Fetches what a stranger's link names, without becoming the stranger's hand inside our network.
+"""Visits what a stranger's link names, without becoming the stranger's hand inside our network.
 
 The name is resolved once, every address that it has is checked, and the connection goes to an address
 that was: a name that answers otherwise a moment later changes nothing. Only https, only port 443, no
@@ -9,8 +9,9 @@ import asyncio
 import http.client
 import socket
 import ssl
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import AsyncIterator, Collection, Mapping
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
@@ -50,6 +51,14 @@ class _Place:
         return f"{self.scheme}://{host}" + ("" if usual else f":{self.port}")
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """To what was posted: the status, and the `Retry-After` as it was written."""
+
+    status: int
+    retry_after: str | None = None
+
+
 async def fetch(
     link: str,
     *,
@@ -62,21 +71,67 @@ async def fetch(
 
     Refusal `bad_link` for what is not fetched at all, `link_failed` for what did not answer as it should.
     """
-    place = _read(link)
-    trusted = place.origin in {origin.rstrip("/").lower() for origin in allowed}
-    if not trusted and (place.scheme, place.port) != ("https", 443):
-        raise _bad("Only https links can be looked at.")
+    said = "The link did not answer as a picture should."
+    async with _reached(link, allowed, seconds, tls, said) as (connection, place):
+        return await asyncio.to_thread(_get, connection, place, most)
+
+
+async def post(
+    link: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    allowed: Collection[str] = (),
+    seconds: float = SECONDS,
+    tls: ssl.SSLContext | None = None,
+    threads: Executor | None = None,
+) -> Reply:
+    """Sends it, under the same rules. What the answer says beside its status is not read.
+
+    `threads` do the waiting: give a pool of its own to whoever sends a lot. Refusals as of `fetch`.
+    """
+    said = "The address did not answer."
+    loop = asyncio.get_running_loop()
+    async with _reached(link, allowed, seconds, tls, said) as (connection, place):
+        return await loop.run_in_executor(threads, _post, connection, place, body, headers)
+
+
+async def check(link: str, *, allowed: Collection[str] = (), seconds: float = SECONDS) -> None:
+    """Whether it would be visited now, without visiting it. Refusals as of `fetch`."""
+    place, trusted = _permitted(link, allowed)
+    try:
+        async with asyncio.timeout(seconds):
+            await _address(place, trusted=trusted)
+    except (OSError, ValueError) as error:
+        raise _failed("The name of that link is not known anywhere.") from error
+
+
+@asynccontextmanager
+async def _reached(
+    link: str, allowed: Collection[str], seconds: float, tls: ssl.SSLContext | None, said: str
+) -> AsyncIterator[tuple["_Plain", _Place]]:
+    """A connection to an address that was checked, for so long; `said` of what breaks on the way."""
+    place, trusted = _permitted(link, allowed)
     connection: _Plain | None = None
     try:
         async with asyncio.timeout(seconds):
             address = await _address(place, trusted=trusted)
             connection = _connection(place, address, seconds, tls)
-            return await asyncio.to_thread(_get, connection, place, most)
+            yield connection, place
     except (OSError, http.client.HTTPException, ssl.SSLError, ValueError) as error:
-        raise _failed("The link did not answer as a picture should.") from error
+        raise _failed(said) from error
     finally:
         if connection is not None:
             connection.hang_up()
+
+
+def _permitted(link: str, allowed: Collection[str]) -> tuple[_Place, bool]:
+    """Where it leads, and whether that is an origin that need not be public."""
+    place = _read(link)
+    trusted = place.origin in {origin.rstrip("/").lower() for origin in allowed}
+    if not trusted and (place.scheme, place.port) != ("https", 443):
+        raise _bad("Only https links can be looked at.")
+    return place, trusted
 
 
 def is_public(address: str) -> bool:
@@ -162,6 +217,13 @@ def _get(connection: _Plain, place: _Place, most: int) -> bytes:
     connection.request("GET", place.target, headers=asked | {"Connection": "close"})
     with connection.getresponse() as answer:
         return _picture(answer, most)
+
+
+def _post(connection: _Plain, place: _Place, body: bytes, headers: Mapping[str, str]) -> Reply:
+    asked = {"User-Agent": "Pictor", "Connection": "close"} | dict(headers)
+    connection.request("POST", place.target, body=body, headers=asked)
+    with connection.getresponse() as answer:
+        return Reply(answer.status, answer.headers.get("Retry-After"))
 
 
 def _picture(answer: http.client.HTTPResponse, most: int) -> bytes:

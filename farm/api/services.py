@@ -16,6 +16,7 @@ from shared.catalog import Catalog, read_catalog
 from shared.config import Settings
 from shared.connections import Database, connect_redis
 from shared.events import Events
+from shared.hookdesk import Addresses, HookDesk
 from shared.intake import Intake
 from shared.outlooks import Outlooks
 from shared.oversight.administration import Administration
@@ -48,6 +49,7 @@ class Services:
     administration: Administration
     voices: Voices
     witness: Witness
+    hooks: HookDesk
 
 
 @asynccontextmanager
@@ -69,6 +71,7 @@ def _furnished(settings: Settings, database: Database, redis: Redis, bell: Bell)
     )
     plans, catalog = read_plans(settings.plans_file), read_catalog(settings.catalog_file)
     store, events, outlooks = open_store(settings.storage), Events(redis), Outlooks(redis)
+    addresses = Addresses(settings.api.hook_origins)
     desk = FrontDesk(
         database,
         bell,
@@ -77,6 +80,7 @@ def _furnished(settings: Settings, database: Database, redis: Redis, bell: Bell)
         draw_seed=partial(secrets.randbelow, 2**32),
         outlooks=outlooks,
         intake=Intake(store, _own_origins(settings, store)),
+        addresses=addresses,
     )
     oversight = open_desk(
         database,
@@ -106,6 +110,7 @@ def _furnished(settings: Settings, database: Database, redis: Redis, bell: Bell)
         administration=Administration(database, plans, catalog, settings.safety),
         voices=Voices(database, plans, settings.safety),
         witness=Witness(database, store, _own_origins(settings, store)),
+        hooks=HookDesk(database, addresses, settings.api.pepper),
     )
 
 

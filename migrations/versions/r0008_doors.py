@@ -41,11 +41,26 @@ create table webhooks (
     dialect text default 'pictor' not null,
     generation integer default '0' not null,
     created_at timestamp with time zone default clock_timestamp() not null,
+    rotated_at timestamp with time zone,
+    failing_since timestamp with time zone,
+    off_at timestamp with time zone,
+    off_because text,
     ended_at timestamp with time zone,
     constraint pk_webhooks primary key (id),
     constraint fk_webhooks_account_id foreign key(account_id) references accounts (id),
     constraint fk_webhooks_job_id foreign key(job_id) references jobs (id),
-    constraint ck_webhooks_dialect check (dialect in ('pictor', 'mj'))
+    constraint ck_webhooks_dialect check (dialect in ('pictor', 'mj')),
+    constraint ck_webhooks_off check ((off_at is null) = (off_because is null))
+)
+"""
+
+HOOK_SECRETS = """
+create table hook_secrets (
+    account_id uuid not null,
+    generation integer default '0' not null,
+    rotated_at timestamp with time zone,
+    constraint pk_hook_secrets primary key (account_id),
+    constraint fk_hook_secrets_account_id foreign key(account_id) references accounts (id)
 )
 """
 
@@ -53,8 +68,8 @@ WEBHOOK_DELIVERIES = """
 create table webhook_deliveries (
     id bigserial not null,
     webhook_id uuid not null,
-    job_id uuid not null,
-    transition_id bigint not null,
+    job_id uuid,
+    transition_id bigint,
     event text not null,
     state text default 'open' not null,
     tries integer default '0' not null,
@@ -62,6 +77,7 @@ create table webhook_deliveries (
     error text,
     at timestamp with time zone default clock_timestamp() not null,
     next_at timestamp with time zone default clock_timestamp() not null,
+    first_at timestamp with time zone,
     ended_at timestamp with time zone,
     constraint pk_webhook_deliveries primary key (id),
     constraint fk_webhook_deliveries_webhook_id foreign key(webhook_id) references webhooks (id),
@@ -69,7 +85,9 @@ create table webhook_deliveries (
     constraint fk_webhook_deliveries_transition_id foreign key(transition_id) references transitions (id),
     constraint uq_webhook_deliveries_webhook_id_transition_id unique (webhook_id, transition_id),
     constraint ck_webhook_deliveries_state check (state in ('open', 'delivered', 'given_up')),
-    constraint ck_webhook_deliveries_ended check ((state = 'open') = (ended_at is null))
+    constraint ck_webhook_deliveries_ended check ((state = 'open') = (ended_at is null)),
+    constraint ck_webhook_deliveries_ping check (
+        (event = 'ping') = (job_id is null) and (job_id is null) = (transition_id is null))
 )
 """
 
@@ -119,10 +137,12 @@ create table tasks (
 
 INDEXES = (
     "create index ix_api_keys_account on api_keys (account_id)",
-    "create index ix_webhooks_account on webhooks (account_id) where ended_at is null",
+    """create index ix_webhooks_account on webhooks (account_id)
+        where ended_at is null and job_id is null""",
     "create index ix_webhooks_job on webhooks (job_id) where job_id is not null",
     "create index ix_webhook_deliveries_due on webhook_deliveries (next_at) where state = 'open'",
     "create index ix_webhook_deliveries_order on webhook_deliveries (webhook_id, job_id, id)",
+    "create index ix_webhook_deliveries_log on webhook_deliveries (webhook_id, id)",
     "create unique index uq_loras_name on loras (name) where removed_at is null",
     "create index ix_loras_account on loras (account_id)",
     "create index ix_tasks_account on tasks (account_id, id)",
@@ -131,21 +151,41 @@ INDEXES = (
     "create index ix_jobs_spec on jobs (account_id, spec_sha256) where state = 'succeeded'",
 )
 
-# Whoever is to be told of this state gets a delivery in the same transaction. A job goes back to waiting when
-# its worker was lost: that is not told again.
+# The names of what webhooks are told (shared.hooks lists them). A job goes back to waiting when its worker was
+# lost: that is not told again.
+HOOK_EVENT = """
+create function hook_event(source text, target text) returns text language sql immutable as $$
+    select case target
+        when 'waiting' then case when source is null then 'job.waiting' end
+        when 'running' then 'job.started'
+        when 'succeeded' then 'job.succeeded'
+        when 'failed' then 'job.failed'
+        when 'blocked' then 'job.blocked'
+        when 'cancelled' then 'job.cancelled'
+    end
+$$
+"""
+
+# Whoever is to be told of this state gets a delivery in the same transaction.
 HOOKS_TELL = """
 create function hooks_tell() returns trigger language plpgsql as $$
+declare
+    told text := hook_event(new.source, new.target);
 begin
+    if told is null then
+        return null;
+    end if;
     insert into webhook_deliveries (webhook_id, job_id, transition_id, event)
-        select hooks.id, new.job_id, new.id, told.event
-        from jobs
-        join (values ('waiting', 'job.waiting'), ('running', 'job.started'),
-            ('succeeded', 'job.succeeded'), ('failed', 'job.failed'), ('blocked', 'job.blocked'),
-            ('cancelled', 'job.cancelled')) as told (state, event) on told.state = new.target
-        join webhooks hooks on hooks.account_id = jobs.account_id and hooks.ended_at is null
-            and (hooks.job_id is null or hooks.job_id = new.job_id) and told.event = any(hooks.events)
-        where jobs.id = new.job_id and (new.target <> 'waiting' or new.source is null)
-        order by hooks.created_at;
+        select wanted.id, new.job_id, new.id, told
+        from (
+            select hooks.* from jobs join webhooks hooks on hooks.account_id = jobs.account_id
+                where jobs.id = new.job_id and hooks.job_id is null and hooks.ended_at is null
+            union all
+            select hooks.* from webhooks hooks
+                where hooks.job_id = new.job_id and hooks.ended_at is null
+        ) wanted
+        where wanted.off_at is null and told = any(wanted.events)
+        order by wanted.created_at;
     return null;
 end $$
 """
@@ -153,12 +193,14 @@ end $$
 UP = (
     API_KEYS,
     WEBHOOKS,
+    HOOK_SECRETS,
     WEBHOOK_DELIVERIES,
     LORAS,
     TASKS,
     "alter table jobs add column cancel_at timestamp with time zone",
     "alter table jobs add column memo text default '' not null",
     *INDEXES,
+    HOOK_EVENT,
     HOOKS_TELL,
     """create trigger hooks_told after insert on transitions
         for each row execute function hooks_tell()""",
@@ -166,6 +208,7 @@ UP = (
 DOWN = (
     "drop trigger hooks_told on transitions",
     "drop function hooks_tell",
+    "drop function hook_event",
     "drop index ix_jobs_spec",
     "drop index ix_jobs_cancel_at",
     "alter table jobs drop column memo",
@@ -173,6 +216,7 @@ DOWN = (
     "drop table tasks",
     "drop table loras",
     "drop table webhook_deliveries",
+    "drop table hook_secrets",
     "drop table webhooks",
     "drop table api_keys",
 )

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import Table, Uuid, and_, bindparam, delete, or_, select, text, update
 
 from shared.connections import Session
+from shared.doortables import hook_secrets, webhook_deliveries, webhooks
 from shared.moderation.cases import EXPIRED, NOTED, OPEN
 from shared.moderation.pseudonyms import ERASED, of_nobody
 from shared.peopletables import bans, cases, fingerprints, inquiries, proposals, strikes
@@ -52,6 +53,7 @@ async def read(session: Session, account_id: UUID) -> dict[str, list[dict[str, A
         "strikes": await _rows(session, strikes, strikes.c.account_id == account_id),
         "bans": await _rows(session, bans, bans.c.account_id == account_id),
         "inquiries": await _rows(session, inquiries, inquiries.c.account_id == account_id),
+        "webhooks": await _rows(session, webhooks, webhooks.c.account_id == account_id),
     }
     return {name: [_bare(name, row) for row in rows] for name, rows in found.items()}
 
@@ -91,6 +93,7 @@ async def erase(session: Session, account_id: UUID) -> None:
     await _change(session, bans, bans.c.account_id == account_id, reason=ERASED)
     await _empty_proposals(session, account_id)
     await session.execute(delete(inquiries).where(inquiries.c.account_id == account_id))
+    await _forget_webhooks(session, account_id)
     await _change(session, entitlements, entitlements.c.account_id == account_id, user_id=None)
     await _change(
         session,
@@ -121,6 +124,15 @@ async def _empty_proposals(session: Session, account_id: UUID) -> None:
     about = proposals.c.detail["account"].astext == str(account_id)
     await _change(session, proposals, about, detail={"account": str(account_id)})
     await _change(session, proposals, and_(about, proposals.c.state == "open"), state="expired")
+
+
+async def _forget_webhooks(session: Session, account_id: UUID) -> None:
+    """What an address was not told yet, it is never told."""
+    mine = select(webhooks.c.id).where(webhooks.c.account_id == account_id)
+    told = webhook_deliveries.c.webhook_id.in_(mine)
+    await session.execute(delete(webhook_deliveries).where(told))
+    await session.execute(delete(webhooks).where(webhooks.c.account_id == account_id))
+    await session.execute(delete(hook_secrets).where(hook_secrets.c.account_id == account_id))
 
 
 async def _change(session: Session, table: Table, wanted: Any, **values: Any) -> None:

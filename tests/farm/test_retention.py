@@ -11,6 +11,7 @@ from farm import leftovers
 from farm.child import Child, Engine
 from farm.engine.messages import Drop, ToChild
 from farm.retention import Retention
+from shared import hookdeliveries, hookrows
 from shared.config import SafetySettings, Settings
 from shared.connections import Database, Session
 from shared.jobs import JobState
@@ -51,11 +52,16 @@ async def test_every_chore_ends_what_is_over_and_nothing_else(
             text("insert into drafts (account_id, kind, ask) values (:of, 'confirm', '{}')"),
             {"of": ada.id},
         )
+        told = await hookrows.add(session, ada.id, "https://receiver.example", ("job.waiting",))
+        assert told is not None
+        await hookdeliveries.add_ping(session, told.id)
+        await hookdeliveries.give_up_all(session, told.id, "no")
     chores = {chore.name: chore.work for chore in retention.chores}
     assert {name: await work() for name, work in chores.items()} == dict.fromkeys(chores, 0)
     ends = (
         *(("bans", "until"), ("proposals", "expires_at")),
         *(("cases", "at"), ("inquiries", "at"), ("drafts", "at")),
+        ("webhook_deliveries", "ended_at"),
     )
     async with database.begin() as session:
         for table, column in ends:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from shared import jobstore
+from shared import hookrows, jobstore
 from shared.admission import Person
 from shared.errors import Fault
 from shared.jobs import Job, JobState, Route
@@ -43,7 +43,12 @@ where table_schema = 'public' and data_type in ('text', 'jsonb')
 
 
 async def a_life(house: House, jobs: int = 12) -> Any:
-    """Jobs in every state with routes, pictures, a blocked and a hard prompt, reports both ways."""
+    """Jobs in every state with routes, pictures, a blocked and a hard prompt, reports both ways, webhooks."""
+    async with house.database.begin() as session:
+        zoe = await an_account(session, ZOE)
+        events = ("job.waiting", "job.cancelled")
+        await hookrows.add(session, zoe.id, f"https://hooks.example/{ZOE.discord_id}", events)
+        await hookrows.rotate_job_signer(session, zoe.id)
     for number in range(jobs):
         async with house.database.begin() as session:
             zoe = await an_account(session, ZOE)
