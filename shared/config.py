@@ -107,10 +107,8 @@ class ApiSettings(Part):
     port: int = 8701
     public_url: str = "http://127.0.0.1:8701"  # how people reach it: links in answers begin so
     # Of API keys and webhook secrets: 32 random bytes or more. Without it no key is given, and none is good.
-    pepper: SecretStr | None = None
-    key_days: int = Field(
-        default=90, ge=1, le=3_650
-    )  # how long a new key is good unless it is told
+    pepper: SecretStr | None = Field(default=None, min_length=32)
+    key_days: int = Field(default=90, ge=1, le=3_650)  # a new key is good so long, unless told
     huggingface_url: str | None = None  # https://huggingface.co: people may sign in with its tokens
     requests_per_minute: int = Field(default=120, ge=1)  # of one key
     account_requests_per_minute: int = Field(default=240, ge=1)  # of all keys of one account

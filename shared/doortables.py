@@ -19,7 +19,7 @@ from shared.tables import moment, serial_key, uuid_key
 from shared.tradetables import metadata as metadata
 
 # A key is shown once: what is kept is its beginning, to know it by, and its HMAC. On a server (`guild_id`) it
-# is worth what its owner was there when the bot last saw them: plan, roles and rank.
+# is worth what its owner was there when the bot last saw them (`seen_at`): plan, roles and rank.
 api_keys = Table(
     "api_keys",
     metadata,
@@ -33,6 +33,7 @@ api_keys = Table(
     Column("plan", Text, nullable=False, server_default=""),
     Column("roles", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("rank", Integer, nullable=False, server_default="0"),
+    moment("seen_at", now=True),
     moment("created_at", now=True),
     moment("expires_at"),
     moment("last_used_at"),

@@ -6,9 +6,12 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
 
-from farm.api import origin, problems
+from farm.api import origin, origins, problems
+from farm.api.bodies import BodyLimits
+from farm.api.headers import SafeHeaders
+from farm.api.quotas import QuotaFields
 from farm.api.services import Services
-from farm.api.v1 import models, plans, prompts, queue, samplers
+from farm.api.v1 import keys, me, models, plans, prompts, queue, samplers
 
 DESCRIPTION = """\
 A render farm of your own: jobs, their events, webhooks, models, plans and bills. The same desk serves the
@@ -20,6 +23,8 @@ Send an API key as `Authorization: Bearer pk_live_...`. Errors are problem detai
 Routes = Callable[[Services], APIRouter]
 ROUTERS: tuple[Routes, ...] = (
     origin.routes,
+    keys.routes,
+    me.routes,
     models.routes,
     samplers.routes,
     plans.routes,
@@ -33,6 +38,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.openapi = _description(app)  # type: ignore[method-assign]
     problems.install(app)
+    _surround(app, services)
     for routes in ROUTERS:
         app.include_router(routes(services))
     return app
@@ -45,3 +51,12 @@ def _description(app: FastAPI) -> Callable[[], dict[str, Any]]:
         return app.openapi_schema or problems.told_as_problems(written())
 
     return described
+
+
+def _surround(app: FastAPI, services: Services) -> None:
+    """What every request passes, the last one first."""
+    settings = services.settings.api
+    app.add_middleware(BodyLimits, settings=settings)
+    app.add_middleware(QuotaFields)
+    app.add_middleware(SafeHeaders, secure=settings.public_url.startswith("https:"))
+    origins.install(app, settings)

@@ -1,33 +1,39 @@
 """Who asks: every route says what a key must allow, and gets the person behind it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
+from uuid import UUID
 
-from fastapi import Depends, Request, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+from fastapi import Depends, Security
+from fastapi.security import SecurityScopes
+from starlette.requests import HTTPConnection
 
+from farm.api.credentials import Credentials
+from farm.api.origins import check_origin
+from farm.api.quotas import address_of
 from farm.api.services import Services
-from shared import keyrows
-from shared.apikeys import Scope, digest_of, is_key
+from shared.apikeys import Scope
 from shared.errors import Refusal
+from shared.keychain import Standing
 from shared.keyrows import Holder
 from shared.moderation.ranks import Moderator, Rank
 from shared.orders import NOWHERE, Person, Venue
 
-bearer = HTTPBearer(
-    auto_error=False, description="An API key, as `Authorization: Bearer pk_live_...`"
-)
-# Where clients of other dialects put a key, and where some of them put it bare.
-OTHERS = ("mj-api-secret", "apikey", "authorization")
+credentials = Credentials()
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Whoever holds the key. `venue` is the server that the key is of: its rules hold."""
+    """Whoever holds the key. `venue` is the server that the key is of: its rules hold. `house`: it is the
+    operator's own."""
 
     holder: Holder
     person: Person
+    house: bool = False
+
+    @property
+    def account_id(self) -> UUID:
+        return self.holder.key.account_id
 
     @property
     def venue(self) -> Venue:
@@ -49,7 +55,13 @@ class Principal:
         if self.is_admin and key.guild_id is None:
             return Moderator(person.discord_id, person.name, None, Rank.ADMIN)
         rank = Rank(key.rank) if Scope.MODERATE in self.scopes else Rank.NONE
-        return Moderator(person.discord_id, person.name, key.guild_id, rank)
+        return Moderator(person.discord_id, person.name, key.guild_id, rank, house=self.house)
+
+    @property
+    def standing(self) -> Standing:
+        """What a key that they make may be."""
+        key = self.holder.key
+        return Standing(self.scopes, key.guild_id, key.plan, key.roles, key.rank)
 
     def require(self, *scopes: str) -> None:
         missing = [scope for scope in scopes if scope not in self.scopes]
@@ -58,45 +70,50 @@ class Principal:
             raise Refusal("scope_missing", sentence)
 
 
-async def principal_of(services: Services, secret: str | None) -> Principal:
-    """Refusal `not_signed_in`, `bad_key`."""
+async def principal_of(services: Services, secret: str | None, address: str) -> Principal:
+    """Refusals `not_signed_in`, `bad_key`, and those of farm.api.huggingface."""
     if not secret:
         raise Refusal("not_signed_in", "Send an API key, as `Authorization: Bearer pk_live_...`.")
-    pepper = services.settings.api.pepper
-    if pepper is None or not is_key(secret):
-        raise _bad_key()
-    async with services.database.single() as session:
-        holder = await keyrows.holder(session, digest_of(secret, pepper))
+    if services.huggingface is not None and services.huggingface.is_token(secret):
+        holder: Holder | None = await services.huggingface.holder(secret, address)
+    else:
+        holder = await services.keychain.holder(secret)
     if holder is None:
-        raise _bad_key()
-    async with services.database.single() as session:
-        await keyrows.used(session, holder.key.id)
+        raise Refusal("bad_key", "This key is not good, or no longer. Make another one.")
     key = holder.key
-    plan = key.plan or services.plans.first
-    return Principal(holder, Person(holder.discord_id, holder.name, plan, key.roles))
+    person = Person(holder.discord_id, holder.name, key.plan or services.plans.first, key.roles)
+    home = services.settings.safety.home_guild
+    return Principal(holder, person, house=home is not None and key.guild_id == home)
 
 
 async def caller(
-    request: Request,
+    connection: HTTPConnection,
     scopes: SecurityScopes,
-    shown: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+    secret: Annotated[str | None, Depends(credentials)],
 ) -> Principal:
-    services: Services = request.app.state.services
-    secret = shown.credentials if shown else secret_of(request.headers)
-    found = await principal_of(services, secret)
+    """Of a request or of a socket. Whoever has no good key is counted by address."""
+    services: Services = connection.app.state.services
+    check_origin(connection, services.settings.api)
+    address = address_of(connection.client.host if connection.client else None)
+    try:
+        found = await principal_of(services, secret, address)
+    except Refusal:
+        await _spend(services, connection, address=address)
+        raise
+    key = found.holder.key
+    await _spend(services, connection, key=str(key.id), account=str(key.account_id))
     found.require(*scopes.scopes)
     return found
 
 
-def secret_of(headers: Mapping[str, str]) -> str | None:
-    """The key that a request shows, in whichever dialect it speaks."""
-    shown = next((headers[name] for name in OTHERS if headers.get(name)), "")
-    scheme, _, credentials = shown.partition(" ")
-    return (credentials.strip() if scheme.lower() == "bearer" else shown.strip()) or None
-
-
-def _bad_key() -> Refusal:
-    return Refusal("bad_key", "This key is not good, or no longer. Make another one.")
+async def _spend(services: Services, connection: HTTPConnection, **who: str) -> None:
+    left = await services.quotas.spend(**who)
+    connection.state.quotas = left
+    spent = [one for one in left if not one.passed]
+    if spent:
+        most = ", ".join(f"{one.limit} of one {one.name}" for one in spent)
+        sentence = f"Too many requests in a minute; at most {most}. Wait {spent[0].reset_s} s."
+        raise Refusal("too_many_requests", sentence)
 
 
 # What routes name. `Drawer` may draw, and so on: `async def submit(who: Drawer, ...)`.

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from redis.asyncio import Redis
 
 from farm.api.following import Following
+from farm.api.huggingface import HuggingFace
+from farm.api.quotas import Quotas
 from shared.admission import FrontDesk, Rulebook
 from shared.bell import Bell
 from shared.catalog import Catalog, read_catalog
@@ -18,6 +20,7 @@ from shared.connections import Database, connect_redis
 from shared.events import Events
 from shared.hookdesk import Addresses, HookDesk
 from shared.intake import Intake
+from shared.keychain import Keychain
 from shared.outlooks import Outlooks
 from shared.oversight.administration import Administration
 from shared.oversight.desk import Oversight, open_desk
@@ -50,6 +53,9 @@ class Services:
     voices: Voices
     witness: Witness
     hooks: HookDesk
+    keychain: Keychain
+    quotas: Quotas
+    huggingface: HuggingFace | None
 
 
 @asynccontextmanager
@@ -59,6 +65,8 @@ async def opened(settings: Settings) -> AsyncIterator[Services]:
         database = Database.connect(settings.database, ask_after_s=0)
         redis, bell = connect_redis(settings.redis), Bell(settings.redis)
         services = _furnished(settings, database, redis, bell)
+        if services.huggingface is not None:
+            stack.callback(services.huggingface.close)
         closing = (services.following.close, services.scribe.close)
         for close in (database.close, redis.aclose, bell.close, *closing):
             stack.push_async_callback(close)
@@ -92,6 +100,8 @@ def _furnished(settings: Settings, database: Database, redis: Redis, bell: Bell)
         safety=settings.safety,
     )
     scribe = Scribe(settings.text, screen)
+    keychain = Keychain(database, plans, settings.api.pepper, settings.api.key_days)
+    quotas = Quotas(redis, settings.api)
     return Services(
         settings=settings,
         database=database,
@@ -111,7 +121,19 @@ def _furnished(settings: Settings, database: Database, redis: Redis, bell: Bell)
         voices=Voices(database, plans, settings.safety),
         witness=Witness(database, store, _own_origins(settings, store)),
         hooks=HookDesk(database, addresses, settings.api.pepper),
+        keychain=keychain,
+        quotas=quotas,
+        huggingface=_huggingface(settings, redis, keychain, quotas),
     )
+
+
+def _huggingface(
+    settings: Settings, redis: Redis, keychain: Keychain, quotas: Quotas
+) -> HuggingFace | None:
+    url, pepper = settings.api.huggingface_url, settings.api.pepper
+    if url is None or pepper is None:
+        return None
+    return HuggingFace(url, pepper, redis=redis, keychain=keychain, quotas=quotas)
 
 
 def _own_origins(settings: Settings, store: ObjectStore) -> set[str]:

@@ -20,6 +20,7 @@ create table api_keys (
     plan text default '' not null,
     roles text[] default '{}' not null,
     rank integer default '0' not null,
+    seen_at timestamp with time zone default clock_timestamp() not null,
     created_at timestamp with time zone default clock_timestamp() not null,
     expires_at timestamp with time zone,
     last_used_at timestamp with time zone,

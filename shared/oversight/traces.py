@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Table, Uuid, and_, bindparam, delete, or_, select, text, update
 
 from shared.connections import Session
-from shared.doortables import hook_secrets, webhook_deliveries, webhooks
+from shared.doortables import api_keys, hook_secrets, webhook_deliveries, webhooks
 from shared.moderation.cases import EXPIRED, NOTED, OPEN
 from shared.moderation.pseudonyms import ERASED, of_nobody
 from shared.peopletables import bans, cases, fingerprints, inquiries, proposals, strikes
@@ -54,6 +54,7 @@ async def read(session: Session, account_id: UUID) -> dict[str, list[dict[str, A
         "bans": await _rows(session, bans, bans.c.account_id == account_id),
         "inquiries": await _rows(session, inquiries, inquiries.c.account_id == account_id),
         "webhooks": await _rows(session, webhooks, webhooks.c.account_id == account_id),
+        "api_keys": await _rows(session, api_keys, api_keys.c.account_id == account_id),
     }
     return {name: [_bare(name, row) for row in rows] for name, rows in found.items()}
 
@@ -92,7 +93,8 @@ async def erase(session: Session, account_id: UUID) -> None:
     await _change(session, strikes, strikes.c.account_id == account_id, reason=ERASED)
     await _change(session, bans, bans.c.account_id == account_id, reason=ERASED)
     await _empty_proposals(session, account_id)
-    await session.execute(delete(inquiries).where(inquiries.c.account_id == account_id))
+    for table in (inquiries, api_keys):
+        await session.execute(delete(table).where(table.c.account_id == account_id))
     await _forget_webhooks(session, account_id)
     await _change(session, entitlements, entitlements.c.account_id == account_id, user_id=None)
     await _change(
@@ -150,6 +152,8 @@ def _bare(name: str, row: dict[str, Any]) -> dict[str, Any]:
     others = (
         {"actor", "decided_by", "lifted_by", "worker", "note"} if name != "ledger" else {"note"}
     )
+    if name == "api_keys":
+        others |= {"digest"}
     if name == "bans":
         others |= {"mark"}
     if name == "plan_grants":
