@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
 
-from farm.api import origin, origins, problems
+from farm.api import frontpage, origin, origins, problems
 from farm.api.bodies import BodyLimits
 from farm.api.headers import SafeHeaders
 from farm.api.quotas import QuotaFields
@@ -23,6 +23,7 @@ Send an API key as `Authorization: Bearer pk_live_...`. Errors are problem detai
 Routes = Callable[[Services], APIRouter]
 ROUTERS: tuple[Routes, ...] = (
     origin.routes,
+    frontpage.routes,
     keys.routes,
     me.routes,
     models.routes,

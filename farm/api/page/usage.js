@@ -1,0 +1,103 @@
+// What was used and what it cost: figures, a plot by days, and a receipt for every job.
+
+import { attempt } from "./acts.js";
+import { get, query } from "./api.js";
+import { button, empty, h, line, table } from "./dom.js";
+import { me } from "./door.js";
+import { bars } from "./plot.js";
+import { openModal } from "./confirm.js";
+import { capital, dayOf, gpuTime, momentOf, round, taken } from "./words.js";
+
+const SPAN_DAYS = 30;
+const PAGE = 20;
+const DAY_MS = 86_400_000;
+
+export function usage(view) {
+  const figures = h("div", { class: "figures" });
+  const plot = h("section", { class: "card stack" });
+  const receipts = h("section", { class: "stack" });
+  view.append(h("div", { class: "column stack" }, figures, plot, receipts));
+  drawFigures(figures);
+  drawPlot(plot);
+  drawReceipts(receipts);
+}
+
+function drawFigures(figures) {
+  figures.replaceChildren(
+    figure("Left to draw with", gpuTime(me.available_ms), endOf(me)),
+    figure("Held for open jobs", gpuTime(me.held_ms), "returned where it is not used"),
+    figure("Waiting", String(me.waiting), `of at most ${me.max_waiting}`),
+    figure("Being drawn", String(me.running), `of at most ${me.max_running}`));
+}
+
+function endOf({ available_ms: all, expiring_ms: some, expires_at: at }) {
+  if (!at || !some) return "without an end";
+  return some === all ? `until ${dayOf(at)}` : `${gpuTime(some)} of it until ${dayOf(at)}`;
+}
+
+const figure = (name, value, note) => h("div", { class: "figure number" }, h("span", {}, name), h("b", {}, value), h("small", {}, note));
+
+async function drawPlot(plot) {
+  const since = new Date(Date.now() - (SPAN_DAYS - 1) * DAY_MS).toISOString().slice(0, 10);
+  const sheet = await attempt(() => get(`/v1/usage${query({ by: "day", since })}`));
+  if (!sheet) return;
+  const days = filled(sheet.rows);
+  const all = days.reduce((sum, day) => sum + day.value, 0);
+  plot.replaceChildren(
+    h("div", { class: "spread" }, h("h3", {}, `Last ${SPAN_DAYS} days`), h("span", { class: "note number" }, `${gpuTime(all * 1000)} in all`)),
+    bars(days, { title: "GPU-seconds by day", unit: "s", width: plot.clientWidth - 34 }));
+}
+
+// Days of which nothing is told were idle.
+function filled(rows) {
+  const told = new Map(rows.map((row) => [row.key, row]));
+  return Array.from({ length: SPAN_DAYS }, (_, back) => {
+    const key = new Date(Date.now() - (SPAN_DAYS - 1 - back) * DAY_MS).toISOString().slice(0, 10);
+    const seconds = (told.get(key)?.gpu_ms ?? 0) / 1000;
+    return { label: dayOf(`${key}T12:00:00Z`), value: Number(seconds.toFixed(1)), words: `${round(seconds)} GPU-seconds` };
+  });
+}
+
+function drawReceipts(place) {
+  const body = h("tbody", {});
+  const more = button("Show older ones", () => load(), { kind: "quiet", hidden: true });
+  const shown = table(HEADS, body);
+  place.replaceChildren(h("h3", {}, "Receipts"), shown, more);
+  let cursor = null;
+  const load = async () => {
+    const page = await attempt(() => get(`/v1/jobs${query({ limit: PAGE, cursor })}`), more);
+    if (!page) return;
+    cursor = page.next_cursor;
+    more.hidden = !cursor;
+    body.append(...page.data.map(receiptLine));
+    if (!body.children.length) shown.replaceWith(empty("chart", "No receipts yet", "Each job leaves one: what it held, what it cost, and why."));
+  };
+  load();
+}
+
+const HEADS = ["When", "Prompt", "Speed", "Outcome", "Charged", ""];
+
+function receiptLine(job) {
+  const charged = job.metrics.charged_ms;
+  const words = taken(job.input.prompt)[0] || job.input.kind;
+  return line(HEADS, [
+    h("span", { class: "number nowrap" }, momentOf(job.created_at)),
+    h("div", { class: "clip", title: job.input.prompt }, words),
+    capital(job.input.speed),
+    h("span", { class: `tag ${OUTCOME[job.state] ?? ""}` }, job.state),
+    h("span", { class: "number nowrap" }, charged == null ? "—" : gpuTime(charged)),
+    button("Receipt", (event) => receipt(job, event.currentTarget), { kind: "quiet", "aria-label": `Receipt of ${words}` }),
+  ]);
+}
+
+const OUTCOME = { succeeded: "good", failed: "bad", blocked: "bad", waiting: "accent", running: "accent", dispatched: "accent" };
+
+async function receipt(job, pressed) {
+  const bill = await attempt(() => get(`/v1/jobs/${job.id}/receipt`), pressed);
+  if (!bill) return;
+  const facts = [["Job", h("code", {}, job.id)], ["Estimated", gpuTime(bill.estimate_ms)], ["Held", gpuTime(bill.held_ms)],
+    ["Measured", bill.gpu_ms == null ? "—" : gpuTime(bill.gpu_ms)], ["Charged", bill.charged_ms == null ? "—" : gpuTime(bill.charged_ms)], ["Returned", gpuTime(bill.released_ms ?? 0)]];
+  openModal("Receipt", h("div", { class: "modal-body" },
+    h("p", {}, taken(job.input.prompt)[0]),
+    h("dl", { class: "facts number" }, facts.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]))));
+}
