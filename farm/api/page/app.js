@@ -71,16 +71,25 @@ function drawSelf() {
   byId("self").replaceChildren(
     h("div", { class: "self-row" },
       h("span", { class: "face", "aria-hidden": "true" }, me.name.charAt(0).toUpperCase()),
-      h("div", { class: "self-words" }, h("b", {}, me.name), h("small", {}, `${capital(me.plan)} plan`)),
+      h("div", { class: "self-words" }, h("b", {}, me.name), h("small", {}, `${me.plan_title ?? capital(me.plan)} plan`)),
       iconButton("leave", "Sign out", leave)),
     h("div", { class: "meter", "--part": `${(100 * me.available_ms) / whole}%` }, h("i")),
     h("small", { class: "number" }, `${gpuTime(me.available_ms)} left`));
 }
 
 async function drawFarm() {
-  const farm = await get("/v1/queue/farm").catch(() => null);
-  const words = !farm ? "The farm does not answer" : farm.workers === 0 ? "No GPU is up" : `${several(farm.workers, "GPU")} · ${several(farm.waiting, "job")} waiting`;
+  const { farm } = await get("/v1/queue").catch(() => ({}));
+  const waiting = Object.values(farm?.waiting ?? {}).reduce((sum, count) => sum + count, 0);
+  const words = !farm ? "The farm does not answer" : farm.workers === 0 ? "No GPU is up" : `${several(farm.workers, "GPU")} · ${several(waiting, "job")} waiting`;
   byId("farm-line").replaceChildren(h("i", { class: farm?.workers ? "" : "off" }), words);
+}
+
+// What the plan gives a month, as the measure of what is left.
+async function learnPlan() {
+  const plans = await get("/v1/plans").catch(() => ({ data: [] }));
+  const mine = plans.data.find((plan) => plan.current);
+  if (mine) Object.assign(me, { grant_ms: mine.grant_ms, plan_title: mine.title });
+  drawSelf();
 }
 
 async function keepStanding() {
@@ -121,4 +130,5 @@ folder.open({ lost: () => banner(true), found: () => banner(false) });
 drawSelf();
 walk();
 drawFarm();
+learnPlan();
 setInterval(() => !document.hidden && keepStanding(), STANDING_EVERY_MS);
