@@ -24,6 +24,7 @@ from shared.storage import ObjectStore, Stored
 log = logging.getLogger(__name__)
 
 HOLD_GRACE = timedelta(minutes=1)  # the transaction that ends a job releases its hold itself
+CANCEL_LATE_S = 1.0  # the least deadline is five
 RESCUER = "rescuer"  # the actor of what no person did
 SILENT_FOR_GOOD = 20  # times the silence after which a worker gets no more jobs
 
@@ -50,6 +51,7 @@ class Maintenance:
         self.chores = (
             Chore("rescue_lost", farm.rescue_every_s, self.rescue_lost),
             Chore("expire_waiting", 60.0, self.expire_waiting),
+            Chore("cancel_late", CANCEL_LATE_S, self.cancel_late),
             Chore("release_stale_holds", 60.0, self.release_stale_holds),
             Chore("purge_assets", farm.purge_every_s, self.purge_assets),
             Chore("forget_silent_workers", 60.0, self.forget_silent_workers),
@@ -81,6 +83,14 @@ class Maintenance:
         jobs = await self._expiry.expire_waiting()
         for job in jobs:
             log.warning("job %s waited in vain: %s", job.id, job.error_code)
+        return await self._tell(jobs)
+
+    async def cancel_late(self) -> int:
+        """Jobs that somebody gave a deadline, and that are past it."""
+        async with self._database.begin() as session:
+            jobs = await jobstore.cancelled_late(session)
+            for job in jobs:
+                await _refund(session, job)
         return await self._tell(jobs)
 
     async def _tell(self, jobs: Sequence[Job]) -> int:

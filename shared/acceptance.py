@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, replace
 from uuid import UUID
 
-from shared import access, accounts, fleets, hookrows, jobstore, ledger, limits, workers
+from shared import access, accounts, fleets, hookrows, joblists, jobstore, ledger, limits, workers
 from shared.accounts import Account
 from shared.catalog import Catalog
 from shared.connections import Session
@@ -45,6 +45,9 @@ class Acceptance:
         before = await self.before(session, account, order.ask)
         if before is not None:
             return replace(before, notices=order.notices)
+        reused = await self._had(session, account, order) if order.ask.reuse else None
+        if reused is not None:
+            return reused
         speeds = await self._admit(session, account, balance, order)
         digest, jobs = order.ask.sha256(), []
         for copy, speed in enumerate(speeds):
@@ -88,6 +91,16 @@ class Acceptance:
             held = await bans.current(session, account.id, guild)
             limits.check_welcome(any(ban.guild_id == guild for ban in held))
         return balance
+
+    async def _had(self, session: Session, account: Account, order: Order) -> Receipt | None:
+        """What this account was delivered of the same recipes before: of all of them, or it is drawn."""
+        wanted = {piece.spec.sha256() for piece in order.pieces}
+        found = await joblists.delivered(session, account.id, wanted)
+        jobs = [found.get((piece.spec.sha256(), piece.visibility)) for piece in order.pieces]
+        if not all(jobs):
+            return None
+        had = tuple(job for job in jobs if job is not None)
+        return Receipt(had, created=False, notices=order.notices, reused=True)
 
     async def _admit(
         self, session: Session, account: Account, balance: Balance, order: Order
@@ -141,6 +154,8 @@ class Acceptance:
             visibility=piece.visibility,
             price=order.question.plan.price[speed],
             asked_sha256=digest,
+            memo=ask.memo,
+            cancel_after_s=ask.cancel_after_s,
         )
         await ledger.hold(session, account.id, job.id, self._price(piece.spec, speed, order))
         await jobstore.add_verdict(session, job.id, "prompt", piece.verdict, account_id=account.id)

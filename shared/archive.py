@@ -11,7 +11,7 @@ from shared.accounts import Account
 from shared.bills import Bill
 from shared.connections import Database, Session
 from shared.errors import Refusal
-from shared.jobs import Job, Visibility
+from shared.jobs import Job, JobKind, JobState, Visibility
 from shared.lifetimes import Lifetime, lifetime
 from shared.orders import Ask, Person
 from shared.plans import PlanBook
@@ -48,6 +48,26 @@ class Archive:
     ) -> tuple[Job, ...]:
         """Whatever became of them, the newest first; `before` is the `submitted_at` of the last one seen."""
         return await self._told_of(person, search, before=before, limit=limit)
+
+    async def listed(
+        self,
+        person: Person,
+        words: str = "",
+        *,
+        state: JobState | None = None,
+        kind: JobKind | None = None,
+        after: tuple[datetime, UUID] | None = None,
+        limit: int = PAGE,
+    ) -> tuple[Job, ...]:
+        """The same by pages that lose none: `after` is `submitted_at` and the number of the last one seen."""
+        async with self._database.read() as session:
+            account = await accounts.by_discord(session, person.discord_id)
+            if account is None:
+                return ()
+            found = await joblists.listed(
+                session, account.id, words=words, state=state, kind=kind, after=after, limit=limit
+            )
+        return tuple(found)
 
     async def find(self, person: Person, text: str = "", limit: int = PICKED) -> tuple[Job, ...]:
         """For pickers: by words of the prompt, or the beginning of a job's number."""

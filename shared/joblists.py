@@ -7,13 +7,25 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, and_, bindparam, cast, func, or_, select, text, true
+from sqlalchemy import (
+    ColumnElement,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    func,
+    or_,
+    select,
+    text,
+    true,
+    tuple_,
+)
 
 from shared.connections import Session
 from shared.jobrows import ROW, job_from
-from shared.jobs import Job, JobState
+from shared.jobs import Job, JobKind, JobState, Visibility
 from shared.plans import Speed
-from shared.tables import jobs
+from shared.tables import assets, jobs
 
 _NUMBER = re.compile(r"[0-9a-f-]{4,36}")  # the beginning of a job's, as people copy it
 _SENT = (JobState.DISPATCHED, JobState.RUNNING)
@@ -65,6 +77,50 @@ async def told_of(
     if before is not None:
         query = query.where(jobs.c.submitted_at < before)
     return await _all(session, query.order_by(jobs.c.submitted_at.desc()).limit(limit))
+
+
+async def listed(
+    session: Session,
+    account_id: UUID,
+    *,
+    words: str = "",
+    state: JobState | None = None,
+    kind: JobKind | None = None,
+    after: tuple[datetime, UUID] | None = None,
+    limit: int,
+) -> list[Job]:
+    """A page of an account's jobs, the newest first; `after` is the last one of the page before."""
+    query = select(*ROW).where(jobs.c.account_id == account_id, _told(words))
+    for column, wanted in ((jobs.c.state, state), (jobs.c.kind, kind)):
+        if wanted is not None:
+            query = query.where(column == wanted)
+    if after is not None:
+        query = query.where(tuple_(jobs.c.submitted_at, jobs.c.id) < after)
+    query = query.order_by(jobs.c.submitted_at.desc(), jobs.c.id.desc())
+    return await _all(session, query.limit(limit))
+
+
+async def delivered(
+    session: Session, account_id: UUID, spec_sha256s: Collection[str]
+) -> dict[tuple[str, Visibility], Job]:
+    """Of these recipes, by who may see it: the newest that has all of its pictures still."""
+    there = func.count().filter(assets.c.kind == "image", assets.c.withdrawn_at.is_(None))
+    whole = select(there).where(assets.c.job_id == jobs.c.id).scalar_subquery()
+    query = select(*ROW, jobs.c.spec_sha256).where(
+        jobs.c.account_id == account_id,
+        jobs.c.spec_sha256.in_(spec_sha256s),
+        jobs.c.state == JobState.SUCCEEDED,
+        whole == jobs.c.spec["images"].as_integer(),
+    )
+    rows = await session.execute(query.order_by(jobs.c.submitted_at))
+    return {(row.spec_sha256, Visibility(row.visibility)): job_from(row) for row in rows}
+
+
+async def memos(session: Session, job_ids: Collection[UUID]) -> dict[UUID, str]:
+    """What is to be told back with these jobs, where there is anything."""
+    query = select(jobs.c.id, jobs.c.memo).where(jobs.c.id.in_(job_ids), jobs.c.memo != "")
+    rows = await session.execute(query)
+    return {row.id: row.memo for row in rows}
 
 
 async def open_jobs(session: Session, account_id: UUID) -> list[Job]:

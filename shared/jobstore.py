@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, func, select, update
+from sqlalchemy import ColumnElement, Float, and_, bindparam, case, func, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_row
 
 from shared import uploads
@@ -57,6 +57,8 @@ WORKER_LOST_SENTENCE = (
     "The worker that drew this picture was lost too many times. "
     "Nothing was charged; please try again."
 )
+LATE = "deadline"
+LATE_SENTENCE = "It was not finished by the time that was asked for. Nothing was charged."
 _OPEN = (JobState.WAITING, JobState.DISPATCHED, JobState.RUNNING)
 _SENT = (JobState.DISPATCHED, JobState.RUNNING)
 _now = func.clock_timestamp
@@ -82,6 +84,8 @@ async def insert(
     visibility: Visibility = Visibility.PUBLIC,
     price: float | None = None,
     asked_sha256: str | None = None,
+    memo: str = "",
+    cancel_after_s: float | None = None,
 ) -> Job:
     """A new waiting job. Refusal `key_reused` when another account has used this submission key."""
     values = {
@@ -104,6 +108,8 @@ async def insert(
         "price": price,
         "asked_sha256": asked_sha256,
         "uploads": uploads.among(source.key for source in spec.pictures),
+        "memo": memo,
+        "cancel_after_s": cancel_after_s,
     }
     row = (await session.execute(_INSERT, values)).one_or_none()
     if row is None:
@@ -204,6 +210,14 @@ async def cancelled_all(session: Session, account_id: UUID, guild_id: str | None
     return [job_from(row) for row in rows]
 
 
+async def cancelled_late(session: Session) -> list[Job]:
+    """Every open job that was to be there by now -> cancelled. The caller releases their credit."""
+    late = and_(jobs.c.cancel_at < _now(), jobs.c.finished_at.is_(None), jobs.c.state.in_(_OPEN))
+    values = {"state": JobState.CANCELLED, **_ended(LATE, LATE_SENTENCE)}
+    rows = await session.execute(update(jobs).where(late).values(values).returning(*ROW))
+    return [job_from(row) for row in rows]
+
+
 async def rescued(session: Session, *, max_crashes: int) -> list[Job]:
     """Every job whose lease is past: waiting again, or failed when its workers died too often.
 
@@ -266,7 +280,18 @@ async def _move(session: Session, expected: ColumnElement[bool], **values: Any) 
 
 
 # What runs for every job is built once.
-_INSERT = insert_row(jobs).on_conflict_do_nothing(index_elements=["submission_key"]).returning(*ROW)
+_COLUMNS = (
+    *("account_id", "plan", "kind", "speed", "prompt", "spec", "spec_sha256", "submission_key"),
+    *("estimate_ms", "parent_id", "parent_index", "strict", "guild_id", "channel_id", "manner"),
+    *("visibility", "price", "asked_sha256", "uploads", "memo"),
+)
+_LATE = _now() + func.make_interval(0, 0, 0, 0, 0, 0, bindparam("cancel_after_s", type_=Float))
+_INSERT = (
+    insert_row(jobs)
+    .values({name: bindparam(name) for name in _COLUMNS} | {"cancel_at": _LATE})
+    .on_conflict_do_nothing(index_elements=["submission_key"])
+    .returning(*ROW)
+)
 _SUCCEED = (
     update(jobs)
     .where(

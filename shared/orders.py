@@ -106,7 +106,8 @@ class Ask:
     `images` are links of attachments, before those in the text. A blend's manner is the shape of its
     pictures: square (or empty), portrait or landscape.
 
-    `reuse`: pictures that the same recipe gave this account before are as good. What is not finished
+    `reuse`: pictures that the same recipe gave this account before are as good; no seed that chance draws
+    stands in the way. What is not finished
     `cancel_after_s` seconds after it was accepted is cancelled. `memo` is told back with the jobs.
     """
 
@@ -135,6 +136,13 @@ class Ask:
         """With this cell of the region in it, or out of it again."""
         cells = set(self.cells) ^ {cell}
         return replace(self, cells=tuple(sorted(cells)))
+
+    @property
+    def seed(self) -> int:
+        """Of what is drawn, so that the same words and pictures are the same recipe when none is said."""
+        what = (self.verb, self.text, self.job_id, self.index, self.manner, self.factor)
+        drawn = msgspec.json.encode((*what, self.cells, self.words, self.images))
+        return int.from_bytes(hashlib.sha256(drawn).digest()[:4])
 
     def sha256(self) -> str:
         """Of what is asked for: the same again has the same, wherever and whenever it is asked."""

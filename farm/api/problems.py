@@ -21,23 +21,28 @@ STATUS = {
     "not_signed_in": 401,
     "bad_key": 401,
     "no_credit": 402,
-    "banned": 403,
-    "suspended": 403,
+    "account_banned": 403,
+    "account_suspended": 403,
+    "banned_here": 403,
     "scope_missing": 403,
     "origin_refused": 403,
     "not_a_person": 403,
     "token_too_strong": 403,
-    "not_yours": 404,  # whose job it is, or whether it is one, is nobody else's to know
     "unknown_job": 404,
     "not_found": 404,
     "already_finished": 409,
+    "not_finished": 409,
     "key_reused": 409,
     "too_many_keys": 409,
     "too_slow": 408,
     "too_large": 413,
-    "line_full": 429,
+    "too_many_waiting": 429,
     "too_many_requests": 429,
+    "paused": 503,
+    "paused_for_safety": 503,
 }
+# Whose job it is, or whether there is one, is nobody else's to know: both are told in the same words.
+UNTOLD = {"not_yours": Refusal("unknown_job", "There is no such job here.", field="job")}
 TITLES = {
     400: "Not understood",
     401: "Not signed in",
@@ -118,6 +123,7 @@ def answer(
 
 def problem_of(error: Refusal | Fault) -> Problem:
     if isinstance(error, Refusal):
+        error = UNTOLD.get(error.code, error)
         place = {"field": error.field, "position": error.position}
         return _problem(STATUS.get(error.code, 422), error.code, error.sentence, **place)
     status = 503 if error.retryable else 500

@@ -59,7 +59,7 @@ class Resolver:
     async def _imagined(self, reading: Reading, permit: Verdict | None, take: Take) -> Order:
         verdicts = [await self._of_words(reading, one, permit) for one in reading.wordings]
         taken = await take(reading.links)
-        seed = self._draw_seed()
+        seed = self._seed(reading.ask)
         pieces: list[Piece] = []
         for wording, verdict in zip(reading.wordings, verdicts, strict=True):
             for copy in range(reading.copies(wording)):
@@ -79,7 +79,7 @@ class Resolver:
             sources,
             checkpoint=checkpoint,
             plan=plan,
-            seed=self._draw_seed(),
+            seed=self._seed(ask),
             aspect=SHAPES[ask.manner],
         )
         _allow(self._rulebook, reading, spec)
@@ -110,7 +110,7 @@ class Resolver:
                 parent,
                 spec,
                 checkpoint=checkpoint,
-                seed=self._draw_seed(),
+                seed=self._seed(ask),
                 manner=manner,
                 mask=mask.source if mask else None,
             )
@@ -168,6 +168,9 @@ class Resolver:
         return masks.drawn(ask.cells, parent.job.spec.width, parent.job.spec.height)
 
     # --- what they share ---------------------------------------------------------------------
+
+    def _seed(self, ask: Ask) -> int:
+        return ask.seed if ask.reuse else self._draw_seed()
 
     async def _of_words(
         self, reading: Reading, wording: Wording, permit: Verdict | None
