@@ -80,14 +80,18 @@ class Archive:
         guild_id: str | None = None,
         before: datetime | None = None,
         limit: int = PAGE,
+        tame: bool = False,
     ) -> tuple[Shot, ...]:
-        """Pictures of `limit` jobs: the person's own, also the stealthy; of a server, what is public."""
+        """Pictures of `limit` jobs: the person's own, also the stealthy; of a server, what is public. `tame`:
+        without what only a channel's mark of age lets through."""
         async with self._database.read() as session:
             account = await accounts.by_discord(session, person.discord_id)
             if guild_id is not None:
                 nobody = UUID(int=0)
                 viewer = account.id if account else nobody
-                return await shots.of_guild(session, guild_id, viewer, before=before, limit=limit)
+                return await shots.of_guild(
+                    session, guild_id, viewer, before=before, limit=limit, tame=tame
+                )
             if account is None:
                 return ()
             return await shots.of_account(session, account.id, before=before, limit=limit)
@@ -95,13 +99,21 @@ class Archive:
     async def favourite(self, person: Person, job_id: UUID, index: int = 0) -> bool:
         """Marks picture `index`, or takes the mark away: whether it is marked now."""
         async with self._database.begin() as session:
-            account = await self._account(session, person)
-            job = await joblists.load(session, job_id)
-            if job is None or job.visibility is not Visibility.PUBLIC:
-                job = limits.check_own(job, account.id)
-            if not await shots.is_there(session, job_id, index):
-                raise limits.no_such_picture(job)
+            account = await self._shown(session, person, job_id, index)
             return await shots.toggle(session, account.id, job_id, index)
+
+    async def like(self, person: Person, job_id: UUID, index: int = 0) -> None:
+        """Marks picture `index`; once more changes nothing."""
+        async with self._database.begin() as session:
+            account = await self._shown(session, person, job_id, index)
+            await shots.like(session, account.id, job_id, index)
+
+    async def unlike(self, person: Person, job_id: UUID, index: int = 0) -> None:
+        """Takes the mark away, if there is one; also from what nobody is shown any more."""
+        async with self._database.begin() as session:
+            account = await accounts.by_discord(session, person.discord_id)
+            if account is not None:
+                await shots.unlike(session, account.id, job_id, index)
 
     async def favourites(
         self, person: Person, *, before: datetime | None = None, limit: int = PAGE
@@ -139,14 +151,17 @@ class Archive:
             return await preferencerows.read(session, account.id)
 
     async def set_preferences(self, person: Person, chosen: Preferences) -> Preferences:
+        return await self.change_preferences(person, lambda _: chosen)
+
+    async def change_preferences(
+        self, person: Person, change: Callable[[Preferences], Preferences]
+    ) -> Preferences:
+        """What `change` makes of them now. Its Refusal leaves them as they are."""
         async with self._database.begin() as session:
             account = await self._account(session, person)
-            self._check_preferences(chosen, account)
+            chosen = change(await preferencerows.read(session, account.id))
             await preferencerows.write(session, account.id, chosen)
         return chosen
-
-    def _check_preferences(self, chosen: Preferences, account: Account) -> None:
-        """Refusal for what the account could never use."""
 
     # --- drafts ----------------------------------------------------------------------------------
 
@@ -192,6 +207,16 @@ class Archive:
                 return ()
             found = await joblists.told_of(session, account.id, words, before=before, limit=limit)
         return tuple(found)
+
+    async def _shown(self, session: Session, person: Person, job_id: UUID, index: int) -> Account:
+        """Whoever may see this picture. Refusal for one that is not there, or not for them."""
+        account = await self._account(session, person)
+        job = await joblists.load(session, job_id)
+        if job is None or job.visibility is not Visibility.PUBLIC:
+            job = limits.check_own(job, account.id)
+        if not await shots.is_there(session, job_id, index):
+            raise limits.no_such_picture(job)
+        return account
 
     async def _own(self, session: Session, person: Person, job_id: UUID) -> Job:
         account = await accounts.by_discord(session, person.discord_id)

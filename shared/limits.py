@@ -121,11 +121,16 @@ def check_steps(steps: int, plan: Plan) -> None:
 
 def check_own(job: Job | None, account_id: object) -> Job:
     if job is None:
-        raise Refusal("unknown_job", "There is no such job here.", field="job")
+        raise unknown_job()
     if job.account_id != account_id:
         sentence = "That job is somebody else's. Use /imagine to make one of your own."
         raise Refusal("not_yours", sentence, field="job")
     return job
+
+
+def unknown_job() -> Refusal:
+    """Also where it is somebody else's, and nobody is to know that it is one."""
+    return Refusal("unknown_job", "There is no such job here.", field="job")
 
 
 def check_drawn(job: Job) -> None:

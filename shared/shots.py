@@ -11,19 +11,24 @@ from sqlalchemy.dialects.postgresql import insert as insert_row
 from shared.connections import Session
 from shared.jobrows import ROW, job_from
 from shared.jobs import Job, JobState, Visibility
-from shared.tables import assets, jobs
+from shared.safety.policy import AGE
+from shared.tables import assets, jobs, verdicts
 from shared.tradetables import favourites
 
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """Picture `index` (from 0) of a job; `at` is what a page goes on from."""
+    """Picture `index` (from 0) of a job; `at` is what a page goes on from. `width` and `height` are the file's,
+    in pixels."""
 
     job: Job
     index: int
     key: str
     at: datetime
     favourite: bool
+    width: int = 0
+    height: int = 0
+    mime: str = ""
 
 
 async def of_account(
@@ -35,10 +40,19 @@ async def of_account(
 
 
 async def of_guild(
-    session: Session, guild_id: str, account_id: UUID, *, before: datetime | None, limit: int
+    session: Session,
+    guild_id: str,
+    account_id: UUID,
+    *,
+    before: datetime | None,
+    limit: int,
+    tame: bool = False,
 ) -> tuple[Shot, ...]:
-    """What everybody on this server may see; `account_id` is whose favourites are marked."""
+    """What everybody on this server may see; `account_id` is whose favourites are marked. `tame`: where no
+    channel's mark of age stands over it, so without what only such a mark lets through."""
     public = and_(jobs.c.guild_id == guild_id, jobs.c.visibility == Visibility.PUBLIC)
+    if tame:
+        public = and_(public, ~jobs.c.strict, ~_wider())
     return await _page(session, account_id, public, before=before, limit=limit)
 
 
@@ -57,13 +71,23 @@ async def liked(
 
 async def toggle(session: Session, account_id: UUID, job_id: UUID, index: int) -> bool:
     """Whether it is a favourite now."""
+    if await like(session, account_id, job_id, index):
+        return True
+    await unlike(session, account_id, job_id, index)
+    return False
+
+
+async def like(session: Session, account_id: UUID, job_id: UUID, index: int) -> bool:
+    """False where it was one before."""
     told = {"account_id": account_id, "job_id": job_id, "index": index}
     added = insert_row(favourites).values(told).on_conflict_do_nothing()
-    if (await session.execute(added.returning(favourites.c.index))).one_or_none() is not None:
-        return True
+    return (await session.execute(added.returning(favourites.c.index))).one_or_none() is not None
+
+
+async def unlike(session: Session, account_id: UUID, job_id: UUID, index: int) -> None:
+    told = {"account_id": account_id, "job_id": job_id, "index": index}
     same = and_(*(favourites.c[name] == value for name, value in told.items()))
     await session.execute(delete(favourites).where(same))
-    return False
 
 
 async def is_there(session: Session, job_id: UUID, index: int) -> bool:
@@ -102,6 +126,7 @@ def _shots(account_id: UUID, at: Any) -> Select[Any]:
         assets.c.key.label("file"),
         at.label("moment"),
         favourites.c.at.is_not(None).label("liked"),
+        *(assets.c[name].label(f"file_{name}") for name in ("width", "height", "mime")),
     )
     return (
         select(*ROW, *columns)
@@ -111,9 +136,16 @@ def _shots(account_id: UUID, at: Any) -> Select[Any]:
     )
 
 
+def _wider() -> ColumnElement[bool]:
+    """Jobs whose words were judged by the wider thresholds of a channel that is marked for adults."""
+    aged = and_(verdicts.c.subject == "prompt", verdicts.c.policy.contains(f"{AGE}|"))
+    return exists().where(verdicts.c.job_id == jobs.c.id, aged)
+
+
 def _visible_to(account_id: UUID) -> ColumnElement[bool]:
     return (jobs.c.account_id == account_id) | (jobs.c.visibility == Visibility.PUBLIC)
 
 
 def _shot(row: Any) -> Shot:
-    return Shot(job_from(row), row.number, row.file, row.moment, row.liked)
+    size = row.file_width, row.file_height, row.file_mime
+    return Shot(job_from(row), row.number, row.file, row.moment, row.liked, *size)

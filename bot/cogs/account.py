@@ -1,7 +1,6 @@
 """/info, and /settings with its buttons: what is there, and how it is used unless a prompt says otherwise."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from discord import app_commands
@@ -23,9 +22,10 @@ from bot.reception import (
 from bot.settingscards import MODEL, SPEEDS, SWITCHES, settings_card
 from shared.admission import FrontDesk, Person
 from shared.catalog import Catalog
+from shared.choices import with_model, with_style
 from shared.errors import Refusal
 from shared.plans import PlanBook, Speed
-from shared.preferences import Preferences, with_stylize
+from shared.preferences import with_stylize
 
 _SPEEDS = [
     app_commands.Choice(name="Turbo: first in line, twice the price", value=Speed.TURBO.value),
@@ -78,8 +78,8 @@ class Accounts(commands.Cog):
         if (model, style, stylize) != (None, None, None):
             chosen = await self._desk.preferences(person)
             chosen = chosen if stylize is None else with_stylize(chosen, stylize)
-            chosen = chosen if style is None else self._with_style(chosen, style)
-            chosen = chosen if model is None else self._with_model(chosen, model)
+            chosen = chosen if style is None else with_style(chosen, style, self._catalog)
+            chosen = chosen if model is None else with_model(chosen, model, self._catalog)
             await self._desk.set_preferences(person, chosen)
         await tell(interaction, await self._card(person))
 
@@ -110,20 +110,9 @@ class Accounts(commands.Cog):
         await open_here(interaction)
         person = await self._reception.person(interaction)
         chosen, name = await self._desk.preferences(person), chosen_value(interaction)
-        pick = self._with_model if press.index == MODEL else self._with_style
-        await self._desk.set_preferences(person, pick(chosen, name))
+        pick = with_model if press.index == MODEL else with_style
+        await self._desk.set_preferences(person, pick(chosen, name, self._catalog))
         await turn_into(interaction, await self._card(person))
-
-    def _with_model(self, chosen: Preferences, name: str) -> Preferences:
-        name = _named(name)
-        return replace(chosen, model=self._catalog.get(name).name if name else "")
-
-    def _with_style(self, chosen: Preferences, name: str) -> Preferences:
-        name, known = _named(name), {one.name for one in self._pickers.shelf.get("style", ())}
-        if name and name not in known:
-            sentence = f"There is no style “{name[:40]}” here. Pick one from the list."
-            raise Refusal("unknown_style", sentence, field="style")
-        return replace(chosen, style=name)
 
     async def _card(self, person: Person) -> Card:
         account = await self._desk.account(person)
@@ -140,7 +129,3 @@ class Accounts(commands.Cog):
 def chosen_value(interaction: Interaction) -> str:
     data: Mapping[str, Any] = interaction.data or {}
     return str(next(iter(data.get("values", ())), ""))
-
-
-def _named(text: str) -> str:
-    return text.strip().strip("-")

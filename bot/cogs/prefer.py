@@ -91,8 +91,7 @@ class Prefer(
     async def _change(self, interaction: Interaction, change: Change) -> Preferences:
         await open_private(interaction)
         person = await self._reception.person(interaction)
-        chosen = change(await self._desk.preferences(person))
-        return await self._desk.set_preferences(person, chosen)
+        return await self._desk.change_preferences(person, change)
 
 
 def remix_words(chosen: Preferences) -> str:

@@ -12,7 +12,19 @@ from farm.api.bodies import BodyLimits
 from farm.api.headers import SafeHeaders
 from farm.api.quotas import QuotaFields
 from farm.api.services import Services
-from farm.api.v1 import jobs, keys, me, models, plans, prompts, queue, samplers
+from farm.api.v1 import (
+    gallery,
+    jobs,
+    keys,
+    me,
+    models,
+    plans,
+    preferences,
+    prompts,
+    queue,
+    receipts,
+    samplers,
+)
 
 DESCRIPTION = """\
 A render farm of your own: jobs, their events, webhooks, models, plans and bills. The same desk serves the
@@ -33,6 +45,9 @@ ROUTERS: tuple[Routes, ...] = (
     queue.routes,
     prompts.routes,
     jobs.routes,
+    receipts.routes,
+    gallery.routes,
+    preferences.routes,
 )
 
 

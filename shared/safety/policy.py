@@ -25,6 +25,8 @@ from shared.safety.verdict import (
     Verdict,
 )
 
+AGE = "+age"  # ends the version of a policy with the wider thresholds of an age-restricted channel
+
 
 @dataclass(frozen=True, slots=True)
 class Band:
@@ -78,7 +80,7 @@ class OperatorPolicy:
         version = self.policy.version + (f"+server{number}" if own else "")
         if age_restricted and self.wider is not None:
             bands[SEXUAL] = _wider(bands[SEXUAL], self.wider)
-            version += "+age"
+            version += AGE
         return Policy(version, bands)
 
     def check(self, category: str, band: Band) -> None:
