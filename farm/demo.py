@@ -14,11 +14,13 @@ from typing import Any, TypeVar
 
 from rich.console import Console
 
+from farm import demokey
 from farm.stack import Stack
 from shared.config import DatabaseSettings, Settings
 from shared.connections import Database
 from shared.errors import Fault
 from shared.leadership import is_led
+from shared.plans import read_plans
 from shared.workers import live_workers
 
 Result = TypeVar("Result")
@@ -29,7 +31,7 @@ WITHIN_S = 90.0  # a cold disk and two busy cores; 10 s is usual
 
 
 async def run_demo(*, folder: Path, port: int) -> int:
-    """Starts everything, prints one URL when all is healthy, and stops everything on Ctrl-C."""
+    """Starts everything, prints its URLs when all is healthy, and stops everything on Ctrl-C."""
     console, began = Console(highlight=False, soft_wrap=True), time.monotonic()
     stack, stop = Stack(folder), _stop_event()
     console.print(
@@ -38,7 +40,8 @@ async def run_demo(*, folder: Path, port: int) -> int:
     try:
         url = await _unless_stopped(start_all(stack, port=port), stop)
         if url is not None:
-            _greet(console, url, time.monotonic() - began)
+            link = await front_door(stack, url)
+            _greet(console, url, link, time.monotonic() - began)
             await _unless_stopped(stack.wait_for_end(), stop)
             for name in stack.parts:
                 stack.raise_if_ended(name)
@@ -63,9 +66,27 @@ async def start_all(stack: Stack, *, port: int) -> str:
     return url
 
 
-async def _all_healthy(stack: Stack, *, url: str, api: int) -> None:
+async def front_door(stack: Stack, url: str) -> str:
+    """The web client's address, with a key of the local Discord's owner behind the #: that part of an
+    address is sent nowhere."""
+    told = await asyncio.to_thread(_read, f"{url}/_emulator/state?user=ada")
+    settings = Settings()
+    plans = read_plans(settings.plans_file)
+    owner, database = demokey.owner_in(told or b"", plans), _database(stack)
+    try:
+        key = await demokey.key_of(stack.folder, owner, database, plans, settings.api.key_days)
+    finally:
+        await database.close()
+    return f"{stack.environment['PICTOR_API__PUBLIC_URL']}/#key={key}"
+
+
+def _database(stack: Stack) -> Database:
     address = {"url": stack.environment["PICTOR_DATABASE__URL"]}
-    database = Database.connect(DatabaseSettings.model_validate(address))
+    return Database.connect(DatabaseSettings.model_validate(address))
+
+
+async def _all_healthy(stack: Stack, *, url: str, api: int) -> None:
+    database = _database(stack)
     checks = {
         "api": lambda: _answers(f"http://{HOST}:{api}/healthz"),
         "dispatcher": lambda: dispatcher_leads(database),
@@ -101,6 +122,8 @@ def _environment(folder: Path, *, url: str, api: int, token: str) -> dict[str, s
         "PICTOR_WORKER__SNAPSHOTS": str(folder / "snapshots"),
         "PICTOR_API__HOST": HOST,
         "PICTOR_API__PORT": str(api),
+        "PICTOR_API__PUBLIC_URL": f"http://{HOST}:{api}",
+        "PICTOR_API__PEPPER": demokey.pepper_of(folder),
         "PICTOR_PROVENANCE__LINK_ORIGINS": json.dumps(
             [url]
         ),  # /verify may look at what is shown there
@@ -158,9 +181,11 @@ async def _unless_stopped(work: Coroutine[Any, Any, Result], stop: asyncio.Event
     return await working
 
 
-def _greet(console: Console, url: str, seconds: float) -> None:
-    console.print(f"\n  Pictor is ready after {seconds:.0f} s:  [bold]{url}[/]\n")
+def _greet(console: Console, url: str, link: str, seconds: float) -> None:
+    console.print(f"\n  Pictor is ready after {seconds:.0f} s.\n")
+    console.print(f"  A local Discord:  [bold]{url}[/]")
+    console.print(f"  The web client:   [bold]{link}[/]\n")
     console.print(
-        "  Type [bold]/imagine[/] there, for example: a red sailboat on the sea at sunset, two birds"
+        "  Type [bold]/imagine[/] in the first, for example: a red sailboat on the sea at sunset, two birds"
     )
     console.print("  Ctrl-C ends everything.\n")
