@@ -20,7 +20,7 @@ from uuid import UUID
 
 from shared.attestation import INBOX
 from shared.jobs import JobState
-from shared.uploads import UPLOADS
+from shared.uploads import BROUGHT, UPLOADS
 
 _KEY = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/([0-9]{1,9})/[^/]+")
 
@@ -54,6 +54,11 @@ def brought(keys: Collection[str]) -> list[str]:
     """Copies of what people brought, and masks. They are stored before the rows that name them, so a young
     one may be somebody's; of older ones, those that no row names are nobody's."""
     return [key for key in keys if key.startswith(UPLOADS)]
+
+
+def loras(keys: Collection[str]) -> list[str]:
+    """Files of LoRAs that people brought. They are stored before their row, too."""
+    return [key for key in keys if key.startswith(BROUGHT)]
 
 
 def dead(

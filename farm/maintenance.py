@@ -11,7 +11,7 @@ from uuid import UUID
 from farm import litter
 from farm.chores import Chore
 from farm.expiry import Expiry
-from shared import allowances, assets, drafts, history, joblists, jobstore, ledger, sweeps
+from shared import allowances, assets, drafts, history, joblists, jobstore, ledger, lorarows, sweeps
 from shared.catalog import Catalog
 from shared.config import FarmSettings
 from shared.connections import Database, Session
@@ -121,6 +121,7 @@ class Maintenance:
         """The rows are read after the store was: `farm.litter` says why that order is safe."""
         old = [file.key for file in page if file.age_s > self._farm.purge_grace_s]
         left = litter.forgotten(old) + await self._unclaimed(litter.brought(old))
+        left += await self._ownerless(litter.loras(old))
         files = {key: origin for key in old if (origin := litter.origin(key)) is not None}
         if not files:
             return left
@@ -137,6 +138,14 @@ class Maintenance:
         async with self._database.read() as session:
             named = await joblists.uploads_named(session, keys)
             named |= await drafts.uploads_named(session)
+        return [key for key in keys if key not in named]
+
+    async def _ownerless(self, keys: Sequence[str]) -> list[str]:
+        """Of LoRAs that people brought."""
+        if not keys:
+            return []
+        async with self._database.read() as session:
+            named = await lorarows.keys_named(session, keys)
         return [key for key in keys if key not in named]
 
     async def forget_silent_workers(self) -> int:

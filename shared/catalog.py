@@ -24,6 +24,8 @@ _WORD = re.compile(r"[^\W\d_]+|\d+")
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
+    """An adapter that somebody brought is there under two names, and its own `name` is the one for recipes."""
+
     checkpoints: dict[str, Checkpoint]
     default: str
     adapters: dict[str, Adapter] = field(default_factory=dict)
@@ -47,14 +49,22 @@ class Catalog:
     def adapter(self, name: str, *, kind: str, family: str) -> Adapter:
         """Refusal that names the nearest one of this kind that this family can wear."""
         fitting = self.fitting(kind=kind, family=family)
-        for adapter in fitting:
-            if adapter.name.casefold() == name.casefold():
+        for known, adapter in self.adapters.items():
+            if known.casefold() == name.casefold() and adapter in fitting:
                 return adapter
         raise self._unfit(name, kind=kind, fitting=fitting)
 
     def fitting(self, *, kind: str, family: str) -> list[Adapter]:
         every = self.adapters.values()
         return [one for one in every if one.kind == kind and one.family == family]
+
+    def _called(self, those: list[Adapter]) -> list[str]:
+        """What people write for each of them."""
+        called: dict[str, str] = {}
+        for known, adapter in self.adapters.items():
+            if adapter in those:
+                called.setdefault(adapter.name, known)
+        return list(called.values())
 
     def _unknown(self, name: str) -> Refusal:
         nearest = get_close_matches(name, self.checkpoints, n=1, cutoff=0.0)[0]
@@ -67,9 +77,10 @@ class Catalog:
         sentence = f"There is no {TITLES[kind]} “{name[:40]}” here."
         if fits:
             sentence = f"The {TITLES[kind]} “{name}” is made for another kind of checkpoint."
-        nearest = get_close_matches(name, [one.name for one in fitting], n=1, cutoff=0.0)
+        names = self._called(fitting)
+        nearest = get_close_matches(name, names, n=1, cutoff=0.0)
         none = f"This checkpoint has no {TITLES[kind]}."
-        others = ", ".join(one.name for one in fitting[:MOST_NAMED])
+        others = ", ".join(names[:MOST_NAMED])
         advice = f"Did you mean “{nearest[0]}”? These fit: {others}." if nearest else none
         code = "unfit_adapter" if fits else "unknown_adapter"
         return Refusal(code, f"{sentence} {advice}", field=kind)

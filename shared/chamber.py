@@ -90,10 +90,10 @@ async def _start(module: str) -> asyncio.subprocess.Process:
         raise Fault("no_cell", "Pictures cannot be looked at here.", retryable=True) from error
 
 
-def serve(answer: Callable[[bytes], bytes]) -> None:
+def serve(answer: Callable[[bytes], bytes], *, memory: int = MEMORY) -> None:
     """In the process itself, until stdin ends."""
     source, target = sys.stdin.buffer, sys.stdout.buffer
-    _confine()
+    _confine(memory)
     while len(head := source.read(LENGTH.size)) == LENGTH.size:
         (length,) = LENGTH.unpack(head)
         answered = answer(source.read(length))
@@ -101,12 +101,12 @@ def serve(answer: Callable[[bytes], bytes]) -> None:
         target.flush()
 
 
-def _confine() -> None:
-    """No core, no file written, and memory for one picture."""
+def _confine(memory: int) -> None:
+    """No core, no file written, and memory for one question."""
     with open("/proc/self/statm") as told:
         mapped = int(told.read().split()[0]) * resource.getpagesize()
     limits = {
-        resource.RLIMIT_AS: mapped + MEMORY,
+        resource.RLIMIT_AS: mapped + memory,
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_FSIZE: 0,
     }

@@ -110,8 +110,8 @@ webhook_deliveries = Table(
     Index("ix_webhook_deliveries_log", "webhook_id", "id"),
 )
 
-# Adapters that people brought: weights that passed the sandbox, in the store under `key`. Others see a public
-# one once a moderator has approved it.
+# Adapters that people brought: weights that passed the sandbox, in the store under `key`. Recipes name one by
+# its `handle`, which is never given twice. Others see a public one once a moderator has approved it.
 loras = Table(
     "loras",
     metadata,
@@ -119,6 +119,7 @@ loras = Table(
     Column("account_id", ForeignKey("accounts.id"), nullable=False),
     Column("guild_id", Text),
     Column("name", Text, nullable=False),
+    Column("handle", Text, nullable=False, unique=True),
     Column("checkpoint", Text, nullable=False),
     Column("trigger", Text, nullable=False, server_default=""),
     Column("licence", Text, nullable=False, server_default=""),
@@ -133,11 +134,38 @@ loras = Table(
     CheckConstraint("visibility in ('own', 'public')", name="visibility"),
     Index(
         "uq_loras_name",
+        "account_id",
         "name",
         unique=True,
         postgresql_where=text("removed_at is null"),
     ),
-    Index("ix_loras_account", "account_id"),
+    Index(
+        "ix_loras_public",
+        "name",
+        postgresql_where=text("visibility = 'public' and removed_at is null"),
+    ),
+)
+
+# What an admin wants a worker to have at hand, or not: carried out once, or refused with a reason.
+wishes = Table(
+    "wishes",
+    metadata,
+    uuid_key(),
+    Column("worker", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default="open"),
+    Column("detail", Text, nullable=False, server_default=""),
+    Column("actor", Text, nullable=False),
+    moment("at", now=True),
+    moment("ended_at"),
+    CheckConstraint("kind in ('checkpoint', 'lora')", name="kind"),
+    CheckConstraint("action in ('load', 'unload')", name="action"),
+    CheckConstraint("state in ('open', 'done', 'refused')", name="state"),
+    CheckConstraint("(state = 'open') = (ended_at is null)", name="ended"),
+    Index("ix_wishes_open", "worker", "at", postgresql_where=text("state = 'open'")),
+    Index("ix_wishes_name", "kind", "name", "at"),
 )
 
 # What a client of the proxy's dialect asked for: a job, a text, or a form that waits for its words.

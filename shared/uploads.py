@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from secrets import token_hex
 
 UPLOADS = "uploads/"  # in the store: what strangers sent, and masks of ours
+BROUGHT = "loras/"  # in the store: weights that people brought
 HOST = "https://pictor.invalid/"
 _LINK = re.compile(r"https?://[^\s{},<>\"'“”]+?(?=::|[\s{},<>\"'“”]|$)", re.IGNORECASE)
 _OWN = re.compile(r"https://pictor\.invalid/([0-9a-f]{32}\.(?:png|jpg|webp|gif))")

@@ -16,6 +16,7 @@ from farm.api.v1 import (
     gallery,
     jobs,
     keys,
+    loras,
     me,
     models,
     plans,
@@ -24,6 +25,7 @@ from farm.api.v1 import (
     queue,
     receipts,
     samplers,
+    stock,
 )
 
 DESCRIPTION = """\
@@ -48,6 +50,9 @@ ROUTERS: tuple[Routes, ...] = (
     receipts.routes,
     gallery.routes,
     preferences.routes,
+    loras.routes,
+    loras.moderation,
+    stock.routes,
 )
 
 

@@ -13,7 +13,7 @@ from farm.api.services import Services
 from shared.attestation import INBOX
 from shared.errors import Fault
 from shared.storage import LocalStore, ObjectStore
-from shared.uploads import UPLOADS
+from shared.uploads import BROUGHT, UPLOADS
 
 # Keys hold 128 random bits and are never written twice, so a copy is good for ever.
 ASSET_HEADERS = {
@@ -23,7 +23,7 @@ ASSET_HEADERS = {
     "Cross-Origin-Resource-Policy": "cross-origin",
 }
 MIME = {".png": "image/png", ".webp": "image/webp", ".json": "application/json"}
-PRIVATE = (INBOX, UPLOADS)  # what people ask about, or bring, is nobody else's
+PRIVATE = (INBOX, UPLOADS, BROUGHT)  # what people ask about, or bring, is nobody else's
 
 
 def routes(services: Services) -> APIRouter:

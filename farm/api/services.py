@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from farm.api.following import Following
 from farm.api.huggingface import HuggingFace
 from farm.api.quotas import Quotas
+from farm.tryon import FittingRoom
 from shared.admission import FrontDesk, Rulebook
 from shared.bell import Bell
 from shared.catalog import Catalog, read_catalog
@@ -21,6 +22,7 @@ from shared.events import Events
 from shared.hookdesk import Addresses, HookDesk
 from shared.intake import Intake
 from shared.keychain import Keychain
+from shared.loras import Loras
 from shared.outlooks import Outlooks
 from shared.oversight.administration import Administration
 from shared.oversight.desk import Oversight, open_desk
@@ -29,6 +31,7 @@ from shared.oversight.voices import Voices
 from shared.plans import PlanBook, read_plans
 from shared.safety.screen import PromptScreen, open_screen
 from shared.scribe import Scribe
+from shared.stock import Stock
 from shared.storage import ObjectStore, open_store
 from shared.witness import Witness
 
@@ -56,6 +59,9 @@ class Services:
     keychain: Keychain
     quotas: Quotas
     huggingface: HuggingFace | None
+    fitting: FittingRoom
+    loras: Loras
+    stock: Stock
 
 
 @asynccontextmanager
@@ -67,7 +73,7 @@ async def opened(settings: Settings) -> AsyncIterator[Services]:
         services = _furnished(settings, database, redis, bell)
         if services.huggingface is not None:
             stack.callback(services.huggingface.close)
-        closing = (services.following.close, services.scribe.close)
+        closing = (services.following.close, services.scribe.close, services.fitting.close)
         for close in (database.close, redis.aclose, bell.close, *closing):
             stack.push_async_callback(close)
         yield services
@@ -99,7 +105,7 @@ def _furnished(settings: Settings, database: Database, redis: Redis, bell: Bell)
         policy=screen.rules,
         safety=settings.safety,
     )
-    scribe = Scribe(settings.text, screen)
+    scribe, fitting = Scribe(settings.text, screen), FittingRoom()
     keychain = Keychain(database, plans, settings.api.pepper, settings.api.key_days)
     quotas = Quotas(redis, settings.api)
     return Services(
@@ -124,6 +130,9 @@ def _furnished(settings: Settings, database: Database, redis: Redis, bell: Bell)
         keychain=keychain,
         quotas=quotas,
         huggingface=_huggingface(settings, redis, keychain, quotas),
+        fitting=fitting,
+        loras=Loras(database, store, catalog=catalog, book=plans, try_on=fitting.try_on),
+        stock=Stock(database, catalog, settings.farm.worker_silent_s),
     )
 
 

@@ -98,6 +98,7 @@ create table loras (
     account_id uuid not null,
     guild_id text,
     name text not null,
+    handle text not null,
     checkpoint text not null,
     trigger text default '' not null,
     licence text default '' not null,
@@ -110,9 +111,30 @@ create table loras (
     removed_at timestamp with time zone,
     constraint pk_loras primary key (id),
     constraint fk_loras_account_id foreign key(account_id) references accounts (id),
+    constraint uq_loras_handle unique (handle),
     constraint uq_loras_key unique (key),
     constraint ck_loras_size check (size > 0),
     constraint ck_loras_visibility check (visibility in ('own', 'public'))
+)
+"""
+
+WISHES = """
+create table wishes (
+    id uuid default gen_random_uuid() not null,
+    worker text not null,
+    kind text not null,
+    name text not null,
+    action text not null,
+    state text default 'open' not null,
+    detail text default '' not null,
+    actor text not null,
+    at timestamp with time zone default clock_timestamp() not null,
+    ended_at timestamp with time zone,
+    constraint pk_wishes primary key (id),
+    constraint ck_wishes_kind check (kind in ('checkpoint', 'lora')),
+    constraint ck_wishes_action check (action in ('load', 'unload')),
+    constraint ck_wishes_state check (state in ('open', 'done', 'refused')),
+    constraint ck_wishes_ended check ((state = 'open') = (ended_at is null))
 )
 """
 
@@ -144,8 +166,11 @@ INDEXES = (
     "create index ix_webhook_deliveries_due on webhook_deliveries (next_at) where state = 'open'",
     "create index ix_webhook_deliveries_order on webhook_deliveries (webhook_id, job_id, id)",
     "create index ix_webhook_deliveries_log on webhook_deliveries (webhook_id, id)",
-    "create unique index uq_loras_name on loras (name) where removed_at is null",
-    "create index ix_loras_account on loras (account_id)",
+    "create unique index uq_loras_name on loras (account_id, name) where removed_at is null",
+    """create index ix_loras_public on loras (name)
+        where visibility = 'public' and removed_at is null""",
+    "create index ix_wishes_open on wishes (worker, at) where state = 'open'",
+    "create index ix_wishes_name on wishes (kind, name, at)",
     "create index ix_tasks_account on tasks (account_id, id)",
     "create index ix_tasks_job on tasks (job_id)",
     "create index ix_jobs_cancel_at on jobs (cancel_at) where cancel_at is not null and finished_at is null",
@@ -197,6 +222,7 @@ UP = (
     HOOK_SECRETS,
     WEBHOOK_DELIVERIES,
     LORAS,
+    WISHES,
     TASKS,
     "alter table jobs add column cancel_at timestamp with time zone",
     "alter table jobs add column memo text default '' not null",
@@ -215,6 +241,7 @@ DOWN = (
     "alter table jobs drop column memo",
     "alter table jobs drop column cancel_at",
     "drop table tasks",
+    "drop table wishes",
     "drop table loras",
     "drop table webhook_deliveries",
     "drop table hook_secrets",

@@ -3,12 +3,13 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
-from shared import masks
+from shared import lorarows, masks
 from shared.access import Question, decide
 from shared.asking import offspring
 from shared.asking.parents import Parent, parent_of
 from shared.asking.reading import Reading, Wording
 from shared.asking.rulebook import Rulebook
+from shared.brought import stocked
 from shared.catalog import Checkpoint, Size
 from shared.connections import Database
 from shared.errors import Refusal
@@ -48,11 +49,30 @@ class Resolver:
 
     async def order(self, reading: Reading, permit: Verdict | None, take: Take) -> Order:
         """`take` fetches what links name. `permit` is a moderator's word in place of the screen's."""
-        if reading.ask.verb == "imagine":
-            return await self._imagined(reading, permit, take)
         if reading.ask.verb == "blend":
             return await self._blended(reading, permit, take)
-        return await self._descended(reading, permit, take)
+        if reading.ask.verb == "imagine":
+            furnished = await self._stocked(reading)
+            return await furnished._imagined(reading, permit, take)
+        offspring.check(reading.ask)
+        parent = await parent_of(self._database, reading.ask)
+        furnished = await self._stocked(reading, parent)
+        return await furnished._descended(reading, parent, permit, take)
+
+    async def _stocked(self, reading: Reading, parent: Parent | None = None) -> "Resolver":
+        """With the LoRAs that people brought, where such are asked for."""
+        worn = {one.name for one in parent.job.spec.loras} if parent else set()
+        asked = {one.name for wording in reading.wordings for one in wording.prompt.loras}
+        known = map(str.casefold, self._rulebook.catalog.adapters)
+        names = {name.casefold() for name in worn | asked}.difference(known)
+        if not names:
+            return self
+        person, venue = reading.ask.person, reading.ask.venue
+        async with self._database.read() as session:
+            found = await lorarows.visible(session, person.discord_id, venue.guild_id, names)
+        shelf = stocked(self._rulebook.catalog, found)
+        rulebook = replace(self._rulebook, catalog=shelf)
+        return Resolver(self._database, rulebook, self._screening, self._draw_seed)
 
     # --- from words --------------------------------------------------------------------------
 
@@ -92,10 +112,10 @@ class Resolver:
 
     # --- from a picture ----------------------------------------------------------------------
 
-    async def _descended(self, reading: Reading, permit: Verdict | None, take: Take) -> Order:
+    async def _descended(
+        self, reading: Reading, parent: Parent, permit: Verdict | None, take: Take
+    ) -> Order:
         ask = reading.ask
-        offspring.check(ask)
-        parent = await parent_of(self._database, ask)
         taken = dict(await take(reading.links))
         mask = self._mask(ask, parent)
         if mask is not None:

@@ -86,11 +86,13 @@ class Privacy:
             await self._keep_bans(session, account)
             taken = await self.withdrawals.take(session, account.id, None)
             messages = await deliveries.of_account(session, account.id)
+            brought = await traces.brought(session, account.id)
             await traces.erase(session, account.id)
-            counts = {"jobs": len(taken.jobs), "files": len(taken.keys)}
+            counts = {"jobs": len(taken.jobs), "files": len(taken.keys) + len(brought)}
             await audit(session, "themselves", "erased", f"account:{account.id}", counts)
         await self.withdrawals.finish(taken)
-        return Erased(account.id, len(taken.jobs), len(taken.keys), tuple(messages))
+        await self.withdrawals.remove(brought)
+        return Erased(account.id, counts["jobs"], counts["files"], tuple(messages))
 
     async def _keep_bans(self, session: Session, account: Account) -> None:
         """Deletion is no way out of a ban."""

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Table, Uuid, and_, bindparam, delete, or_, select, text, update
 
 from shared.connections import Session
-from shared.doortables import api_keys, hook_secrets, webhook_deliveries, webhooks
+from shared.doortables import api_keys, hook_secrets, loras, webhook_deliveries, webhooks, wishes
 from shared.moderation.cases import EXPIRED, NOTED, OPEN
 from shared.moderation.pseudonyms import ERASED, of_nobody
 from shared.peopletables import bans, cases, fingerprints, inquiries, proposals, strikes
@@ -55,6 +55,7 @@ async def read(session: Session, account_id: UUID) -> dict[str, list[dict[str, A
         "inquiries": await _rows(session, inquiries, inquiries.c.account_id == account_id),
         "webhooks": await _rows(session, webhooks, webhooks.c.account_id == account_id),
         "api_keys": await _rows(session, api_keys, api_keys.c.account_id == account_id),
+        "loras": await _rows(session, loras, loras.c.account_id == account_id),
     }
     return {name: [_bare(name, row) for row in rows] for name, rows in found.items()}
 
@@ -70,6 +71,12 @@ async def hold_jobs(session: Session, account_id: UUID) -> None:
 async def asked(session: Session, account_id: UUID) -> list[str]:
     """Keys of the files that this person asked about."""
     query = select(inquiries.c.key).where(inquiries.c.account_id == account_id)
+    return list((await session.execute(query)).scalars())
+
+
+async def brought(session: Session, account_id: UUID) -> list[str]:
+    """Keys of the LoRAs that this person brought."""
+    query = select(loras.c.key).where(loras.c.account_id == account_id)
     return list((await session.execute(query)).scalars())
 
 
@@ -96,6 +103,7 @@ async def erase(session: Session, account_id: UUID) -> None:
     for table in (inquiries, api_keys):
         await session.execute(delete(table).where(table.c.account_id == account_id))
     await _forget_webhooks(session, account_id)
+    await _forget_loras(session, account_id)
     await _change(session, entitlements, entitlements.c.account_id == account_id, user_id=None)
     await _change(
         session,
@@ -120,6 +128,14 @@ async def _empty_cases(session: Session, account_id: UUID) -> None:
     undecided = and_(about, ~cases.c.hard, cases.c.state.in_(_UNDECIDED))
     await _change(session, cases, undecided, state=EXPIRED)
     await _change(session, cases, cases.c.reporter_id == account_id, appeal=None)
+
+
+async def _forget_loras(session: Session, account_id: UUID) -> None:
+    """Their names are their owner's words. Workers drop a file that no row names."""
+    mine = loras.c.account_id == account_id
+    handles = select(loras.c.handle).where(mine)
+    await session.execute(delete(wishes).where(wishes.c.name.in_(handles)))
+    await session.execute(delete(loras).where(mine))
 
 
 async def _empty_proposals(session: Session, account_id: UUID) -> None:

@@ -48,7 +48,11 @@ class TensorFile:
 
 def read(path: Path, limits: Limits = LIMITS) -> TensorFile:
     """Refusal `bad_tensor_file` for whatever is not plainly a safetensors file of finite numbers."""
-    raw = _read_bytes(path, limits)
+    return parse(_read_bytes(path, limits), limits)
+
+
+def parse(raw: bytes, limits: Limits = LIMITS) -> TensorFile:
+    """The same of bytes that are at hand."""
     header, data_size = _split(raw, limits)
     metadata = _checked_metadata(header.pop("__metadata__", {}))
     _check_tensors(header, data_size, limits=limits)

@@ -71,8 +71,8 @@ def _file(place: File, digests: Digests) -> Weights:
 
 
 def _repo(place: Repo, digests: Digests) -> Weights:
-    snapshot = _snapshot(place)
-    path, blobs = snapshot / place.path, snapshot.parent.parent / "blobs"
+    found = snapshot(place)
+    path, blobs = found / place.path, found.parent.parent / "blobs"
 
     def digest(file: Path) -> str:
         return _blob_digest(file, digests)
@@ -83,7 +83,8 @@ def _repo(place: Repo, digests: Digests) -> Weights:
     return Weights(path, {path.name: digest(path)})
 
 
-def _snapshot(place: Repo) -> Path:
+def snapshot(place: Repo) -> Path:
+    """Its folder in the cache; Fault `weights_missing`."""
     # Here, because a host that draws nothing may check its catalog without this library.
     from huggingface_hub import try_to_load_from_cache
 
