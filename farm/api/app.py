@@ -13,6 +13,7 @@ from farm.api.headers import SafeHeaders
 from farm.api.quotas import QuotaFields
 from farm.api.services import Services
 from farm.api.v1 import (
+    events,
     gallery,
     jobs,
     keys,
@@ -38,6 +39,7 @@ Send an API key as `Authorization: Bearer pk_live_...`. Errors are problem detai
 Routes = Callable[[Services], APIRouter]
 ROUTERS: tuple[Routes, ...] = (
     origin.routes,
+    events.routes,
     frontpage.routes,
     keys.routes,
     me.routes,

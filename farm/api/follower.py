@@ -31,8 +31,9 @@ class Follower:
         self._states: dict[int, Transition] = {}
         self._news: dict[tuple[UUID, EventKind], JobEvent] = {}
         self._awake = asyncio.Event()
-        self.over = False
+        self.over = False  # the job has ended
         self.overrun = False
+        self.released = False
 
     @property
     def last(self) -> int:
@@ -61,6 +62,11 @@ class Follower:
         self.over = True
         self._awake.set()
 
+    def release(self) -> None:
+        """This process ends: whoever comes back with the last id finds another one."""
+        self.released = True
+        self._awake.set()
+
     @property
     def done(self) -> bool:
         return self.over and not self._states
@@ -70,7 +76,7 @@ class Follower:
         while True:
             for one in self._taken():
                 yield one
-            if self.over or self.overrun:
+            if self.over or self.overrun or self.released:
                 return
             if not await self._woken(pulse_s):
                 yield None

@@ -91,10 +91,13 @@ class Following:
         """The last step that was heard of here, of a job that is being drawn."""
         return self._steps.get(job_id)
 
-    async def close(self) -> None:
+    def release(self) -> None:
         """Everybody is let go, and may come back with the last id."""
         for follower in self._everybody():
-            follower.end()
+            follower.release()
+
+    async def close(self) -> None:
+        self.release()
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()

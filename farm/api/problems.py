@@ -5,7 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import (
+    RequestValidationError,
+    ValidationException,
+    WebSocketRequestValidationError,
+)
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
@@ -47,6 +51,7 @@ STATUS = {
     "paused": 503,
     "paused_for_safety": 503,
 }
+CODES = {404: "not_found", 405: "method_not_allowed"}
 # Whose job it is, or whether there is one, is nobody else's to know: both are told in the same words.
 UNTOLD = {"not_yours": Refusal("unknown_job", "There is no such job here.", field="job")}
 TITLES = {
@@ -95,6 +100,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Refusal, _refused)
     app.add_exception_handler(Fault, _failed)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(WebSocketRequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _plain)
     app.add_exception_handler(Exception, _unexpected)
 
@@ -127,13 +133,31 @@ def answer(
     )
 
 
-def problem_of(error: Refusal | Fault) -> Problem:
-    if isinstance(error, Refusal):
-        error = UNTOLD.get(error.code, error)
-        place = {"field": error.field, "position": error.position}
-        return _problem(STATUS.get(error.code, 422), error.code, error.sentence, **place)
-    status = 503 if error.retryable else 500
-    return _problem(status, error.code, error.sentence, retryable=error.retryable)
+def problem_of(error: Exception) -> Problem:
+    """Of whatever a request is refused with."""
+    match error:
+        case Refusal():
+            return _of_refusal(UNTOLD.get(error.code, error))
+        case Fault():
+            status = 503 if error.retryable else 500
+            return _problem(status, error.code, error.sentence, retryable=error.retryable)
+        case ValidationException():
+            return _of_fields(_slips(error.errors()))
+        case HTTPException():
+            code = CODES.get(error.status_code, "http_error")
+            return _problem(error.status_code, code, str(error.detail))
+    raise TypeError(f"nobody is refused with {type(error).__name__}")
+
+
+def _of_refusal(refusal: Refusal) -> Problem:
+    place = {"field": refusal.field, "position": refusal.position}
+    return _problem(STATUS.get(refusal.code, 422), refusal.code, refusal.sentence, **place)
+
+
+def _of_fields(slips: list[Slip]) -> Problem:
+    first = slips[0]
+    detail = f"{first.field}: {first.detail}"
+    return _problem(422, "invalid_request", detail, field=first.field, errors=slips)
 
 
 def _problem(status: int, code: str, detail: str, **more: Any) -> Problem:
@@ -167,11 +191,7 @@ async def _failed(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)
-    slips = _slips(error.errors())
-    first = slips[0]
-    problem = _problem(422, "invalid_request", f"{first.field}: {first.detail}", field=first.field)
-    return answer(problem.model_copy(update={"errors": slips}))
+    return answer(problem_of(error))
 
 
 def _slips(errors: Sequence[Any]) -> list[Slip]:
@@ -184,8 +204,7 @@ def _slips(errors: Sequence[Any]) -> list[Slip]:
 
 async def _plain(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
-    return answer(_problem(error.status_code, code, str(error.detail)), error.headers)
+    return answer(problem_of(error), error.headers)
 
 
 async def _unexpected(_: Request, error: Exception) -> JSONResponse:
