@@ -69,10 +69,12 @@ async def start_all(stack: Stack, *, port: int) -> str:
 async def front_door(stack: Stack, url: str) -> str:
     """The web client's address, with a key of the local Discord's owner behind the #: that part of an
     address is sent nowhere."""
-    told = await asyncio.to_thread(_read, f"{url}/_emulator/state?user=ada")
+    told = await asyncio.to_thread(_read, f"{url}/_emulator/state?user={demokey.OWNER_ID}")
+    if told is None:
+        raise Fault("no_local_discord", "The local Discord does not tell who owns it.")
     settings = Settings()
     plans = read_plans(settings.plans_file)
-    owner, database = demokey.owner_in(told or b"", plans), _database(stack)
+    owner, database = demokey.owner_in(told, plans), _database(stack)
     try:
         key = await demokey.key_of(stack.folder, owner, database, plans, settings.api.key_days)
     finally:

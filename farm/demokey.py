@@ -15,6 +15,7 @@ from shared.keychain import Keychain, Standing, Wanted
 from shared.moderation.ranks import Rank
 from shared.plans import PlanBook
 
+OWNER_ID = "1100000000000000016"  # of the local Discord's server
 PEPPER, KEY = "api-pepper", "api-key"  # files of the demo's folder
 SCOPES = (*USUAL, Scope.MODERATE)
 _PLANS = ("pro", "paid")  # roles that are called so, the best first

@@ -6,7 +6,7 @@ from pathlib import Path
 from bot.emulator import people
 from bot.emulator.payloads import guild, member
 from bot.emulator.world import World
-from farm.demokey import KEY, PEPPER, Owner, key_of, owner_in, pepper_of
+from farm.demokey import KEY, OWNER_ID, PEPPER, Owner, key_of, owner_in, pepper_of
 from shared.config import Settings
 from shared.connections import Database
 from shared.keychain import Keychain
@@ -23,6 +23,7 @@ def plans() -> PlanBook:
 
 
 def test_the_owner_is_told_with_roles_and_plan() -> None:
+    assert people.OWNER.id == OWNER_ID
     owner = owner_in(state(), plans())
     assert owner == Owner(people.ADA.id, "Ada", people.GUILD_ID, people.ADA.roles, plan="pro")
 

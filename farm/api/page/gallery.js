@@ -10,7 +10,7 @@ import { openById } from "./sheet.js";
 import { taken } from "./words.js";
 
 const WALLS = {
-  mine: ["Mine", "/v1/gallery", { of: "me" }],
+  mine: ["Mine", "/v1/gallery", { of: "mine" }],
   loved: ["Favourites", "/v1/favourites", {}],
   server: ["Server", "/v1/gallery", { of: "server" }],
 };
@@ -20,7 +20,7 @@ export function gallery(view, rest) {
   const shown = WALLS[rest] ? rest : "mine";
   const wall = h("div", { class: "wall" });
   const more = h("div", { class: "row", hidden: true });
-  const chips = Object.entries(WALLS).filter(([name]) => name !== "server" || me.guild_id)
+  const chips = Object.entries(WALLS).filter(([name]) => name !== "server" || me.key.guild_id)
     .map(([name, [title]]) => h("a", { class: "chip", href: `#/gallery/${name}`, "aria-pressed": String(name === shown), role: "button" }, title));
   view.append(h("div", { class: "column stack" }, h("div", { class: "chips" }, chips), wall, more));
   learn();
@@ -34,25 +34,25 @@ export function gallery(view, rest) {
 }
 
 function hanger(wall, more, path, asked, shown) {
-  let cursor = null;
+  let before = null;
   let busy = false;
   return async () => {
     if (busy) return;
     busy = true;
-    const page = await attempt(() => get(`${path}${query({ ...asked, limit: PAGE, cursor })}`));
+    const page = await attempt(() => get(`${path}${query({ ...asked, limit: PAGE, before })}`));
     busy = false;
     if (!page) return;
-    cursor = page.next_cursor;
-    more.hidden = !cursor;
+    before = page.next;
+    more.hidden = !before;
     wall.append(...page.data.map(hung));
     if (!wall.children.length) wall.replaceWith(bare(shown));
   };
 }
 
 function hung(one) {
-  note(one.job_id, one.index, one.favourite);
+  note(one.job, one.index, one.favourite);
   const [words] = taken(one.prompt);
-  return h("button", { type: "button", class: "hung", "aria-label": `Open ${words || "picture"}`, "--ratio": String(one.width / one.height), onclick: () => openById(one.job_id, one.index) },
+  return h("button", { type: "button", class: "hung", "aria-label": `Open ${words || "picture"}`, "--ratio": String(one.width / one.height), onclick: () => openById(one.job, one.index) },
     picture(one.url, words), h("span", { class: "hung-words" }, h("span", {}, words)));
 }
 

@@ -1,7 +1,7 @@
 // Webhooks: addresses that are told what becomes of jobs, and the log of what they were told.
 
 import { attempt } from "./acts.js";
-import { del, get, post, query } from "./api.js";
+import { ask as call, del, get, post, query } from "./api.js";
 import { confirmed, openModal } from "./confirm.js";
 import { button, empty, h, line, table, tell } from "./dom.js";
 import { shown } from "./keys.js";
@@ -24,11 +24,13 @@ export function hooks(view) {
 function hookCard(one, draw) {
   const log = h("div", { hidden: true });
   return h("article", { class: "card stack tight" },
-    h("div", { class: "spread" }, h("h3", { class: "clip" }, one.url), h("span", { class: one.disabled_at ? "tag bad" : "tag good" }, h("i", { class: "light" }), one.disabled_at ? "off" : "on")),
+    h("div", { class: "spread" }, h("h3", { class: "clip" }, one.url), h("span", { class: one.enabled ? "tag good" : "tag bad" }, h("i", { class: "light" }), one.enabled ? "on" : "off")),
     h("div", { class: "chips" }, one.events.map((each) => h("span", { class: "tag" }, each))),
+    one.off_because && h("p", { class: "note" }, one.off_because),
     h("div", { class: "row" },
       button("Log", () => showLog(one, log)),
       button("Send a test", (event) => ping(one, event.currentTarget, log), { kind: "quiet" }),
+      !one.enabled && button("Switch on", (event) => switchOn(one, event.currentTarget, draw), { kind: "quiet" }),
       button("New secret", () => turn(one, draw), { kind: "quiet" }),
       button("Remove", () => remove(one, draw), { kind: "quiet" })),
     log);
@@ -53,15 +55,15 @@ async function showLog(one, log) {
   return log.replaceChildren(table(HEADS, h("tbody", {}, page.data.map((each) => logLine(one, each, log)))));
 }
 
+const OUTCOME = { delivered: "good", open: "warn", given_up: "bad" };
 const HEADS = ["When", "Event", "Answer", "Tries", ""];
 
 function logLine(one, told, log) {
-  const good = told.state === "delivered";
   return line(HEADS, [
-    h("span", { class: "nowrap" }, ago(told.created_at)),
-    told.event ?? told.type,
-    h("span", { class: `tag ${good ? "good" : told.state === "failed" ? "bad" : "warn"}` }, told.status ? `${told.state}, ${told.status}` : told.state),
-    String(told.attempts),
+    h("span", { class: "nowrap" }, ago(told.happened_at)),
+    told.event,
+    h("span", { class: `tag ${OUTCOME[told.state]}`, title: told.error }, [told.state.replace("_", " "), told.status].filter(Boolean).join(", ")),
+    String(told.tries),
     button("Send again", (event) => resend(one, told, event.currentTarget, log), { kind: "quiet" }),
   ]);
 }
@@ -71,9 +73,13 @@ async function resend(one, told, pressed, log) {
 }
 
 async function ping(one, pressed, log) {
-  if (!(await attempt(() => post(`/v1/webhooks/${one.id}/test`), pressed))) return;
+  if (!(await attempt(() => post(`/v1/webhooks/${one.id}/ping`), pressed))) return;
   tell("A test is on its way.");
   setTimeout(() => showLog(one, log), 1500);
+}
+
+async function switchOn(one, pressed, draw) {
+  if (await attempt(() => call("PATCH", `/v1/webhooks/${one.id}`, { enabled: true }), pressed)) draw();
 }
 
 async function turn(one, draw) {

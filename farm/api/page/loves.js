@@ -1,6 +1,6 @@
 // Which pictures the person marked.
 
-import { get, post } from "./api.js";
+import { del, get, put } from "./api.js";
 import { attempt } from "./acts.js";
 
 const PAGE = 100;
@@ -20,11 +20,12 @@ export function note(id, index, is) {
 }
 
 export function learn() {
-  asked ??= get(`/v1/favourites?limit=${PAGE}`).then((page) => page.data.forEach((one) => note(one.job_id, one.index, true)), () => {});
+  asked ??= get(`/v1/favourites?limit=${PAGE}`).then((page) => page.data.forEach((one) => note(one.job, one.index, true)), () => {});
   return asked;
 }
 
 export async function toggle(id, index, pressed) {
-  const told = await attempt(() => post("/v1/favourites", { job_id: id, index, favourite: !loved(id, index) }), pressed);
+  const path = `/v1/favourites/${id}/${index}`;
+  const told = await attempt(() => (loved(id, index) ? del(path) : put(path)), pressed);
   if (told) note(id, index, told.favourite);
 }

@@ -63,12 +63,12 @@ function drawReceipts(place) {
   const more = button("Show older ones", () => load(), { kind: "quiet", hidden: true });
   const shown = table(HEADS, body);
   place.replaceChildren(h("h3", {}, "Receipts"), shown, more);
-  let cursor = null;
+  let before = null;
   const load = async () => {
-    const page = await attempt(() => get(`/v1/jobs${query({ limit: PAGE, cursor })}`), more);
+    const page = await attempt(() => get(`/v1/receipts${query({ limit: PAGE, before })}`), more);
     if (!page) return;
-    cursor = page.next_cursor;
-    more.hidden = !cursor;
+    before = page.next;
+    more.hidden = !before;
     body.append(...page.data.map(receiptLine));
     if (!body.children.length) shown.replaceWith(empty("chart", "No receipts yet", "Each job leaves one: what it held, what it cost, and why."));
   };
@@ -77,27 +77,29 @@ function drawReceipts(place) {
 
 const HEADS = ["When", "Prompt", "Speed", "Outcome", "Charged", ""];
 
-function receiptLine(job) {
-  const charged = job.metrics.charged_ms;
-  const words = taken(job.input.prompt)[0] || job.input.kind;
+function receiptLine(charge) {
+  const { charged_ms: charged } = charge;
+  const words = taken(charge.prompt)[0] || charge.kind;
   return line(HEADS, [
-    h("span", { class: "number nowrap" }, momentOf(job.created_at)),
-    h("div", { class: "clip", title: job.input.prompt }, words),
-    capital(job.input.speed),
-    h("span", { class: `tag ${OUTCOME[job.state] ?? ""}` }, job.state),
+    h("span", { class: "number nowrap" }, momentOf(charge.submitted_at)),
+    h("div", { class: "clip", title: charge.prompt }, words),
+    capital(charge.speed),
+    h("span", { class: `tag ${OUTCOME[charge.state] ?? ""}` }, charge.state),
     h("span", { class: "number nowrap" }, charged == null ? "—" : gpuTime(charged)),
-    button("Receipt", (event) => receipt(job, event.currentTarget), { kind: "quiet", "aria-label": `Receipt of ${words}` }),
+    button("Receipt", (event) => receipt(charge, event.currentTarget), { kind: "quiet", "aria-label": `Receipt of ${words}` }),
   ]);
 }
 
 const OUTCOME = { succeeded: "good", failed: "bad", blocked: "bad", waiting: "accent", running: "accent", dispatched: "accent" };
 
-async function receipt(job, pressed) {
-  const bill = await attempt(() => get(`/v1/jobs/${job.id}/receipt`), pressed);
+async function receipt({ job, prompt }, pressed) {
+  const bill = await attempt(() => get(`/v1/receipts/${job}`), pressed);
   if (!bill) return;
-  const facts = [["Job", h("code", {}, job.id)], ["Estimated", gpuTime(bill.estimate_ms)], ["Held", gpuTime(bill.held_ms)],
-    ["Measured", bill.gpu_ms == null ? "—" : gpuTime(bill.gpu_ms)], ["Charged", bill.charged_ms == null ? "—" : gpuTime(bill.charged_ms)], ["Returned", gpuTime(bill.released_ms ?? 0)]];
+  const { charge } = bill;
+  const facts = [["Job", h("code", {}, job)], ["Quoted", `at most ${gpuTime(bill.quote_ms)}`], ["Held", gpuTime(bill.held_ms)],
+    ["Measured", charge.gpu_ms == null ? "—" : `${gpuTime(charge.gpu_ms)}, ×${charge.price ?? 1} at ${charge.speed}`],
+    ["Charged", gpuTime(bill.settled_ms)], ["Given back", gpuTime(bill.refunded_ms)]];
   openModal("Receipt", h("div", { class: "modal-body" },
-    h("p", {}, taken(job.input.prompt)[0]),
+    h("p", {}, taken(prompt)[0]),
     h("dl", { class: "facts number" }, facts.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]))));
 }
