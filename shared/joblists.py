@@ -35,6 +35,11 @@ async def load(session: Session, job_id: UUID) -> Job | None:
     return await _first(session, jobs.c.id == job_id)
 
 
+async def several(session: Session, job_ids: Collection[UUID]) -> list[Job]:
+    """Those of them that there are, in no order."""
+    return await _all(session, select(*ROW).where(jobs.c.id.in_(job_ids)))
+
+
 async def by_submission(session: Session, key: str) -> Job | None:
     return await _first(session, jobs.c.submission_key == key)
 

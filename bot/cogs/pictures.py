@@ -12,8 +12,6 @@ from bot.forms import (
     PROMPT,
     REMIXED,
     TEXT_MOST,
-    new_words,
-    read_zoom,
     remix_form,
     remixed_press,
     zoom_form,
@@ -32,6 +30,7 @@ from bot.reception import (
 from shared.admission import FrontDesk
 from shared.errors import Fault, Refusal
 from shared.orders import Person
+from shared.rewording import new_words, read_zoom
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 
 from bot.buttons import Press
 from bot.cards import Action
-from bot.forms import PROMPT, WORDS, new_words, region_form
+from bot.forms import PROMPT, WORDS, region_form
 from bot.modals import filled_in, open_form
 from bot.parcels import file_of
 from bot.reception import (
@@ -26,6 +26,7 @@ from bot.tiles import Tiles
 from shared.admission import FrontDesk
 from shared.errors import Refusal
 from shared.orders import Ask, Person
+from shared.rewording import new_words
 
 REGION = "region"  # the kind of its draft, and its verb
 

@@ -10,6 +10,7 @@ from fastapi_offline import FastAPIOffline
 from farm.api import frontpage, origin, origins, problems
 from farm.api.bodies import BodyLimits
 from farm.api.headers import SafeHeaders
+from farm.api.mj import routes as mj
 from farm.api.quotas import QuotaFields
 from farm.api.services import Services
 from farm.api.v1 import (
@@ -39,6 +40,7 @@ Send an API key as `Authorization: Bearer pk_live_...`. Errors are problem detai
 Routes = Callable[[Services], APIRouter]
 ROUTERS: tuple[Routes, ...] = (
     origin.routes,
+    mj.routes,
     events.routes,
     frontpage.routes,
     keys.routes,

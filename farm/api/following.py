@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S = 1.0  # what a lost event may cost
 SETTLING_S = 0.03  # until what runs beside a change has ended
 BREATH_S = 0.005  # between two looks: many changes are seen at once
+AGAIN_S = 0.1  # the client of Redis eats a cancel that comes while it connects
 REMEMBERED = 4_096  # jobs whose last step is known here
 
 
@@ -99,9 +100,10 @@ class Following:
     async def close(self) -> None:
         self.release()
         tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while left := [task for task in tasks if not task.done()]:
+            for task in left:
+                task.cancel()
+            await asyncio.wait(left, timeout=AGAIN_S)
 
     def start(self) -> None:
         """Listens from now on; whoever follows first does so too."""

@@ -8,11 +8,8 @@ from bot.asks import WISHES, ask_of
 from bot.buttons import Press, read_press
 from bot.cards import Action
 from bot.forms import (
-    NO_ZOOM,
     REMIXED,
     TEXT_MOST,
-    new_words,
-    read_zoom,
     region_form,
     remix_form,
     remixed_press,
@@ -22,6 +19,7 @@ from bot.modals import modal_of
 from shared.errors import Refusal
 from shared.lineage import MOST_ZOOMED
 from shared.orders import Person, Venue
+from shared.rewording import NO_ZOOM, new_words, read_zoom
 from tests.bot.making import JOB_ID, make_job
 
 FINN = Person("42", "Finn", "free")
