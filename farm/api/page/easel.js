@@ -6,12 +6,9 @@ import { ImagineBox } from "./imagine.js";
 import { button, empty, h } from "./dom.js";
 import { folder } from "./jobs.js";
 import { learn } from "./loves.js";
+import { catalog } from "./shelf.js";
 
-const IDEAS = [
-  "a red sailboat on the sea at sunset, two birds --ar 3:2",
-  "a small house in the snow at night, a full moon",
-  "a green hill with three trees in the rain --chaos 30",
-];
+const MOST_IDEAS = 4;
 
 export function easel(view) {
   const box = new ImagineBox();
@@ -50,9 +47,14 @@ function drawList(feed, cards, box) {
   if (jobs.length === 0) feed.replaceChildren(welcome(box));
 }
 
+// What the usual model draws well, in the words of whoever put it into the catalog.
 function welcome(box) {
-  const ideas = IDEAS.map((idea) => h("button", { type: "button", class: "chip", onclick: () => box.fill(idea) }, idea));
-  return empty("draw", "What shall it be?", "Describe a picture above, or begin with one of these.", h("div", { class: "chips", "--align": "center" }, ideas));
+  const chips = h("div", { class: "chips" });
+  catalog().then(({ models }) => {
+    const ideas = models.find((one) => one.default)?.examples ?? [];
+    chips.append(...ideas.slice(0, MOST_IDEAS).map((idea) => h("button", { type: "button", class: "chip", onclick: () => box.fill(idea) }, idea)));
+  });
+  return empty("draw", "What shall it be?", "Describe a picture above and press Enter.", chips);
 }
 
 // The next page comes when its end comes near.

@@ -90,6 +90,8 @@ class Folder extends EventTarget {
     const id = told.job_id ?? told.job;
     if (!id) return null;
     if (["progress", "preview", "queue"].includes(type)) return this.note(id, type, told);
+    const known = this.jobs.get(id);
+    if (type === "state" && known) return this.keep([{ ...known, state: told.state, status: told.status }]);
     return this.fetch(id).catch(() => {});
   }
 

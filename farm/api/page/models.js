@@ -4,7 +4,7 @@ import { attempt, reuse } from "./acts.js";
 import { ask, del, post } from "./api.js";
 import { button, empty, h, tell } from "./dom.js";
 import { may } from "./door.js";
-import { confirmed } from "./confirm.js";
+import { confirmed, openModal } from "./confirm.js";
 import { catalog } from "./shelf.js";
 import { several } from "./words.js";
 
@@ -18,7 +18,7 @@ async function draw(shelf) {
   const { models: all, loras } = await catalog({ anew: true });
   shelf.replaceChildren(
     all.length ? h("div", { class: "cards" }, all.map((one) => modelCard(one, shelf))) : empty("box", "No model", "The farm tells of none. Is it up?"),
-    h("div", { class: "spread" }, h("h3", {}, "LoRAs"), may("upload") && uploader(shelf)),
+    h("div", { class: "spread" }, h("h3", {}, "LoRAs"), may("upload") && all.length > 0 && button("Upload a LoRA", () => bring(all, shelf), { sign: "plus" })),
     loras.length ? h("div", { class: "cards" }, loras.map((one) => loraCard(one, shelf))) : h("p", { class: "note" }, "None yet. A LoRA is a small .safetensors file that gives a model another hand."));
 }
 
@@ -43,10 +43,12 @@ async function load(one, verb, pressed, shelf) {
   draw(shelf);
 }
 
+const STATES = { own: "yours alone", waiting: "waits for a moderator", public: "everybody's" };
+
 function loraCard(one, shelf) {
   return h("article", { class: "card stack tight" },
-    h("div", { class: "spread" }, h("h3", {}, one.title), one.state && h("span", { class: "tag" }, one.state)),
-    h("div", { class: "chips" }, [one.family, one.licence].filter(Boolean).map((each) => h("span", { class: "tag" }, each))),
+    h("div", { class: "spread" }, h("h3", {}, one.title), one.state && h("span", { class: "tag" }, STATES[one.state])),
+    h("div", { class: "chips" }, [one.family, one.licence, one.trigger && `says “${one.trigger}”`].filter(Boolean).map((each) => h("span", { class: "tag" }, each))),
     h("div", { class: "row" }, button("Draw with it", () => reuse(` --lora ${one.name}:0.8`), { sign: "draw" }),
       one.mine && button("Delete", () => remove(one, shelf), { kind: "quiet" })));
 }
@@ -56,18 +58,24 @@ async function remove(one, shelf) {
   if ((await attempt(() => del(`/v1/loras/${one.id}`))) !== undefined) draw(shelf);
 }
 
-function uploader(shelf) {
-  const file = h("input", { type: "file", accept: ".safetensors", hidden: true, onchange: () => bring(file.files[0], press, shelf) });
-  const press = button("Upload a LoRA", () => file.click(), { sign: "plus" });
-  return h("div", {}, file, press);
+// The file is tried on the model before it is kept: what does not fit is told beside the button.
+function bring(all, shelf) {
+  const name = field("Name", { name: "name", required: true, pattern: "[a-z0-9][a-z0-9_-]*", placeholder: "ink-2" });
+  const file = field("File", { name: "file", type: "file", accept: ".safetensors", required: true });
+  const press = h("button", { class: "button primary", type: "submit" }, "Upload");
+  const submit = async (event) => {
+    event.preventDefault();
+    if (!(await attempt(() => ask("POST", "/v1/loras", new FormData(form)), press))) return;
+    box.close();
+    tell("It fits, and is yours to draw with.");
+    draw(shelf);
+  };
+  const form = h("form", { onsubmit: submit }, file, name,
+    h("label", { class: "field" }, h("span", {}, "Model"), h("select", { class: "input", name: "checkpoint" }, all.map((one) => h("option", { value: one.id }, one.title)))),
+    field("Words it answers to", { name: "trigger", maxlength: 200 }), field("Licence", { name: "licence", maxlength: 200, placeholder: "CC-BY-4.0" }),
+    h("label", { class: "tick" }, h("input", { type: "checkbox", name: "visibility", value: "public" }), "Let others use it, once a moderator agrees"),
+    h("footer", {}, press));
+  const box = openModal("Upload a LoRA", form);
 }
 
-async function bring(file, pressed, shelf) {
-  const form = new FormData();
-  form.append("file", file);
-  form.append("name", file.name.replace(/\.safetensors$/i, "").toLowerCase());
-  if (await attempt(() => ask("POST", "/v1/loras", form), pressed)) {
-    tell("It is checked, and yours to draw with.");
-    draw(shelf);
-  }
-}
+const field = (title, props) => h("label", { class: "field" }, h("span", {}, title), h("input", { class: "input", ...props }));

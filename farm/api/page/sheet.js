@@ -84,22 +84,23 @@ function about(job, one) {
 }
 
 const ACTS = [
-  ["Upscale", ["Subtle", "upscales", { manner: "subtle" }], ["Creative", "upscales", { manner: "creative" }], ["Plain", "upscales", {}]],
-  ["Vary", ["Subtle", "variations", { manner: "subtle" }], ["Strong", "variations", { manner: "strong" }]],
-  ["Zoom out", ["1.5×", "zooms", { factor: 1.5 }], ["2×", "zooms", { factor: 2 }]],
+  ["Upscale", ["Plain", "upscales", {}], ["Subtle", "upscales", { details: "subtle" }], ["Creative", "upscales", { details: "creative" }]],
+  ["Vary", ["Subtle", "variations", { strength: "subtle" }], ["Strong", "variations", { strength: "strong" }]],
+  ["Zoom out", ["1.5×", "zooms", { factor: 1.5 }], ["2×", "zooms", { factor: 2 }], ["Square", "squares", {}]],
   ["Pan", ["←", "pans", { direction: "left" }], ["→", "pans", { direction: "right" }], ["↑", "pans", { direction: "up" }], ["↓", "pans", { direction: "down" }]],
 ];
 
-// A part of the picture, named in words, is drawn anew.
+// A part of the picture, named in words, is drawn anew; perhaps of other words.
 function changeForm(job, one) {
-  const words = h("input", { class: "input", name: "words", placeholder: "the boat", required: true, maxlength: 200, "aria-label": "What to change" });
+  const part = h("input", { class: "input", name: "region", placeholder: "the boat", required: true, maxlength: 200, "aria-label": "What to change" });
+  const words = h("input", { class: "input", name: "prompt", placeholder: "a blue whale", maxlength: 2000, "aria-label": "What to draw there" });
   const press = h("button", { class: "button", type: "submit" }, "Redraw");
   const submit = (event) => {
     event.preventDefault();
-    make(job, "regions", { index: one.index, words: words.value }, press);
+    make(job, "regions", { index: one.index, region: part.value, prompt: words.value }, press);
   };
   return h("form", { class: "stack tight", onsubmit: submit },
-    h("span", { class: "label" }, "Change a part"), h("div", { class: "inline-form" }, words, press));
+    h("span", { class: "label" }, "Change a part"), h("div", { class: "inline-form" }, part, h("span", { class: "note" }, "to"), words, press));
 }
 
 function heartButton(job, one) {

@@ -18,7 +18,7 @@ export function catalog({ anew = false } = {}) {
 // Those of the catalog, and those that people brought.
 function lorasOf(models, brought) {
   const own = models.flatMap((model) => model.adapters.filter((one) => one.kind === "lora").map((one) => ({ ...one, family: model.family })));
-  const all = [...brought.map((one) => ({ ...one, brought: true, title: one.title ?? one.name })), ...own];
+  const all = [...brought.map((one) => ({ ...one, title: one.name, name: one.handle, family: one.checkpoint })), ...own];
   return [...new Map(all.map((one) => [one.name, one])).values()];
 }
 
