@@ -24,6 +24,7 @@ COMMANDS = (
     "**Yours** /queue /cancel /history /gallery /show /receipt /info",
     "**How** /settings /prefer /turbo /fast /relax /stealth /public /remix",
     "**Plans** /subscribe",
+    "**API** /key",
     "**Safety** /report /verify /privacy",
     "In the menu of a message (Apps): Vary, Describe, Verify, Report.",
 )

@@ -19,6 +19,7 @@ from bot.cogs.drafts import Drafts
 from bot.cogs.help import Help
 from bot.cogs.imagine import Imagine
 from bot.cogs.jobs import Jobs
+from bot.cogs.keys import Keys
 from bot.cogs.moderation import Moderation
 from bot.cogs.modes import Modes
 from bot.cogs.pictures import Pictures
@@ -44,6 +45,7 @@ from bot.reach import origins
 from bot.reach import reaches as reaches
 from bot.reception import Handler, Reception
 from bot.showcase import Showcase
+from bot.sightings import Sightings
 from bot.suggestions import shelf_of
 from bot.tiles import Tiles
 from bot.veils import Veils
@@ -55,6 +57,7 @@ from shared.config import Settings
 from shared.connections import Database, connect_redis
 from shared.events import Events
 from shared.intake import Intake
+from shared.keychain import Keychain
 from shared.outlooks import Outlooks
 from shared.oversight.administration import Administration
 from shared.oversight.desk import Oversight, open_desk
@@ -127,7 +130,7 @@ async def wired(settings: Settings) -> AsyncIterator[PictorBot]:
             forms=gathered(one.forms for one in desks if isinstance(one, SentIn)),
             watches=[
                 Bulletins(rooms.oversight.alerts, rooms.bot).run,
-                *(one.run for one in desks if isinstance(one, Premium)),
+                *(one.run for one in desks if isinstance(one, Premium | Keys)),
             ],
         )
         stack.push_async_callback(rooms.bot.close)
@@ -212,6 +215,7 @@ def counters(rooms: Rooms) -> list[object]:
         Reports(voices, reception, rooms.bot.tree),
         Moderation(rooms.oversight, Letters(rooms.bot), courier, rooms.lines.store),
         Privacy(rooms.oversight.privacy, rooms.mail),
+        locksmith(rooms),
         *administrators(rooms),
         *([verify(rooms)] if rooms.settings.provenance.enabled else []),
     ]
@@ -262,6 +266,20 @@ def administrators(rooms: Rooms) -> list[object]:
         Admin(rooms.oversight, desk, books.plans),
         Policy(explanations, rooms.oversight.house, rooms.reception),
     ]
+
+
+def locksmith(rooms: Rooms) -> Keys:
+    api = rooms.settings.api
+    keychain = Keychain(rooms.lines.database, rooms.books.plans, api.pepper, api.key_days)
+    house = rooms.oversight.house
+    sightings = Sightings(rooms.bot, keychain, reception=rooms.reception, house=house)
+    return Keys(
+        keychain,
+        desk=rooms.desk,
+        reception=rooms.reception,
+        sightings=sightings,
+        url=api.public_url,
+    )
 
 
 def verify(rooms: Rooms) -> Verify:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from farm import auditcommands as audits
-from farm import keyring
+from farm import keycommands, keyring
 from farm import privacycommands as privacy
 from farm.exits import read_settings, run, told
 from farm.reports import commands as reports
@@ -72,7 +72,7 @@ def work(
 
 @app.command()
 def api() -> None:
-    """Run the image origin, health and metrics."""
+    """Run the API, with the image origin, health and metrics."""
     from farm.api.server import run_api
 
     run(run_api(read_settings()))
@@ -192,6 +192,7 @@ app.add_typer(simulate.app, name="simulate")
 app.add_typer(reports.app, name="report")
 app.add_typer(safety.app, name="safety")
 app.add_typer(keyring.app, name="keys")
+app.add_typer(keycommands.app, name="key")
 
 
 def main() -> None:

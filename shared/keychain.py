@@ -73,6 +73,16 @@ class Keychain:
             told = known.name if known else name
             return await accounts.ensure(session, discord_id, told, plan=plan, book=self.book)
 
+    async def known(self, discord_id: str) -> Account:
+        """Refusal `unknown_person`."""
+        async with self.database.single() as session:
+            account = await accounts.by_discord(session, discord_id)
+        if account is None:
+            raise Refusal(
+                "unknown_person", f"Nobody here is called {discord_id[:80]}.", field="for"
+            )
+        return account
+
     async def make(self, account_id: UUID, wanted: Wanted, standing: Standing) -> Made:
         """Refusals `bad_name`, `bad_days`, `unknown_scope`, `scope_missing`, `too_many_keys`."""
         _check(wanted, standing)

@@ -34,6 +34,12 @@ def shown(connection: HTTPConnection) -> str | None:
     return _in_protocols(connection.scope.get("subprotocols", ()))
 
 
+def chosen(connection: HTTPConnection) -> str | None:
+    """What a socket is accepted with: `await socket.accept(subprotocol=chosen(socket))`. Without an answer
+    to what it asked for a browser hangs up."""
+    return PROTOCOL if PROTOCOL in connection.scope.get("subprotocols", ()) else None
+
+
 def _in_protocols(names: Iterable[str]) -> str | None:
     keys = [name.removeprefix(_KEY_PROTOCOL) for name in names if name.startswith(_KEY_PROTOCOL)]
     return keys[0] if keys else None

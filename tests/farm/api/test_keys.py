@@ -1,15 +1,17 @@
 """Keys are shown once, give no more than one has, and open nothing once they are revoked."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
-import pytest
 
 from farm.api.services import Services
 from shared.apikeys import USUAL, Scope
 from shared.moderation import chain
 from tests.farm.api.conftest import NewKey, Open
+
+JSON = {"Content-Type": "application/json"}
 
 
 async def made(client: httpx.AsyncClient, **wanted: Any) -> dict[str, Any]:
@@ -36,16 +38,18 @@ async def test_a_new_key_opens_and_is_shown_once(
     assert (await mine.get(f"/v1/keys/{new['id']}")).json()["prefix"] == new["key"][:12]
 
 
-@pytest.mark.parametrize("scope", ["moderate", "admin"])
-async def test_nobody_gives_more_than_they_have(client: httpx.AsyncClient, scope: str) -> None:
-    answer = await client.post("/v1/keys", json={"name": "more", "scopes": ["read", scope]})
-    assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
-    assert (answer.json()["field"], scope in answer.json()["detail"]) == ("scopes", True)
+async def test_nobody_gives_more_than_they_have(client: httpx.AsyncClient) -> None:
+    for scope in ("moderate", "admin"):
+        answer = await client.post("/v1/keys", json={"name": "more", "scopes": ["read", scope]})
+        assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
+        assert (answer.json()["field"], scope in answer.json()["detail"]) == ("scopes", True)
 
 
-@pytest.mark.parametrize("name", ["", " ", "a\x00b", "two\nlines", "x" * 81])
-async def test_a_name_that_is_none_is_refused(client: httpx.AsyncClient, name: str) -> None:
-    assert (await client.post("/v1/keys", json={"name": name})).status_code == 422
+async def test_a_name_that_is_none_is_refused(client: httpx.AsyncClient) -> None:
+    for name in ("", " ", "a\x00b", "two\nlines", "\ud800", "x" * 81):
+        body = json.dumps({"name": name})
+        answer = await client.post("/v1/keys", content=body, headers=JSON)
+        assert (answer.status_code, answer.json()["field"]) == (422, "name"), name
 
 
 async def test_a_revoked_key_is_worth_nothing(client: httpx.AsyncClient, client_of: Open) -> None:
