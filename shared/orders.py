@@ -21,6 +21,7 @@ from shared.spec import RenderSpec
 from shared.waits import Outlook
 
 LIFTED = "lifted:"  # the rule of a verdict that a moderator gave
+MOST_PICTURES = 10  # of one job, for a door that shows no grid
 REGION_GRID = 5  # a picture whose region is tapped has so many rows and columns of cells
 
 
@@ -50,7 +51,7 @@ NOWHERE = Venue()
 # Of an ask, not what is asked.
 _AROUND = frozenset({"person", "venue", "key", "route", "confirmed"})
 # What no ask had once: where nothing is said of it, an ask is told as it was then.
-_LATER = {"hook": None, "reuse": False, "cancel_after_s": None, "memo": ""}
+_LATER = {"hook": None, "reuse": False, "cancel_after_s": None, "memo": "", "pictures": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,8 @@ class Ask:
 
     `reuse`: pictures that the same recipe gave this account before are as good; no seed that chance draws
     stands in the way. What is not finished
-    `cancel_after_s` seconds after it was accepted is cancelled. `memo` is told back with the jobs.
+    `cancel_after_s` seconds after it was accepted is cancelled. `memo` is told back with the jobs. `pictures`
+    is how many a job of an imagine or a blend makes, 1 to MOST_PICTURES; 0 is as many as a grid has.
     """
 
     verb: str  # imagine, vary, upscale, reroll, zoom, pan, square, region, blend
@@ -131,6 +133,7 @@ class Ask:
     reuse: bool = False
     cancel_after_s: float | None = None
     memo: str = ""
+    pictures: int = 0
 
     def tapped(self, cell: int) -> "Ask":
         """With this cell of the region in it, or out of it again."""

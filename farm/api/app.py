@@ -11,6 +11,7 @@ from farm.api import frontpage, origin, origins, problems
 from farm.api.bodies import BodyLimits
 from farm.api.headers import SafeHeaders
 from farm.api.mj import routes as mj
+from farm.api.openai import images
 from farm.api.quotas import QuotaFields
 from farm.api.services import Services
 from farm.api.v1 import (
@@ -50,6 +51,7 @@ ROUTERS: tuple[Routes, ...] = (
     plans.routes,
     queue.routes,
     prompts.routes,
+    images.routes,
     jobs.routes,
     receipts.routes,
     gallery.routes,

@@ -37,6 +37,7 @@ STATUS = {
     "unknown_job": 404,
     "unknown_worker": 404,
     "not_found": 404,
+    "model_not_found": 404,
     "already_finished": 409,
     "not_finished": 409,
     "key_reused": 409,

@@ -18,7 +18,7 @@ from shared.jobs import JobKind
 from shared.limits import check_steps
 from shared.lineage import blend_spec
 from shared.notices import notices
-from shared.orders import Ask, Order, Piece
+from shared.orders import MOST_PICTURES, Ask, Order, Piece
 from shared.prompt import with_codes
 from shared.safety.verdict import Verdict
 from shared.screening import Screening
@@ -84,6 +84,7 @@ class Resolver:
         for wording, verdict in zip(reading.wordings, verdicts, strict=True):
             for copy in range(reading.copies(wording)):
                 spec = self._resolved(reading, wording, taken, seed=seed, copy=copy)
+                spec = _counted(spec, reading.ask, copy)
                 pieces.append(_piece(reading, wording, spec, verdict, taken))
         return _order(reading, JobKind.IMAGINE, pieces, taken, self._notices(reading, pieces))
 
@@ -102,6 +103,7 @@ class Resolver:
             seed=self._seed(ask),
             aspect=SHAPES[ask.manner],
         )
+        spec = _counted(spec, ask)
         _allow(self._rulebook, reading, spec)
         text = _blended_text(sources, SHAPES[ask.manner])
         verdict = permit or await self._screening.screened(
@@ -257,6 +259,17 @@ def _kept(reading: Reading, wording: Wording, taken: Taken, spec: RenderSpec) ->
     attached = (own[link] for link in reading.ask.images)
     text = with_codes(wording.text, wording.prompt, spec.style_codes)
     return " ".join((*attached, renamed(text, own)))
+
+
+def _counted(spec: RenderSpec, ask: Ask, copy: int = 0) -> RenderSpec:
+    """With as many pictures as were asked for; `copy` of --repeat draws none of those before it again."""
+    if not 0 <= ask.pictures <= MOST_PICTURES:
+        sentence = f"A job makes 1 to {MOST_PICTURES} pictures; {ask.pictures} is not possible."
+        raise Refusal("invalid_value", sentence, field="n")
+    if not ask.pictures:
+        return spec
+    first = spec.seed + copy * (ask.pictures - spec.images)
+    return replace(spec, images=ask.pictures, seed=first % 2**32)
 
 
 def _allow(

@@ -1,0 +1,66 @@
+"""Errors as OpenAI's clients read them, said by a route of their own kind."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+
+from farm.api import problems
+from farm.api.openai.shapes import Error, Wrong
+from farm.api.problems import Problem
+from shared.errors import Fault, Refusal
+
+# Where their clients act on a word of theirs.
+THEIR_CODES = {
+    "bad_key": "invalid_api_key",
+    "not_signed_in": "invalid_api_key",
+    "no_credit": "insufficient_quota",
+    "prompt_blocked": "content_policy_violation",
+    "image_blocked": "content_policy_violation",
+    "too_many_requests": "rate_limit_exceeded",
+    "too_many_waiting": "rate_limit_exceeded",
+}
+TYPES = {
+    "insufficient_quota": "insufficient_quota",
+    "content_policy_violation": "image_generation_user_error",
+    "rate_limit_exceeded": "rate_limit_error",
+}
+# They know no 402 and no 422.
+STATUS = {402: 429, 422: 400}
+DOCUMENTED: dict[int | str, dict[str, Any]] = {
+    status: {"model": Error, "description": problems.TITLES[status]}
+    for status in (400, 401, 403, 404, 429, 500, 503)
+}
+
+
+class Route(APIRoute):
+    """Also what goes wrong before the route's own code: a key, a field, a body."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handler(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except (Refusal, Fault, RequestValidationError, HTTPException) as error:
+                return answer(error)
+
+        return handler
+
+
+def answer(error: Exception) -> JSONResponse:
+    problem = problems.problem_of(error)
+    headers = {"Retry-After": "5"} if problem.status == 503 else {}
+    status = STATUS.get(problem.status, problem.status)
+    return JSONResponse(error_of(problem).model_dump(), status, headers=headers)
+
+
+def error_of(problem: Problem) -> Error:
+    code = THEIR_CODES.get(problem.code, problem.code)
+    usual = "server_error" if problem.status >= 500 else "invalid_request_error"
+    kind = TYPES.get(code, usual)
+    return Error(error=Wrong(message=problem.detail, type=kind, param=problem.field, code=code))
