@@ -69,6 +69,7 @@ from shared.safety.screen import PromptScreen, open_screen
 from shared.scribe import Scribe
 from shared.storage import ObjectStore, open_store
 from shared.witness import Witness
+from shared.wordsmith import Wordsmith
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,9 +238,8 @@ def drawing_counters(rooms: Rooms, ordering: Ordering, pickers: Pickers) -> list
         enhancing=Enhancing(scribe, desk),
         examples=catalog.get(catalog.default).examples,
     )
-    wording = Wording(
-        scribe, desk=desk, reception=reception, ordering=ordering, tree=tree, origins=origins
-    )
+    smith = Wordsmith(scribe, desk, origins)
+    wording = Wording(smith, desk=desk, reception=reception, ordering=ordering, tree=tree)
     return [imagine, wording, Variations(tree)]
 
 

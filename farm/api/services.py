@@ -34,6 +34,7 @@ from shared.scribe import Scribe
 from shared.stock import Stock
 from shared.storage import ObjectStore, open_store
 from shared.witness import Witness
+from shared.wordsmith import Wordsmith
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Services:
     fitting: FittingRoom
     loras: Loras
     stock: Stock
+    wordsmith: Wordsmith
 
 
 @asynccontextmanager
@@ -73,7 +75,7 @@ async def opened(settings: Settings) -> AsyncIterator[Services]:
         services = _furnished(settings, database, redis, bell)
         if services.huggingface is not None:
             stack.callback(services.huggingface.close)
-        closing = (services.following.close, services.scribe.close, services.fitting.close)
+        closing = (services.following.close, services.wordsmith.close, services.fitting.close)
         for close in (database.close, redis.aclose, bell.close, *closing):
             stack.push_async_callback(close)
         yield services
@@ -133,6 +135,7 @@ def _furnished(settings: Settings, database: Database, redis: Redis, bell: Bell)
         fitting=fitting,
         loras=Loras(database, store, catalog=catalog, book=plans, try_on=fitting.try_on),
         stock=Stock(database, catalog, settings.farm.worker_silent_s),
+        wordsmith=Wordsmith(scribe, desk, _own_origins(settings, store)),
     )
 
 

@@ -10,15 +10,15 @@ import pytest
 from PIL import Image
 
 from bot.cogs.imagine import with_parameters
-from bot.darkroom import Darkroom
 from bot.emulator import people
 from bot.enhancing import plain_parts, wants_it
-from bot.miniatures import miniature, shape_of
 from bot.wordcards import listed as listed_words
 from bot.wordcards import weighed
 from shared.config import DiscordSettings, Settings, TextSettings
+from shared.darkroom import Darkroom
 from shared.errors import Refusal
 from shared.jobs import JobKind
+from shared.miniatures import miniature, shape_of
 from shared.replies import Weighed
 from tests.bot.house import House, Json, buttons_of, text_of
 from tests.textservice import Reply, TextService, listed, text_service

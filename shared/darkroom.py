@@ -1,10 +1,10 @@
-"""Where a picture for the text service is made small: never in the bot's own process (shared.chamber)."""
+"""Where a picture for the text service is made small: in a confined process (shared.chamber)."""
 
 import msgspec
 
-from bot.miniatures import MOST_BYTES, Miniature, miniature
 from shared.chamber import UNSAFE, Chamber, serve
 from shared.errors import Refusal
+from shared.miniatures import MOST_BYTES, Miniature, miniature
 
 
 class Print(msgspec.Struct, frozen=True):
@@ -18,7 +18,7 @@ class Print(msgspec.Struct, frozen=True):
 
 class Darkroom:
     def __init__(self) -> None:
-        self._chamber = Chamber("bot.darkroom")
+        self._chamber = Chamber("shared.darkroom")
 
     @property
     def pid(self) -> int | None:
