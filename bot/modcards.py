@@ -8,7 +8,7 @@ from bot.cards import PANEL_LIMIT, Action, Blank, Card, Colour, Form, Knob, Look
 from bot.messages import quote
 from bot.naming import category_name, counted
 from shared.errors import Refusal
-from shared.moderation.cases import Case
+from shared.moderation.cases import Case, Reason
 
 QUEUE_CASES = 10
 KINDS: Mapping[str, str] = {
@@ -26,14 +26,14 @@ STATES: Mapping[str, str] = {
 }
 # Why somebody reports a picture: the policy's categories in the words of people.
 REASONS = (
-    ("sexual", "Sexual content"),
-    ("minor", "A minor in danger"),
-    ("gore", "Gore or cruelty"),
-    ("hate", "Hate"),
-    ("self_harm", "Self-harm"),
-    ("illegal", "Illegal acts"),
-    ("public_figure", "A real person, without consent"),
-    ("other", "Something else"),
+    (Reason.SEXUAL.value, "Sexual content"),
+    (Reason.MINOR.value, "A minor in danger"),
+    (Reason.GORE.value, "Gore or cruelty"),
+    (Reason.HATE.value, "Hate"),
+    (Reason.SELF_HARM.value, "Self-harm"),
+    (Reason.ILLEGAL.value, "Illegal acts"),
+    (Reason.PUBLIC_FIGURE.value, "A real person, without consent"),
+    (Reason.OTHER.value, "Something else"),
 )
 NO_PICTURE = "None: nothing was drawn."
 NOT_KEPT = "Not kept: what the filter withholds is not stored."

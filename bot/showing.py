@@ -1,53 +1,39 @@
-"""The picture of a case as a moderator gets to see it: blurred first, clear on purpose, or not at all."""
+"""The picture of a case in a moderator's message: behind a spoiler, blurred first."""
 
-import asyncio
-import logging
 from dataclasses import dataclass
 from io import BytesIO
 
 import discord
 
-from bot.blurring import blurred
 from bot.modcards import BLURRED, GONE, NO_PICTURE, NOT_KEPT, UNREADABLE, VEILED
-from shared.errors import Fault
-from shared.moderation.cases import PICTURE, Case
+from shared.moderation.cases import Case
 from shared.moderation.ranks import Moderator
-from shared.oversight.review import Review
-from shared.storage import ObjectStore
+from shared.oversight.exhibits import Exhibits, Shown
 
-log = logging.getLogger(__name__)
+WORDS = {
+    Shown.BLURRED: BLURRED,
+    Shown.VEILED: VEILED,
+    Shown.NOT_KEPT: NOT_KEPT,
+    Shown.NO_PICTURE: NO_PICTURE,
+    Shown.GONE: GONE,
+    Shown.UNREADABLE: UNREADABLE,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Showing:
-    review: Review
-    store: ObjectStore
+    exhibits: Exhibits
 
     async def veiled(self, mod: Moderator, case: Case) -> tuple[str, tuple[discord.File, ...]]:
         """What is said of the picture, and the blurred file where there is one."""
-        if case.veiled:
-            return VEILED, ()
-        if case.kind == PICTURE:
-            return NOT_KEPT, ()
-        if case.job_id is None:
-            return NO_PICTURE, ()
-        found = await self.review.pictures(mod, case.id)
-        if not found:
-            return GONE, ()
-        try:
-            soft = await asyncio.to_thread(blurred, await self.store.get(found[0].key))
-        except Fault as fault:
-            log.warning("case %s is shown without its picture: %s", case.id, fault)
-            return UNREADABLE, ()
-        return BLURRED, (_spoiler(soft, "blurred.webp"),)
+        found = await self.exhibits.veiled(mod, case)
+        files = (_spoiler(found.data, found.name),) if found.data else ()
+        return WORDS[found.shown], files
 
     async def clear(self, mod: Moderator, case: Case) -> discord.File | None:
         """Written down before it is shown."""
-        found = await self.review.pictures(mod, case.id, reveal=True)
-        if not found:
-            return None
-        name = found[0].key.rpartition("/")[2]
-        return _spoiler(await self.store.get(found[0].key), name)
+        found = await self.exhibits.clear(mod, case)
+        return _spoiler(found.data, found.name) if found.data else None
 
 
 def _spoiler(picture: bytes, name: str) -> discord.File:

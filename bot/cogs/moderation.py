@@ -12,6 +12,7 @@ from bot.letters import Letters
 from bot.reception import Handler
 from bot.showing import Showing
 from shared.oversight.desk import Oversight
+from shared.oversight.exhibits import Exhibits
 from shared.storage import ObjectStore
 
 
@@ -31,7 +32,7 @@ class Moderation(
         self.oversight = oversight
         self.letters = letters
         self.courier = courier
-        self.showing = Showing(oversight.review, store)
+        self.showing = Showing(Exhibits(oversight.review, store))
 
     def presses(self) -> dict[Action, Handler]:
         return {**self.review_presses(), **self.discipline_presses()}

@@ -15,20 +15,25 @@ from farm.api.openai import images
 from farm.api.quotas import QuotaFields
 from farm.api.services import Services
 from farm.api.v1 import (
+    cases,
     events,
     gallery,
+    house,
     jobs,
     keys,
     loras,
     me,
     models,
+    people,
     plans,
     preferences,
     prompts,
+    proposals,
     queue,
     receipts,
     samplers,
     stock,
+    voices,
 )
 
 DESCRIPTION = """\
@@ -59,6 +64,11 @@ ROUTERS: tuple[Routes, ...] = (
     loras.routes,
     loras.moderation,
     stock.routes,
+    voices.routes,
+    cases.routes,
+    people.routes,
+    proposals.routes,
+    house.routes,
 )
 
 

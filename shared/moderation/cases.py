@@ -7,6 +7,7 @@ decision is one conditional UPDATE: None back means that somebody else was first
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -27,6 +28,19 @@ HARD_CATEGORIES = frozenset({"minor", "known"})
 LONGEST_TEXT = 1000
 # What somebody wrote, and where; the rest of a case names nobody's words.
 TYPED = ("prompt", "words", "submission", "route", "appeal", "note")
+
+
+class Reason(StrEnum):
+    """Why somebody reports a picture."""
+
+    SEXUAL = "sexual"
+    MINOR = "minor"
+    GORE = "gore"
+    HATE = "hate"
+    SELF_HARM = "self_harm"
+    ILLEGAL = "illegal"
+    PUBLIC_FIGURE = "public_figure"
+    OTHER = "other"
 
 
 class Pictured(Protocol):

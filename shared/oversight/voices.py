@@ -7,7 +7,7 @@ from shared import accounts, assets, deliveries, jobstore
 from shared.config import SafetySettings
 from shared.connections import Database, Session
 from shared.errors import Refusal
-from shared.jobs import Job, JobState
+from shared.jobs import Job, JobState, Visibility
 from shared.moderation import cases
 from shared.moderation.cases import Case
 from shared.orders import Person
@@ -42,6 +42,7 @@ class Voices:
                 book=self.book,
                 pepper=self.safety.pepper,
             )
+            _check_shown_to(job, reporter.id)
             return await cases.report(
                 session, reporter.id, job, picture=None, reason=reason, text=text
             )
@@ -62,6 +63,12 @@ async def _shown_job(session: Session, job_id: UUID, guild_id: str | None) -> Jo
     if not await assets.assets(session, job_id):
         raise _no_picture()
     return job
+
+
+def _check_shown_to(job: Job, account_id: UUID) -> None:
+    """A stealthy one is there for nobody else."""
+    if job.visibility is Visibility.STEALTH and job.account_id != account_id:
+        raise _no_picture()
 
 
 def _no_picture() -> Refusal:

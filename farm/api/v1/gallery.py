@@ -11,7 +11,7 @@ from farm.api.principals import Drawer, Reader
 from farm.api.problems import refusals
 from farm.api.services import Services
 from farm.api.v1 import pages
-from farm.api.v1.pages import Before, Limit, Page
+from farm.api.v1.pages import Cursor, Limit, Page
 from shared.errors import Refusal
 from shared.jobs import JobKind, Visibility
 from shared.shots import Shot
@@ -58,24 +58,24 @@ def routes(services: Services) -> APIRouter:
 
     @router.get("/gallery", summary="Pictures, the newest first")
     async def list_gallery(
-        who: Reader, of: Of = "mine", before: Before = None, limit: Limit = 10
+        who: Reader, of: Of = "mine", cursor: Cursor = None, limit: Limit = 10
     ) -> PictureList:
         """`limit` counts jobs: a grid is never torn. A server's gallery leaves out what only an age-restricted
         channel may show."""
         guild_id = _server(who.venue.guild_id) if of == "server" else None
         shots = await desk.gallery(
-            who.person, guild_id=guild_id, before=pages.read(before), limit=limit, tame=True
+            who.person, guild_id=guild_id, before=pages.read(cursor), limit=limit, tame=True
         )
         more = len({shot.job.id for shot in shots}) == limit
         onward = pages.following([shot.at for shot in shots], more=more)
-        return PictureList(data=[_picture(shot, store) for shot in shots], next=onward)
+        return PictureList(data=[_picture(shot, store) for shot in shots], next_cursor=onward)
 
     @router.get("/favourites", summary="Your favourites, the last marked first")
-    async def list_favourites(who: Reader, before: Before = None, limit: Limit = 20) -> PictureList:
-        shots = await desk.favourites(who.person, before=pages.read(before), limit=limit + 1)
+    async def list_favourites(who: Reader, cursor: Cursor = None, limit: Limit = 20) -> PictureList:
+        shots = await desk.favourites(who.person, before=pages.read(cursor), limit=limit + 1)
         here = shots[:limit]
         onward = pages.following([shot.at for shot in here], more=len(shots) > limit)
-        return PictureList(data=[_picture(shot, store) for shot in here], next=onward)
+        return PictureList(data=[_picture(shot, store) for shot in here], next_cursor=onward)
 
     @router.put("/favourites/{job_id}/{index}", summary="Mark one", responses=refusals(404))
     async def mark_favourite(who: Drawer, job_id: UUID, index: Index) -> Mark:

@@ -10,11 +10,11 @@ from pydantic import BaseModel, Field
 from shared.reports.spans import moment
 
 Limit = Annotated[int, Query(ge=1, le=100, description="How many at most.", examples=[10])]
-Before = Annotated[
+Cursor = Annotated[
     str | None,
     Query(
         max_length=40,
-        description="`next` of the page before; left out, the newest.",
+        description="`next_cursor` of the page before; left out, the newest.",
         examples=["2026-11-30T12:00:00Z"],
     ),
 ]
@@ -22,16 +22,16 @@ Before = Annotated[
 
 class Page(BaseModel):
     object: Literal["list"] = "list"
-    next: str | None = Field(
+    next_cursor: str | None = Field(
         default=None,
         examples=["2026-11-30T12:00:00.000000Z"],
-        description="`before` of the next page; null on the last.",
+        description="Null on the last page.",
     )
 
 
-def read(before: str | None) -> datetime | None:
+def read(cursor: str | None) -> datetime | None:
     """Refusal `bad_moment` for what no page has named."""
-    return None if before is None else moment(before, "before")
+    return None if cursor is None else moment(cursor, "cursor")
 
 
 def following(times: Sequence[datetime], *, more: bool) -> str | None:

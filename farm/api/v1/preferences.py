@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from farm.api.principals import Drawer, Reader
 from farm.api.problems import refusals
 from farm.api.services import Services
-from farm.api.wording import Name, Words
+from farm.api.v1.fields import Line, Words
 from shared.catalog import Catalog
 from shared.choices import with_aspect, with_model, with_style
 from shared.lineage import How
@@ -42,19 +42,19 @@ class PreferencesChange(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    model: Name | None = Field(default=None, examples=["postcards"])
-    style: Name | None = Field(default=None, examples=["sepia"])
+    model: Line | None = Field(default=None, examples=["postcards"])
+    style: Line | None = Field(default=None, examples=["sepia"])
     stylize: Annotated[int, Field(ge=0, le=1000)] | None = Field(
         default=None, examples=[250], description="Said as null, nothing is preferred."
     )
     raw: bool | None = None
-    aspect: Name | None = Field(default=None, examples=["3:2"])
+    aspect: Line | None = Field(default=None, examples=["3:2"])
     visibility: Visibility | None = None
     variability: How | None = None
     remix: bool | None = None
     auto_dm: bool | None = None
     suffix: Words | None = Field(default=None, examples=["--chaos 10"])
-    options: dict[Name, Option | None] | None = Field(
+    options: dict[Line, Option | None] | None = Field(
         default=None,
         max_length=20,
         examples=[{"wide": "--ar 16:9", "old": None}],

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from farm.api.principals import Principal, Reader
 from farm.api.problems import refusals
 from farm.api.services import Services
-from farm.api.wording import Words
+from farm.api.v1.fields import Words
 from shared.catalog import Catalog
 from shared.errors import Refusal
 from shared.hires import drawn_size

@@ -11,7 +11,7 @@ from farm.api.principals import Reader
 from farm.api.problems import refusals
 from farm.api.services import Services
 from farm.api.v1 import pages
-from farm.api.v1.pages import Before, Limit, Page
+from farm.api.v1.pages import Cursor, Limit, Page
 from shared.bills import Bill
 from shared.jobs import Job, JobKind, JobState
 from shared.plans import Speed
@@ -60,11 +60,11 @@ def routes(services: Services) -> APIRouter:
     router = APIRouter(prefix="/v1/receipts", tags=["Plans and bills"], responses=refusals())
 
     @router.get("", summary="What your jobs cost, the newest first")
-    async def list_receipts(who: Reader, before: Before = None, limit: Limit = 20) -> ChargeList:
-        jobs = await services.desk.history(who.person, "", pages.read(before), limit=limit + 1)
+    async def list_receipts(who: Reader, cursor: Cursor = None, limit: Limit = 20) -> ChargeList:
+        jobs = await services.desk.history(who.person, "", pages.read(cursor), limit=limit + 1)
         here = jobs[:limit]
         onward = pages.following([job.submitted_at for job in here], more=len(jobs) > limit)
-        return ChargeList(data=[_charge(job) for job in here], next=onward)
+        return ChargeList(data=[_charge(job) for job in here], next_cursor=onward)
 
     @router.get("/{job_id}", summary="One job's receipt", responses=refusals(404))
     async def get_receipt(who: Reader, job_id: UUID) -> Receipt:

@@ -54,18 +54,18 @@ async def test_pages_go_on_where_the_last_one_ended(
 ) -> None:
     jobs = [str((await drawn(services)).id) for _ in range(3)]
     first = await seen(client, "/v1/receipts", limit=2)
-    second = await seen(client, "/v1/receipts", limit=2, before=first["next"])
+    second = await seen(client, "/v1/receipts", limit=2, cursor=first["next_cursor"])
     assert [one["job"] for one in [*first["data"], *second["data"]]] == jobs[::-1]
-    assert second["next"] is None
+    assert second["next_cursor"] is None
     grids = await seen(client, "/v1/gallery", limit=2)
     assert [one["job"] for one in grids["data"]] == [jobs[2]] * 4 + [jobs[1]] * 4
-    rest = await seen(client, "/v1/gallery", limit=2, before=grids["next"])
+    rest = await seen(client, "/v1/gallery", limit=2, cursor=grids["next_cursor"])
     assert [one["index"] for one in rest["data"]] == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize("before", ["yesterday", "0001-01-01T00:00:00+14:00", "2026-99-01", "\0"])
-async def test_a_page_that_nobody_named_is_refused(client: httpx.AsyncClient, before: str) -> None:
-    answer = await client.get("/v1/gallery", params={"before": before})
+@pytest.mark.parametrize("cursor", ["yesterday", "0001-01-01T00:00:00+14:00", "2026-99-01", "\0"])
+async def test_a_page_that_nobody_named_is_refused(client: httpx.AsyncClient, cursor: str) -> None:
+    answer = await client.get("/v1/gallery", params={"cursor": cursor})
     assert (answer.status_code, answer.json()["code"]) == (422, "bad_moment")
 
 

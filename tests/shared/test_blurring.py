@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bot.blurring import SHOWN, blurred
+from shared.blurring import SHOWN, blurred
 from shared.errors import Fault
 
 
