@@ -6,7 +6,6 @@ So a process that dies in between leaves a task that finds its job, or one that 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from uuid import UUID
 
 from farm.api.mj.answers import Code, Status, SubmitResult, submitted
 from farm.api.mj.presses import Press, press_of
@@ -39,10 +38,6 @@ class Drawing:
     services: Services
     who: Principal
 
-    @property
-    def account_id(self) -> UUID:
-        return self.who.holder.key.account_id
-
     def ask(self, verb: str, around: Around, **what: Any) -> Ask:
         """Without a key: the task gives it one."""
         who = self.who
@@ -64,7 +59,7 @@ class Drawing:
             done = [one for one in enlarged if one.state not in _ENDED_BADLY]
             if done:
                 return await self._there_already(done[0], press, around, told)
-            told["key"] = f"mj:{self.account_id}:{press.job_id}:U{press.index}:{len(enlarged)}"
+            told["key"] = f"mj:{self.who.account_id}:{press.job_id}:U{press.index}:{len(enlarged)}"
         ask = asked(self.ask(press.wish.verb, around, job_id=press.job_id), press)
         return await self.draw(ask, press.wish.action, around.memo, told)
 
@@ -84,14 +79,14 @@ class Drawing:
     async def fill_in(self, task: Task, ask: Ask) -> SubmitResult:
         """The form's words are there. Sent twice, they draw once."""
         async with self.services.database.begin() as session:
-            mine = await taskrows.fill_in(session, self.account_id, task.id)
+            mine = await taskrows.fill_in(session, self.who.account_id, task.id)
         if not mine:
             return submitted(task.id)
         try:
             return await self._accepted(task, replace(ask, key=task.key))
         except Refusal:
             async with self.services.database.begin() as session:
-                await taskrows.put_back(session, self.account_id, task.id)
+                await taskrows.put_back(session, self.who.account_id, task.id)
             raise
 
     async def worded(self, task: Task, around: Around, typed: str) -> Ask:
@@ -117,7 +112,7 @@ class Drawing:
     ) -> Task:
         async with self.services.database.begin() as session:
             return await taskrows.add(
-                session, self.account_id, action=action, memo=memo, state=state, told=told
+                session, self.who.account_id, action=action, memo=memo, state=state, told=told
             )
 
     async def _drawn(self, task: Task, ask: Ask) -> SubmitResult:
@@ -152,7 +147,7 @@ class Drawing:
             added = [
                 await taskrows.add(
                     session,
-                    self.account_id,
+                    self.who.account_id,
                     action=task.action,
                     memo=task.memo,
                     state=TaskState.DONE,
@@ -173,7 +168,7 @@ class Drawing:
         async with self.services.database.read() as session:
             found = await joblists.children(session, press.job_id)
         plain = [one for one in found if one.kind is JobKind.UPSCALE and not one.manner]
-        mine = [one for one in plain if one.account_id == self.account_id]
+        mine = [one for one in plain if one.account_id == self.who.account_id]
         return [one for one in mine if one.parent_index == press.index]
 
     async def _there_already(
@@ -181,10 +176,10 @@ class Drawing:
     ) -> SubmitResult:
         """Also one that was asked for at another door: it gets a task."""
         async with self.services.database.begin() as session:
-            task = await taskrows.of_job(session, self.account_id, job.id, job.submission_key)
+            task = await taskrows.of_job(session, self.who.account_id, job.id, job.submission_key)
             task = task or await taskrows.add(
                 session,
-                self.account_id,
+                self.who.account_id,
                 action=press.wish.action,
                 memo=around.memo,
                 state=TaskState.DONE,
