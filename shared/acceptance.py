@@ -1,6 +1,6 @@
 """The one transaction that accepts an order: caps, credit, jobs, holds, verdicts and routes, or nothing."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from shared import access, accounts, fleets, hookrows, joblists, jobstore, ledger, limits, workers
@@ -9,6 +9,7 @@ from shared.catalog import Catalog
 from shared.connections import Session
 from shared.cost import estimate_ms, hold_ms
 from shared.errors import Refusal
+from shared.hooks import chosen
 from shared.jobs import Job, Route
 from shared.ledger import Balance
 from shared.moderation import bans, cases
@@ -100,6 +101,8 @@ class Acceptance:
         if not all(jobs):
             return None
         had = tuple(job for job in jobs if job is not None)
+        for job in had:
+            await _watch(session, job, order.ask)
         return Receipt(had, created=False, notices=order.notices, reused=True)
 
     async def _admit(
@@ -163,8 +166,7 @@ class Acceptance:
             await cases.sample(session, job=job, verdict=piece.verdict, prompt=piece.text)
         if ask.route is not None:
             await jobstore.set_route(session, job.id, _route_of(ask.route, copy))
-        if ask.hook is not None:
-            await hookrows.attach(session, account.id, job.id, **asdict(ask.hook))
+        await _watch(session, job, ask)
         return job
 
     def _total(self, order: Order, speeds: list[Speed]) -> int:
@@ -197,6 +199,18 @@ def _speed(piece: Piece, usual: Speed | None, order: Order) -> Speed:
     access.decide(replace(order.question, speed=speed)).check()
     limits.check_many(len(order.pieces), speed, order.plan)
     return speed
+
+
+async def _watch(session: Session, job: Job, ask: Ask) -> None:
+    if (hook := ask.hook) is not None:
+        await hookrows.attach(
+            session,
+            job.account_id,
+            job.id,
+            url=hook.url,
+            events=chosen(hook.events),
+            dialect=hook.dialect,
+        )
 
 
 def _route_of(route: Route, copy: int) -> Route:

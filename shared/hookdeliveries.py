@@ -29,7 +29,7 @@ from sqlalchemy import (
 from shared.connections import Session
 from shared.doortables import webhook_deliveries as deliveries
 from shared.doortables import webhooks
-from shared.hooks import PING, Signer
+from shared.hooks import PING, Answer, Signer
 from shared.tables import jobs
 
 WINDOW = 500  # of what is due, looked at by one claim
@@ -80,21 +80,21 @@ async def claim(
 
 async def delivered(session: Session, delivery_id: int, status: int) -> None:
     """Whoever says so: it has arrived."""
-    await session.execute(_DELIVERED, {"id": delivery_id, "status": status})
+    arrived = {"state": "delivered", "status": status, "error": None, "ended_at": _now()}
+    statement = update(deliveries).where(deliveries.c.id == delivery_id, _OPEN)
+    await session.execute(statement.values(arrived))
 
 
-async def postponed(
-    session: Session, claim: Claim, *, status: int | None, error: str, pause_s: float
-) -> None:
+async def postponed(session: Session, claim: Claim, answer: Answer, *, pause_s: float) -> None:
     """Nothing, where somebody else has claimed it since. What waits behind it waits as long."""
-    pause = timedelta(seconds=pause_s)
-    told = {"id": claim.id, "tries": claim.tries, "status": status, "error": error, "pause": pause}
-    await session.execute(_POSTPONED, told)
+    told = {"id": claim.id, "tries": claim.tries, "status": answer.status, "error": answer.why}
+    await session.execute(_POSTPONED, told | {"pause": timedelta(seconds=pause_s)})
 
 
-async def given_up(session: Session, claim: Claim, *, status: int | None, error: str) -> None:
+async def given_up(session: Session, claim: Claim, answer: Answer) -> None:
     mine = and_(deliveries.c.id == claim.id, deliveries.c.tries == claim.tries, _OPEN)
-    values = {"state": "given_up", "status": status, "error": error, "ended_at": _now()}
+    told = {"state": "given_up", "status": answer.status, "error": answer.why}
+    values = told | {"ended_at": _now()}
     await session.execute(update(deliveries).where(mine).values(values))
 
 
@@ -206,25 +206,13 @@ from claimed join webhooks hooks on hooks.id = claimed.webhook_id
 left join hook_secrets secrets on secrets.account_id = hooks.account_id
 order by claimed.id
 """).bindparams(bindparam("full", type_=ARRAY(Uuid())), bindparam("lease", type_=Interval()))
-_DELIVERED = text("""
-with told as (
-    update webhook_deliveries set state = 'delivered', status = :status, error = null,
-        ended_at = clock_timestamp()
-    where id = :id and state = 'open' returning webhook_id
-)
-update webhooks set failing_since = null from told
-where webhooks.id = told.webhook_id and failing_since is not null
-""")
 _POSTPONED = text("""
 with tried as (
     update webhook_deliveries set status = :status, error = :error,
         next_at = clock_timestamp() + :pause
     where id = :id and tries = :tries and state = 'open' returning id, webhook_id, job_id, next_at
-), behind as (
-    update webhook_deliveries later set next_at = tried.next_at from tried
-    where later.webhook_id = tried.webhook_id and later.job_id = tried.job_id
-        and later.id > tried.id and later.state = 'open'
 )
-update webhooks set failing_since = clock_timestamp() from tried
-where webhooks.id = tried.webhook_id and failing_since is null
+update webhook_deliveries later set next_at = tried.next_at from tried
+where later.webhook_id = tried.webhook_id and later.job_id = tried.job_id
+    and later.id > tried.id and later.state = 'open'
 """).bindparams(bindparam("pause", type_=Interval()))

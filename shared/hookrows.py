@@ -127,6 +127,14 @@ async def switch_off(session: Session, hook_id: UUID, because: str) -> bool:
     return await session.scalar(statement.returning(webhooks.c.id)) is not None
 
 
+async def failing(session: Session, hook_id: UUID, yes: bool) -> None:
+    """Since when, is noted once."""
+    was = webhooks.c.failing_since
+    statement = update(webhooks).where(webhooks.c.id == hook_id, was.is_(None) == yes)
+    since = func.clock_timestamp() if yes else None
+    await session.execute(statement.values(failing_since=since))
+
+
 async def job_signer(session: Session, account_id: UUID) -> Signer:
     """What signs for the webhooks of this account's single jobs."""
     query = select(hook_secrets.c.generation, hook_secrets.c.rotated_at)

@@ -19,7 +19,6 @@ from shared.errors import Refusal
 
 PING = "ping"
 BOTH_SIGN = timedelta(hours=24)  # after a rotation, so that receivers can change in peace
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 2 * 3_600.0
 JITTER = 0.2
 SWITCHED_OFF_AFTER = 5  # times the hours that one delivery is tried, without a single one taken
 GONE = 410
@@ -37,14 +36,25 @@ class HookEvent(StrEnum):
 
 
 COMPLETED = (HookEvent.SUCCEEDED, HookEvent.FAILED, HookEvent.BLOCKED, HookEvent.CANCELLED)
-# Words that clients of other services know (Replicate's `webhook_events_filter`). There are no logs here.
+# Words that clients of other services know (Replicate's `webhook_events_filter`, midjourney-proxy's). There are
+# no logs here, and progress is for sockets.
 ALIASES: Mapping[str, tuple[HookEvent, ...]] = {
     "start": (HookEvent.STARTED,),
     "output": (HookEvent.SUCCEEDED,),
     "logs": (),
+    "progress": (),
     "completed": COMPLETED,
 }
 WORDS = (*HookEvent, *ALIASES)
+
+
+def message_id(delivery_id: int) -> str:
+    """What the receiver and the log call a delivery, at each try the same."""
+    return f"msg_{delivery_id}"
+
+
+def number_of(message: str) -> int:
+    return int(message.removeprefix("msg_"))
 
 
 def chosen(words: Sequence[str], *, field: str = "events") -> tuple[str, ...]:
@@ -107,17 +117,25 @@ class Answer:
         return self.error or f"The address answers {self.status}."
 
 
-def pause_s(answer: Answer, *, age_s: float, hours: float, chance: float) -> float | None:
-    """Until the next try; None: it was the last. As long as it has been tried so far (`age_s`), which doubles.
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long one delivery is tried, and how the tries are spread over that time."""
 
-    `chance` from 0 to 1 is the jitter: a receiver that was away is not met by everything at once."""
-    left_s = hours * 3_600 - age_s
-    if left_s <= 0 or answer.gone:
-        return None
-    usual = min(max(age_s, FIRST_PAUSE_S), LONGEST_PAUSE_S) * (1 - JITTER + 2 * JITTER * chance)
-    return min(max(usual, min(answer.retry_after_s, LONGEST_PAUSE_S)), left_s)
+    hours: float
+    first_s: float = 5.0
+    longest_s: float = 2 * 3_600.0
 
+    def pause_s(self, answer: Answer, *, age_s: float, chance: float) -> float | None:
+        """Until the next try; None: it was the last. As long as it has been tried so far, which doubles.
 
-def is_hopeless(failing_s: float, hours: float) -> bool:
-    """Whether an address has failed for so long that it is switched off."""
-    return failing_s >= SWITCHED_OFF_AFTER * hours * 3_600
+        `chance` from 0 to 1 is the jitter: a receiver that was away is not met by everything at once.
+        """
+        left_s = self.hours * 3_600 - age_s
+        if left_s <= 0 or answer.gone:
+            return None
+        usual = min(max(age_s, self.first_s), self.longest_s) * (1 - JITTER + 2 * JITTER * chance)
+        return min(max(usual, min(answer.retry_after_s, self.longest_s)), left_s)
+
+    def is_over(self, failing_s: float) -> bool:
+        """Whether an address has failed for so long that it is switched off."""
+        return failing_s >= SWITCHED_OFF_AFTER * self.hours * 3_600

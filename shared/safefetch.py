@@ -13,7 +13,9 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
 from urllib.parse import urlsplit
 
 from shared.errors import Refusal
@@ -88,11 +90,12 @@ async def post(
 ) -> Reply:
     """Sends it, under the same rules. What the answer says beside its status is not read.
 
-    `threads` do the waiting: give a pool of its own to whoever sends a lot. Refusals as of `fetch`.
+    `threads` do the waiting, for names too: whoever sends a lot has a pool of its own. Refusals as of `fetch`.
     """
     said = "The address did not answer."
     loop = asyncio.get_running_loop()
-    async with _reached(link, allowed, seconds, tls, said) as (connection, place):
+    ways = _reached(link, allowed, seconds, tls, said, threads)
+    async with ways as (connection, place):
         return await loop.run_in_executor(threads, _post, connection, place, body, headers)
 
 
@@ -108,14 +111,19 @@ async def check(link: str, *, allowed: Collection[str] = (), seconds: float = SE
 
 @asynccontextmanager
 async def _reached(
-    link: str, allowed: Collection[str], seconds: float, tls: ssl.SSLContext | None, said: str
+    link: str,
+    allowed: Collection[str],
+    seconds: float,
+    tls: ssl.SSLContext | None,
+    said: str,
+    threads: Executor | None = None,
 ) -> AsyncIterator[tuple["_Plain", _Place]]:
     """A connection to an address that was checked, for so long; `said` of what breaks on the way."""
     place, trusted = _permitted(link, allowed)
     connection: _Plain | None = None
     try:
         async with asyncio.timeout(seconds):
-            address = await _address(place, trusted=trusted)
+            address = await _address(place, trusted=trusted, threads=threads)
             connection = _connection(place, address, seconds, tls)
             yield connection, place
     except (OSError, http.client.HTTPException, ssl.SSLError, ValueError) as error:
@@ -161,14 +169,21 @@ def _read(link: str) -> _Place:
     return _Place(parts.scheme, host, PORTS[parts.scheme] if port is None else port, target)
 
 
-async def _address(place: _Place, *, trusted: bool) -> str:
+async def _address(place: _Place, *, trusted: bool, threads: Executor | None = None) -> str:
     """One that the connection goes to. All must be public: which one a name means is its owner's choice."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
+    found = await _resolved(place, threads)
     addresses = [str(entry[4][0]) for entry in found]
     if not addresses or not (trusted or all(map(is_public, addresses))):
         raise _bad("That link leads to a place that I may not visit.")
     return addresses[0]
+
+
+async def _resolved(place: _Place, threads: Executor | None) -> list[Any]:
+    loop = asyncio.get_running_loop()
+    if threads is None:
+        return await loop.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
+    ask = partial(socket.getaddrinfo, place.host, place.port, type=socket.SOCK_STREAM)
+    return await loop.run_in_executor(threads, ask)
 
 
 def _connection(

@@ -43,6 +43,7 @@ APPEALS = Counter("pictor_appeals", "Appeals of blocked people")
 STRIKES = Counter("pictor_strikes", "Strikes", ["category"])
 BANS = Counter("pictor_bans", "Bans and suspensions", ["kind"])
 DECISIONS = Counter("pictor_case_decisions", "Decisions of moderators", ["kind", "state"])
+HOOKS_TOLD = Counter("pictor_webhook_tries", "Tries to tell a webhook", ["outcome"])
 SUBMIT_SECONDS = Histogram(
     "pictor_submit_seconds",
     "From submission to commit",

@@ -34,6 +34,7 @@ from farm.api.v1 import (
     samplers,
     stock,
     voices,
+    webhooks,
 )
 
 DESCRIPTION = """\
@@ -69,6 +70,7 @@ ROUTERS: tuple[Routes, ...] = (
     people.routes,
     proposals.routes,
     house.routes,
+    webhooks.routes,
 )
 
 

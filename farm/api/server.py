@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from farm.api.app import create_app
 from farm.api.following import Following
+from farm.api.hooks.sender import sending
 from farm.api.services import opened
 from farm.inquiries import answering
 from shared.config import ApiSettings, Settings
@@ -32,7 +33,8 @@ async def run_api(settings: Settings) -> None:
     configure_logging(settings.log_level)
     async with opened(settings) as services:
         server = Server(served(create_app(services), settings.api), services.following)
-        async with answering(settings, services.database, services.store):
+        answers = answering(settings, services.database, services.store)
+        async with answers, sending(services):
             await server.serve()
 
 

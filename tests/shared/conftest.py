@@ -1,5 +1,6 @@
 """A front desk on real servers, and variants of it."""
 
+import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from itertools import count
@@ -73,3 +74,13 @@ def kept(tmp_path: Path) -> tuple[Intake, LocalStore]:
     """An intake for tests that host their own pictures, and where it keeps them."""
     store = LocalStore(tmp_path, "http://pictures.test")
     return Intake(store), store
+
+
+@pytest.fixture
+def never(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever connects has failed the test."""
+
+    def connect(*_: object, **__: object) -> None:
+        raise AssertionError("it was connected to")
+
+    monkeypatch.setattr(socket, "create_connection", connect)

@@ -14,12 +14,13 @@ from shared.accounts import Account
 from shared.connections import Database, Session
 from shared.hookdeliveries import Claim
 from shared.hookrows import Webhook
-from shared.hooks import COMPLETED, HookEvent
+from shared.hooks import COMPLETED, Answer, HookEvent
 from shared.jobs import Job, JobState
 from tests.shared.rows import bring_to, end, make_account, make_job
 
 URL = "https://receiver.example/told"
 EVERY = tuple(HookEvent)
+LATE = Answer(error="late")
 
 
 @pytest.fixture
@@ -139,13 +140,13 @@ async def test_who_waits_behind_one_that_failed_waits_as_long(
     await hook(session, account)
     await bring_to(session, await make_job(session, account), JobState.SUCCEEDED)
     (first,) = await claim(session)
-    await hookdeliveries.postponed(session, first, status=500, error="no", pause_s=1000)
+    await hookdeliveries.postponed(session, first, Answer(500), pause_s=1000)
     waits = "select count(*) from webhook_deliveries where next_at > clock_timestamp() + interval '990 s'"
     assert await session.scalar(text(waits)) == 3
     await due(session)
     (again,) = await claim(session)
     assert (again.id, again.tries) == (first.id, 2)
-    await hookdeliveries.given_up(session, again, status=500, error="no")
+    await hookdeliveries.given_up(session, again, Answer(500))
     assert [one.event for one in await claim(session)] == ["job.started"]
 
 
@@ -157,12 +158,12 @@ async def test_a_sender_that_was_taken_for_dead_does_not_undo_what_came_after(
     (slow,) = await claim(session)
     await due(session)
     (quick,) = await claim(session)
-    await hookdeliveries.postponed(session, slow, status=None, error="late", pause_s=9)
-    await hookdeliveries.given_up(session, slow, status=None, error="late")
+    await hookdeliveries.postponed(session, slow, LATE, pause_s=9)
+    await hookdeliveries.given_up(session, slow, LATE)
     (row,) = await hookdeliveries.log(session, made.id, state=None, before=None, limit=9)
     assert (row.state, row.error) == ("open", None)
     await hookdeliveries.delivered(session, quick.id, 200)
-    await hookdeliveries.postponed(session, quick, status=500, error="no", pause_s=9)
+    await hookdeliveries.postponed(session, quick, Answer(500), pause_s=9)
     (row,) = await hookdeliveries.log(session, made.id, state="delivered", before=None, limit=9)
     assert (row.status, row.error) == (200, None)
 
@@ -192,16 +193,19 @@ async def test_one_account_gets_no_more_than_its_share(session: Session, account
     assert await claim(session, full=[account.id]) == []
 
 
-async def test_who_takes_one_is_failing_no_more(session: Session, account: Account) -> None:
+async def test_since_when_an_address_fails_is_noted_once(
+    session: Session, account: Account
+) -> None:
     made = await hook(session, account, "job.waiting")
-    for _ in range(2):
-        await make_job(session, account)
-    first, second = await claim(session)
-    assert first.failing_s == 0
-    await hookdeliveries.postponed(session, first, status=500, error="no", pause_s=0)
-    (again,) = await claim(session)
-    assert again.failing_s > 0
-    await hookdeliveries.delivered(session, second.id, 200)
+    await make_job(session, account)
+    await hookrows.failing(session, made.id, True)
+    await session.execute(
+        text("update webhooks set failing_since = failing_since - interval '1 h'")
+    )
+    await hookrows.failing(session, made.id, True)
+    (claimed,) = await claim(session)
+    assert claimed.failing_s > 3_590
+    await hookrows.failing(session, made.id, False)
     found = await hookrows.one(session, account.id, made.id)
     assert found is not None
     assert found.failing_since is None

@@ -11,13 +11,11 @@ from shared.errors import Refusal
 from shared.hooks import (
     BOTH_SIGN,
     COMPLETED,
-    LONGEST_PAUSE_S,
     Answer,
     HookEvent,
+    Patience,
     Signer,
     chosen,
-    is_hopeless,
-    pause_s,
     secret_of,
 )
 
@@ -25,6 +23,7 @@ PEPPER, OTHER = SecretStr("one pepper of these tests alone!"), SecretStr("and an
 ONE, TWO = UUID(int=1), UUID(int=2)
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 DAY_S = 86_400.0
+DAY = Patience(24)
 
 
 def test_no_word_names_every_event() -> None:
@@ -73,10 +72,10 @@ def test_anything_else_is_none(answer: Answer) -> None:
     assert not answer.taken
 
 
-def tries_of(hours: float, chance: float) -> list[float]:
+def tries_of(chance: float) -> list[float]:
     """The ages at which a delivery that always fails is tried."""
     ages = [0.0]
-    while (wait := pause_s(Answer(500), age_s=ages[-1], hours=hours, chance=chance)) is not None:
+    while (wait := DAY.pause_s(Answer(500), age_s=ages[-1], chance=chance)) is not None:
         ages.append(ages[-1] + wait)
     return ages
 
@@ -85,33 +84,33 @@ def tries_of(hours: float, chance: float) -> list[float]:
 def test_it_is_tried_for_a_day_ever_more_seldom_and_at_the_very_end_once_more(
     chance: float,
 ) -> None:
-    ages = tries_of(24, chance)
+    ages = tries_of(chance)
     assert ages[-1] == pytest.approx(DAY_S)
     assert 18 <= len(ages) <= 40
     waits = [after - before for before, after in pairwise(ages)]
     assert 3.9 < waits[0] < 6.1
-    assert max(waits) <= LONGEST_PAUSE_S * 1.21
+    assert max(waits) <= DAY.longest_s * 1.21
     assert waits[2] < waits[8]
 
 
 def test_two_receivers_are_not_tried_at_the_same_moment() -> None:
-    first, second = (pause_s(Answer(500), age_s=100, hours=24, chance=c) for c in (0.1, 0.9))
+    first, second = (DAY.pause_s(Answer(500), age_s=100, chance=c) for c in (0.1, 0.9))
     assert first != second
 
 
 def test_who_says_when_is_heard_but_not_for_ever() -> None:
     def wait(seconds: float) -> float | None:
-        return pause_s(Answer(503, None, seconds), age_s=0, hours=24, chance=0.5)
+        return DAY.pause_s(Answer(503, None, seconds), age_s=0, chance=0.5)
 
     assert wait(60) == 60
     assert wait(1) == 5
-    assert wait(10**9) == LONGEST_PAUSE_S
+    assert wait(10**9) == DAY.longest_s
 
 
 def test_an_address_that_is_gone_is_not_tried_again() -> None:
-    assert pause_s(Answer(410), age_s=0, hours=24, chance=0.5) is None
+    assert DAY.pause_s(Answer(410), age_s=0, chance=0.5) is None
 
 
 def test_an_address_is_hopeless_after_five_days() -> None:
-    assert not is_hopeless(5 * DAY_S - 1, 24)
-    assert is_hopeless(5 * DAY_S, 24)
+    assert not DAY.is_over(5 * DAY_S - 1)
+    assert DAY.is_over(5 * DAY_S)

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -17,34 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from shared.errors import Refusal
-from shared.safefetch import fetch, is_public
-
-INSIDE = [
-    "127.0.0.1", "127.255.255.254", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.0.1",
-    "169.254.169.254", "0.0.0.0", "0.1.2.3", "100.64.0.1", "100.127.255.255", "192.0.0.1",
-    "192.0.0.8", "192.0.2.1", "192.88.99.1", "198.18.0.1", "198.51.100.1", "203.0.113.1",
-    "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255",
-    "::", "::1", "::127.0.0.1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:8.8.8.8",
-    "64:ff9b::a9fe:a9fe", "64:ff9b::7f00:1", "64:ff9b:1::1", "100::1", "2001::1", "2001:db8::1",
-    "2002:7f00:1::", "2002:a9fe:a9fe::", "3fff::1", "5f00::1", "fc00::1", "fd00::1", "fe80::1",
-    "fe80::1%eth0", "fec0::1", "ff02::1", "ff0e::1",
-]  # fmt: skip
-OUTSIDE = ["1.1.1.1", "8.8.8.8", "162.159.135.232", "2606:4700:4700::1111", "2a00:1450:4001::1"]
-
-# Of what a resolver makes 127.0.0.1, or a parser something else than a browser would.
-LINKS = [
-    "https://127.0.0.1/", "https://127.1/", "https://2130706433/", "https://0x7f000001/",
-    "https://0177.0.0.1/", "https://0x7f.0.0.1/", "https://0/", "https://localhost/",
-    "https://[::1]/", "https://[::ffff:127.0.0.1]/", "https://[64:ff9b::7f00:1]/",
-    "https://169.254.169.254/latest/meta-data/", "https://10.0.0.1/", "https://[fe80::1]/",
-    "http://1.1.1.1/", "http://127.0.0.1/", "ftp://1.1.1.1/", "file:///etc/passwd", "gopher://1.1.1.1/",
-    "data:image/png;base64,AAAA", "//1.1.1.1/", "1.1.1.1", "", "https://", "https:///a.png",
-    "https://1.1.1.1:8443/", "https://1.1.1.1:22/", "https://1.1.1.1:0/", "https://1.1.1.1:99999/",
-    "https://user@1.1.1.1/", "https://user:word@1.1.1.1/", "https://1.1.1.1@127.0.0.1/",
-    "https://1.1.1.1\\@127.0.0.1/", "https://1.1.1.1/a b", "https://1.1.1.1/\r\nHost: x",
-    "https://1.1.1.1/\x00", "https://１２７.0.0.1/", "https://ⓛocalhost/", "https://[::1",
-    "https://" + "a" * 3000 + ".example/",
-]  # fmt: skip
+from shared.safefetch import check, fetch, is_public, post
+from tests.shared.strangers import ABROAD, INSIDE, LINKS, OUTSIDE
 
 
 def test_the_corpus_is_as_large_as_it_should_be() -> None:
@@ -67,22 +42,23 @@ def test_what_is_no_address_is_not_public() -> None:
     assert not is_public("localhost")
 
 
-@pytest.fixture
-def never(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever connects has failed the test."""
-
-    def connect(*_: object, **__: object) -> None:
-        raise AssertionError("it was connected to")
-
-    monkeypatch.setattr(socket, "create_connection", connect)
-
-
 @pytest.mark.parametrize("link", LINKS)
 async def test_a_link_that_leads_inside_is_not_followed(link: str, never: None) -> None:
     with pytest.raises(Refusal) as caught:
         await fetch(link)
     assert caught.value.code in ("bad_link", "link_failed")
     assert caught.value.field == "link"
+
+
+@pytest.mark.parametrize("link", ABROAD)
+async def test_nothing_is_posted_to_where_a_link_leads_inside(link: str, never: None) -> None:
+    with pytest.raises(Refusal):
+        await check(link)
+    with ThreadPoolExecutor(1) as threads:
+        for pool in (None, threads):
+            with pytest.raises(Refusal) as caught:
+                await post(link, b"{}", {}, threads=pool)
+            assert caught.value.code in ("bad_link", "link_failed")
 
 
 @pytest.mark.parametrize(
@@ -149,6 +125,40 @@ async def test_an_origin_of_ours_may_be_near() -> None:
         assert await ask(port) == b"picture"
         with pytest.raises(Refusal, match="Only https"):
             await fetch(f"http://127.0.0.1:{port}/a.png", allowed=[f"http://127.0.0.1:{port + 1}"])
+
+
+async def test_what_is_posted_arrives_and_only_the_status_comes_back() -> None:
+    said = b"HTTP/1.1 429 Too Many\r\nRetry-After: 7\r\nContent-Length: 99999\r\n\r\nwords"
+    async with server(said) as port:
+        origin = f"http://127.0.0.1:{port}"
+        reply = await post(f"{origin}/told", b"{}", {"webhook-id": "1"}, allowed=[origin])
+        await check(f"{origin}/told", allowed=[origin])
+        with pytest.raises(Refusal, match="Only https"):
+            await post(f"{origin}/told", b"{}", {})
+    assert (reply.status, reply.retry_after) == (429, "7")
+
+
+async def test_a_name_that_leads_inside_by_the_time_of_posting_is_not_followed(
+    never: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Public when it was checked, ours when it is used; also where a pool asks for names."""
+    resolve(monkeypatch, [["1.1.1.1"], ["127.0.0.1"]])
+    await check("https://hooks.example/told")
+    with pytest.raises(Refusal, match="may not visit"):
+        await post("https://hooks.example/told", b"{}", {})
+    inside = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 443))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: inside)
+    with ThreadPoolExecutor(1) as threads, pytest.raises(Refusal, match="may not visit"):
+        await post("https://hooks.example/told", b"{}", {}, threads=threads)
+
+
+async def test_a_receiver_that_trickles_does_not_hold_the_sender() -> None:
+    async with server(b"", after=b"x") as port:
+        origin = f"http://127.0.0.1:{port}"
+        with ThreadPoolExecutor(1) as threads:
+            with pytest.raises(Refusal):
+                await post(f"{origin}/", b"{}", {}, allowed=[origin], seconds=0.2, threads=threads)
+            assert await asyncio.get_running_loop().run_in_executor(threads, bool) is False
 
 
 BAD_ANSWERS = {

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from farm.api.principals import Principal
 from farm.api.v1.fields import Link, Words, storable
 from farm.api.v1.parameters import Parameters
+from farm.api.v1.watching import Watched
 from shared.orders import Ask
 
 MOST_IMAGES = 5
@@ -17,7 +18,7 @@ Told = Annotated[str, StringConstraints(max_length=500), AfterValidator(storable
 Metadata = Annotated[dict[Label, Told], Field(max_length=16)]
 
 
-class JobInput(Parameters):
+class JobInput(Parameters, Watched):
     """A prompt, with `--` parameters in it or beside it as fields."""
 
     prompt: Words = Field(default="", examples=["a red sailboat --ar 3:2"])
@@ -57,6 +58,7 @@ def ask_of(
         reuse=asked.reuse,
         cancel_after_s=cancel_after_s,
         memo=memo_of(asked.metadata),
+        hook=asked.hook(),
     )
 
 
