@@ -22,7 +22,7 @@ WITH_PICTURES = (
     "/v1/images",
     "/v1/text",
     "/v1/verify",
-    "/mj/",
+    "/mj",  # and /mj-relax, /mj-fast, /mj-turbo
     "/api/v2/",
 )
 FILES = ("multipart/form-data", "application/octet-stream", "image/")

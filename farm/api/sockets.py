@@ -6,7 +6,7 @@ from contextlib import aclosing, suppress
 
 from fastapi import WebSocket, WebSocketDisconnect
 
-from farm.api.credentials import PROTOCOL
+from farm.api.credentials import chosen
 from farm.api.follower import Follower
 from farm.api.streams import Words
 from shared.errors import Fault
@@ -18,8 +18,7 @@ TOLD_ALL, RESTARTS, LATER = 1000, 1012, 1013  # RFC 6455 and IANA's registry of 
 
 async def talk(socket: WebSocket, follower: Follower, words: Words) -> None:
     """Until the job, the client or this process ends."""
-    asked = socket.scope.get("subprotocols", ())
-    await socket.accept(subprotocol=PROTOCOL if PROTOCOL in asked else None)
+    await socket.accept(subprotocol=chosen(socket))
     hearing = asyncio.create_task(_until_gone(socket))
     telling = asyncio.create_task(_tell(socket, follower, words))
     try:
