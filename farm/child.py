@@ -9,7 +9,18 @@ from typing import Protocol
 
 import msgspec
 
-from farm.engine.messages import Drain, Drop, Expect, Ready, Report, ToChild, ToParent
+from farm.answers import Answers
+from farm.engine.messages import (
+    Drain,
+    Drop,
+    Expect,
+    Ready,
+    Report,
+    Stock,
+    Stocked,
+    ToChild,
+    ToParent,
+)
 from farm.meters import Meters
 from farm.pulse import Patience, Pulse
 from shared.errors import Fault
@@ -133,6 +144,7 @@ class Child:
         self._clock = clock
         self._client: Engine | None = None
         self._talks: dict[str, Talk] = {}
+        self._answers = Answers()
         self._leaving = False
         self._expected: tuple[str, ...] = ()
         self._pulse = Pulse(self._patience, now=clock())
@@ -199,6 +211,12 @@ class Child:
             await self.send(Expect(list(checkpoints)))
             self._expected = tuple(checkpoints)
 
+    async def stock(self, wanted: Stock) -> Stocked:
+        """EngineGone when there is no child, or no longer."""
+        with self._answers.expected(wanted.id) as answer:
+            await self.send(wanted)
+            return await answer
+
     async def drain(self) -> None:
         """The child saves and gives back what it has, then ends; `run` returns."""
         self._leaving = True
@@ -250,6 +268,9 @@ class Child:
         if isinstance(message, Report):
             self._restock(message)
             return
+        if isinstance(message, Stocked):
+            self._answers.hear(message)
+            return
         talk = self._talks.get(message.job_id)
         # An answer to an earlier attempt of this job is not an answer to this one.
         if talk is not None and getattr(message, "attempt", talk.attempt) == talk.attempt:
@@ -272,6 +293,7 @@ class Child:
         for talk in list(self._talks.values()):
             talk.end()
         self._talks.clear()
+        self._answers.give_up(EngineGone())
 
     async def _watch(self, client: Engine) -> None:
         while True:

@@ -122,6 +122,7 @@ def _environment(folder: Path, *, url: str, api: int, token: str) -> dict[str, s
         "PICTOR_STORAGE__FOLDER": str(folder / "assets"),
         "PICTOR_STORAGE__PUBLIC_URL": f"http://{HOST}:{api}/assets",
         "PICTOR_WORKER__SNAPSHOTS": str(folder / "snapshots"),
+        "PICTOR_WORKER__LORAS": str(folder / "loras"),
         "PICTOR_API__HOST": HOST,
         "PICTOR_API__PORT": str(api),
         "PICTOR_API__PUBLIC_URL": f"http://{HOST}:{api}",

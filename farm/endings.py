@@ -14,6 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from farm.child import OwnershipLost
+from farm.closet import Closet
 from farm.delivery import Parcel, digest
 from farm.engine.messages import Finding, Picture
 from farm.fuse import Fuse
@@ -57,6 +58,7 @@ class Bench:
     safety: SafetySettings = DEFAULT
     fuse: Fuse = field(default_factory=Fuse)
     cell: Cell = field(default_factory=Cell)
+    closet: Closet | None = None  # without one, nobody wears what people brought
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,7 @@ async def _start(stack: Stack) -> Settings:
         "PICTOR_STORAGE__FOLDER": str(pictures),
         "PICTOR_STORAGE__PUBLIC_URL": pictures.as_uri(),
         "PICTOR_WORKER__SNAPSHOTS": str(stack.folder / "snapshots"),
+        "PICTOR_WORKER__LORAS": str(stack.folder / "loras"),
     }
     await stack.start("dispatcher", "farm", "dispatch")
     await stack.start("worker", "farm", "work")

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 from PIL import Image
 
 from farm import pictures
 from farm.delivery import PNG, WEBP, Parcel
-from farm.engine.messages import Picture
+from farm.engine.messages import Garment, Picture
 from farm.recipes import Weights, recipe
 from farm.safety.looks import looks_of
 from farm.safety.provenance import Claim, Provenance, open_provenance
@@ -21,6 +22,7 @@ from shared.catalog import read_catalog
 from shared.config import Settings
 from shared.fingerprints import GRID, Fingerprint
 from shared.jobs import Job
+from shared.places import File
 
 JSON = "application/json"
 
@@ -44,6 +46,11 @@ class Packer:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._provenance, self._weights, self._now = provenance, weights, now
+
+    def bring(self, garments: Sequence[Garment]) -> None:
+        """Recipes name the weights of LoRAs that people brought, too."""
+        for one in garments:
+            self._weights.bring(one.name, File(Path(one.path), sha256=one.sha256))
 
     async def pack(self, job: Job, drawn: Sequence[Picture]) -> Packed:
         """Fault `not_marked` or `not_signed`: a picture that cannot say where it is from stays here."""

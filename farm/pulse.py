@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from farm.engine.messages import Loading, Ready, Report, Stepped, ToParent
+from farm.engine.messages import Loading, Ready, Report, Stepped, Stocked, ToParent
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Pulse:
         self._loading: set[str] = set()
 
     def heard(self, message: ToParent, *, now: float) -> None:
-        if isinstance(message, Report):
+        if isinstance(message, Report | Stocked):
             return  # that the loop turns does not mean that a job gets on
         self._heard_at = now
         if isinstance(message, Stepped) and message.steps_per_s > 0:

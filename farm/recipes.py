@@ -34,6 +34,10 @@ class Weights:
         self._digests = Digests()
         self._known: dict[str, str | None] = {}
 
+    def bring(self, name: str, place: Place) -> None:
+        """Of no catalog."""
+        self._places[name] = place
+
     def sha256(self, name: str) -> str | None:
         """None for what this host no longer has: an enlarged picture may outlive its checkpoint."""
         if name not in self._known:

@@ -14,6 +14,7 @@ from farm.endings import Bench, Drawn
 from farm.engine.messages import (
     Failed,
     Finding,
+    Garment,
     GivenBack,
     Input,
     Inspect,
@@ -123,13 +124,23 @@ class Walk:
         return await self._render()
 
     async def _render(self) -> Drawn:
+        garments = await self._garments()
         inputs = await self._inputs()
-        await self.talk.say(self._order(inputs))
+        await self.talk.say(self._order(inputs, garments))
         rendered = await self._hear(Rendered)
         if rendered.resumed_from:
             log.info("Job %s was resumed at step %d.", self.job.id, rendered.resumed_from)
         found = await self._screened(rendered.pictures, rendered.findings)
         return Drawn(rendered.pictures, found, rendered.gpu_ms, self._timings(rendered))
+
+    async def _garments(self) -> list[Garment]:
+        """The LoRAs that people brought, as files on this host."""
+        closet = self._bench.closet
+        if closet is None or not self.job.spec.loras:
+            return []
+        garments = await self._stored(lambda: closet.wanted(self.job.spec))
+        self._bench.packer.bring(garments)
+        return garments
 
     async def _screened(
         self, drawn: Sequence[Picture], findings: Sequence[Finding]
@@ -162,7 +173,7 @@ class Walk:
         started = self.job.started_at or self.job.submitted_at
         return round((started - self.job.submitted_at).total_seconds() * 1e3)
 
-    def _order(self, inputs: list[Input]) -> Render:
+    def _order(self, inputs: list[Input], garments: list[Garment]) -> Render:
         worker = self._bench.settings
         return Render(
             job_id=str(self.job.id),
@@ -173,6 +184,7 @@ class Walk:
             preview_every=worker.preview_every,
             inputs=inputs,
             strict=self.job.strict,
+            garments=garments,
         )
 
     async def _fetch_and_inspect(self, source: Source) -> Drawn:

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from farm import leftovers, meters
 from farm.child import Child, Engine
+from farm.closet import TIDY_EVERY_S, Closet
 from farm.ear import Ear, Said, jobs_in
 from farm.endings import Bench
 from farm.engine.client import EngineClient, EngineOptions
@@ -23,8 +24,10 @@ from farm.packing import open_packer
 from farm.safety.breaker import Limits
 from farm.safety.cell import Cell
 from farm.safety.watchlist import REFRESH_EVERY_S, Watchlist
+from farm.stocking import Stocking
 from farm.tenure import Tenure
 from shared.bell import EXPECT, RENDER, arq_pool, gpu_queue
+from shared.catalog import read_catalog
 from shared.config import SafetySettings, Settings
 from shared.connections import Database, connect_redis
 from shared.errors import Fault
@@ -82,6 +85,7 @@ def _loops(
         _repeat(tenure.reopen, lambda: asyncio.sleep(LOOK_EVERY_S)),
         _repeat(tenure.look, lambda: asyncio.sleep(LOOK_EVERY_S)),
         _repeat(lambda: _forget(tenure, child, settings), lambda: asyncio.sleep(leftovers.EVERY_S)),
+        *_stocking(bench, child),
         _hear(tenure),
         _repeat(lambda: bench.fuse.tend(bench.database, child, bench.watch), bench.fuse.awake),
         _repeat(
@@ -91,6 +95,15 @@ def _loops(
         _supervised(lambda: _listen(tenure, child, settings)),
     )
     return [asyncio.create_task(loop) for loop in loops]
+
+
+def _stocking(bench: Bench, child: Child) -> list[Coroutine[Any, Any, None]]:
+    assert bench.closet is not None, "a worker has one"
+    stocking = Stocking(bench.settings.name, bench.database, child, bench.closet)
+    return [
+        _repeat(stocking.look, lambda: asyncio.sleep(LOOK_EVERY_S)),
+        _repeat(stocking.tidy, lambda: asyncio.sleep(TIDY_EVERY_S)),
+    ]
 
 
 async def _until(stop: asyncio.Event, tenure: Tenure, loops: list[asyncio.Task[None]]) -> None:
@@ -184,11 +197,12 @@ async def _opened(settings: Settings) -> AsyncIterator[Bench]:
     watch = Watchlist(settings.worker.hashes)
     watch.open()  # a list that cannot be read would block every picture
     database, redis = Database.connect(settings.database), connect_redis(settings.redis)
-    cell = Cell()
+    store, cell = open_store(settings.storage), Cell()
+    catalog = read_catalog(settings.catalog_file)
     try:
         yield Bench(
             database=database,
-            store=open_store(settings.storage),
+            store=store,
             events=Events(redis),
             book=read_plans(settings.plans_file),
             settings=settings.worker,
@@ -197,6 +211,7 @@ async def _opened(settings: Settings) -> AsyncIterator[Bench]:
             safety=settings.safety,
             fuse=Fuse(settings.worker.name, _limits(settings.safety)),
             cell=cell,
+            closet=Closet(settings.worker.loras, store, database, catalog),
         )
     finally:
         await cell.close()

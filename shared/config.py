@@ -55,6 +55,7 @@ class WorkerSettings(Part):
     host_gb: float = Field(default=0, ge=0)  # GiB for copies on the host; 0 = measured
     threads: int = Field(default=0, ge=0)  # torch threads; 0 = every core
     snapshots: Path = Path("var/snapshots")
+    loras: Path = Path("var/loras")  # files of LoRAs that people brought, as jobs ask for them
     detectors: Path | None = None  # image detectors beside the built-in one (docs/catalog.md)
     hashes: Path | None = None  # list of pictures that must never be used or shown
     snapshot_every: int = Field(default=10, ge=1)

@@ -125,6 +125,12 @@ async def keys_named(session: Session, keys: Collection[str]) -> set[str]:
     return set((await session.execute(query)).scalars())
 
 
+async def digests_named(session: Session, digests: Collection[str]) -> set[str]:
+    """Those of these files' contents that somebody still has."""
+    query = select(loras.c.sha256).where(loras.c.sha256.in_(digests), _LIVE)
+    return set((await session.execute(query)).scalars())
+
+
 async def _those(
     session: Session, wanted: ColumnElement[bool], *, limit: int | None = None
 ) -> list[Lora]:

@@ -138,7 +138,7 @@ def settings(
         database=DatabaseSettings(url=SecretStr(database_url)),
         redis=RedisSettings(url=SecretStr(redis_url)),
         storage=StorageSettings(folder=tmp_path / "assets"),
-        worker=WorkerSettings(snapshots=tmp_path / "snapshots"),
+        worker=WorkerSettings(snapshots=tmp_path / "snapshots", loras=tmp_path / "loras"),
         provenance=ProvenanceSettings(enabled=False, keys=tmp_path / "keys"),
     )
 

@@ -42,6 +42,7 @@ class EngineJob:
     paused: bool = False
     previewing: bool = False
     mending: set[int] = field(default_factory=set)
+    held: object = None  # what it wears stays at hand while it lives
 
     @property
     def id(self) -> str:

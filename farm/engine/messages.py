@@ -37,6 +37,15 @@ class Input(msgspec.Struct, frozen=True):
     rgb: bytes
 
 
+class Garment(msgspec.Struct, frozen=True):
+    """A LoRA that somebody brought: the file at `path` is the one of this `sha256`."""
+
+    name: str
+    family: str
+    path: str
+    sha256: str
+
+
 class Render(msgspec.Struct, frozen=True, tag=True):
     """`spec` is RenderSpec.as_dict(); `rank` orders rows under pressure (turbo 0, fast 1, relax 2).
 
@@ -51,6 +60,7 @@ class Render(msgspec.Struct, frozen=True, tag=True):
     preview_every: int = 0
     inputs: list[Input] = []
     strict: bool = False
+    garments: list[Garment] = []
 
 
 class Inspect(msgspec.Struct, frozen=True, tag=True):
@@ -77,6 +87,16 @@ class Expect(msgspec.Struct, frozen=True, tag=True):
     """Checkpoints that the queue will need next, in order: read them ahead."""
 
     checkpoints: list[str]
+
+
+class Stock(msgspec.Struct, frozen=True, tag=True):
+    """Have this `checkpoint` or `lora` at hand, or, not `there`, let it go. Answered by a Stocked."""
+
+    id: str
+    kind: str
+    name: str
+    there: bool
+    garment: Garment | None = None
 
 
 class Drain(msgspec.Struct, frozen=True, tag=True):
@@ -171,6 +191,14 @@ class GivenBack(msgspec.Struct, frozen=True, tag=True):
     step: int
 
 
+class Stocked(msgspec.Struct, frozen=True, tag=True):
+    """Of the Stock with this `id`; `detail` is why it was not done."""
+
+    id: str
+    done: bool
+    detail: str = ""
+
+
 class Loads(msgspec.Struct, frozen=True):
     """Of checkpoints from one place, since the start; `seconds` and `bytes` are sums."""
 
@@ -212,7 +240,7 @@ class Report(msgspec.Struct, frozen=True, tag=True):
     tiers: dict[str, Tier]
 
 
-ToChild = Render | Inspect | Drop | Expect | Drain
+ToChild = Render | Inspect | Drop | Expect | Stock | Drain
 ToParent = (
     Ready
     | Loading
@@ -223,6 +251,7 @@ ToParent = (
     | Inspected
     | Failed
     | GivenBack
+    | Stocked
     | Report
 )
 

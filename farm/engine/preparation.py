@@ -55,6 +55,7 @@ class Preparation:
     def job(self, render: Render, *, arrived: int) -> EngineJob:
         """Fault `bad_spec` for what the model or the sampler cannot do."""
         spec = _read(render)
+        held = self.wardrobe.receive(render.garments)
         started = time.perf_counter()
         loaded = self._load(render, spec)
         load_ms = (time.perf_counter() - started) * 1e3
@@ -69,6 +70,7 @@ class Preparation:
             arrived,
             load_ms=load_ms,
             gpu_ms=looked_ms,
+            held=held,
         )
         self.snapshots.resume(job.identity, job.resume)
         return job

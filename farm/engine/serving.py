@@ -14,9 +14,20 @@ from farm.engine.inspection import ImageFilter, Inspections, OpenFilter
 from farm.engine.mailbox import Mailbox, Outbox
 from farm.engine.memory.household import DEVICE
 from farm.engine.memory.pool import Pool
-from farm.engine.messages import Drain, Drop, Expect, GivenBack, Inspect, Ready, Render, ToChild
+from farm.engine.messages import (
+    Drain,
+    Drop,
+    Expect,
+    GivenBack,
+    Inspect,
+    Ready,
+    Render,
+    Stock,
+    ToChild,
+)
 from farm.engine.reporting import EVERY_S, Reporter
 from farm.engine.snapshots import SnapshotFolder, SnapshotWriter, sweep_old
+from farm.engine.stockroom import Stockroom
 from farm.engine.watchdog import Watchdog
 from shared.catalog import Catalog
 from shared.errors import Fault
@@ -81,6 +92,8 @@ class Service:
         self.mailbox = mailbox
         self.watchdog = watchdog
         self.reporter = Reporter(engine)
+        wardrobe = engine.entrance.preparation.wardrobe
+        self.stockroom = Stockroom(engine.pool, wardrobe, engine.send)
         self.leaving = False
 
     def run(self) -> None:
@@ -120,6 +133,9 @@ class Service:
                 self.engine.drop(message.job_id, forget=message.forget)
             case Expect():
                 self.engine.expect(message)
+            case Stock():
+                self.engine.let_go()
+                self.stockroom.take(message)
             case Drain():
                 self.engine.drain()
                 self.leaving = True

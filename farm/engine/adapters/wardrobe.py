@@ -1,11 +1,15 @@
 """What a job wears over its checkpoint: found in the catalog, read once, put on the family."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from farm.engine.adapters import embeddings, hints, lorafiles
+from farm.engine.adapters.rack import Hold, Rack
 from farm.engine.families import Conditioning, Family, Hint
+from farm.engine.messages import Garment
 from farm.engine.origins import Images, found
 from farm.engine.weights import checkpoints, whereabouts
 from farm.engine.weights.digests import Digests
@@ -13,6 +17,7 @@ from farm.engine.weights.whereabouts import Weights
 from shared.adapters import Adapter
 from shared.catalog import Catalog
 from shared.errors import Fault
+from shared.places import File
 from shared.spec import ControlUse, RenderSpec
 
 EYES_KEPT = 4
@@ -30,7 +35,30 @@ class Wardrobe:
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
         self.digests = Digests()
+        self.rack = Rack()
         self._eyes: dict[tuple[int, str], Family] = {}
+        self._brought: set[str] = set()
+        self._lock = Lock()
+
+    def receive(self, garments: Sequence[Garment]) -> Hold:
+        """LoRAs that people brought join the catalog; they stay while the answer is held."""
+        held = self.rack.hold([one.name for one in garments])
+        with self._lock:
+            fresh = {one.name: _adapter(one) for one in garments}
+            self.catalog = replace(self.catalog, adapters=fresh | self.catalog.adapters)
+            self._brought |= fresh.keys()
+        return held
+
+    def dismiss(self, name: str) -> bool:
+        """One that somebody brought leaves; False, and it stays, while a job holds it."""
+        if not self.rack.drop(name):
+            return False
+        with self._lock:
+            if name in self._brought:
+                left = {key: one for key, one in self.catalog.adapters.items() if key != name}
+                self.catalog = replace(self.catalog, adapters=left)
+                self._brought.discard(name)
+        return True
 
     def fit(self, spec: RenderSpec, family: Family) -> None:
         """Before the texts are encoded: everything the spec names is on the family.
@@ -113,6 +141,8 @@ class Wardrobe:
         file = lorafiles.read(self._look_up(adapter).tensors, adapter.family)
         for component, bank in family.loras.items():
             bank.put(adapter.name, file.parts.get(component, {}))
+        if adapter.name in self._brought:
+            self.rack.hung(family, adapter.name)
 
     def _put_control(self, family: Any, adapter: Adapter) -> None:
         family.controls.put(adapter.name, self._part(adapter, family))
@@ -131,6 +161,18 @@ class Wardrobe:
         kind = use.preprocessor or adapter.preprocessor
         picture = hints.prepare(kind, found(use.source, images), (spec.width, spec.height))
         return Hint(use.name, picture, use.scale, use.start, use.end)
+
+
+def _adapter(garment: Garment) -> Adapter:
+    """Its licence and its title were people's to read, before."""
+    return Adapter(
+        name=garment.name,
+        title=garment.name,
+        kind="lora",
+        family=garment.family,
+        weights=File(Path(garment.path), sha256=garment.sha256),
+        licence="",
+    )
 
 
 def _check_vae(vae: Any, family: Any, adapter: Adapter) -> None:

@@ -132,6 +132,12 @@ class Household:
         self.tally.evictions[where] += 1
         self.leave(where, key)
 
+    def dismiss(self, key: Hashable) -> None:
+        """From wherever it lives."""
+        for where, tier in self.tiers.items():
+            if key in tier:
+                self.evict(where, key)
+
     def leave(self, where: str, key: Hashable) -> None:
         """Off the device it may live on the host; without its copy there, on the device."""
         self.tiers[where].leave(key)

@@ -1,5 +1,6 @@
 """Checkpoints that are at hand: on the device, or on the host and one copy away from it."""
 
+import gc
 import threading
 import time
 from collections import defaultdict
@@ -18,6 +19,7 @@ from farm.engine.memory.terms import Key, Terms, usual_dtype
 from farm.engine.weights import checkpoints
 from farm.engine.weights.checkpoints import Loaded
 from shared.catalog import Catalog
+from shared.errors import Refusal
 
 
 class Pool:
@@ -106,6 +108,22 @@ class Pool:
             wanted = list(dict.fromkeys((*known, *self._opening)))
             self.house.soon = tuple(wanted)
         self.ahead.want(wanted)
+
+    def unload(self, name: str) -> None:
+        """Off the device and off the host, in every precision. Nothing happens where it is on neither.
+
+        Refusal `unknown_checkpoint`; `always_loaded` for a hot one, `in_use` while anybody holds it.
+        """
+        gc.collect()  # jobs that ended may still hold each other, and a checkpoint
+        with self._lock:
+            if self.terms.is_hot(self.terms.key(name)):
+                raise Refusal("always_loaded", f"{name} is always loaded: its tier says so.")
+            keys = [key for key, home in self.house.homes.items() if home.key[0] == name]
+            if not self.house.kept(DEVICE).isdisjoint([*keys, self.terms.key(name)]):
+                raise Refusal("in_use", f"{name} is in use. Try again when its jobs have ended.")
+            self._opening = [key for key in self._opening if key[0] != name]
+            for key in keys:
+                self.house.dismiss(key)
 
     def idle(self) -> int:
         """Gives unused memory back, in one piece for the next load. Bytes that the device got back.
