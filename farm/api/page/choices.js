@@ -5,17 +5,28 @@ import { valueOf, withValue } from "./grammar.js";
 import { catalog } from "./shelf.js";
 import { me } from "./door.js";
 
-const SHAPES = [["1:1", "Square"], ["3:2", "Photo"], ["2:3", "Portrait"], ["4:3", "Screen"], ["16:9", "Wide"], ["9:16", "Phone"], ["21:9", "Cinema"]];
+const SHAPES = { "1:1": "Square", "3:2": "Photo", "2:3": "Portrait", "4:3": "Screen", "3:4": "Upright", "16:9": "Wide", "9:16": "Phone", "21:9": "Cinema" };
 const SPEEDS = ["relax", "fast", "turbo"];
 
 export async function choices(change) {
   const { models, loras } = await catalog();
   return [
-    menu("Shape", ["ar", "aspect"], SHAPES.map(([ratio, name]) => [ratio, `${ratio} ${name}`]), change, "1:1"),
+    menu("Shape", ["ar", "aspect"], shapesOf(models.find((one) => one.default)), change, "1:1 Square"),
     models.length > 1 && menu("Model", ["model", "m"], models.filter((one) => one.allowed).map((one) => [one.id, one.title]), change, models.find((one) => one.default)?.title),
     loras.length > 0 && menu("LoRA", ["lora"], loras.map((one) => [`${one.name}:0.8`, one.title]), change, "none"),
     new SpeedMenu(change),
   ].filter(Boolean);
+}
+
+// Those that the usual model draws: of one that draws any, those that people ask for.
+function shapesOf(model) {
+  const drawn = model?.sizes.length ? model.sizes.map(ratioOf) : Object.keys(SHAPES);
+  return [...new Set(drawn)].filter((ratio) => ratio !== "1:1").map((ratio) => [ratio, [ratio, SHAPES[ratio]].filter(Boolean).join(" ")]);
+}
+
+function ratioOf([width, height]) {
+  const shared = (a, b) => (b ? shared(b, a % b) : a);
+  return `${width / shared(width, height)}:${height / shared(width, height)}`;
 }
 
 // The first entry takes the parameter out again.
@@ -26,7 +37,7 @@ function menu(label, names, entries, change, plain = "usual") {
   select.append(other);
   const follow = (text) => {
     const value = valueOf(text, names);
-    const known = value === null ? "" : entries.some(([each]) => each === value) ? value : "?";
+    const known = value === null || plain.startsWith(`${value} `) ? "" : entries.some(([each]) => each === value) ? value : "?";
     other.textContent = value ?? "";
     select.value = known;
   };

@@ -1,7 +1,7 @@
 // How a prompt's text falls apart, for colours and for choosing parameters. Pure. What it means and whether
 // it holds, only the farm says.
 
-const PARAMETER = /(^|\s)(--|—)([a-z]+)(?:([ \t]+)((?:(?!\s(?:--|—)[a-z]).)*\S))?/gis;
+const PARAMETER = /(^|\s)(--|—)([a-z]+)(?:([ \t]+)((?!--|—)(?:(?!\s(?:--|—)[a-z]).)*\S))?/gis;
 const WEIGHT = /::-?[\d.]*/g;
 
 // [{kind: words|name|value|weight, text}], whose texts together are the prompt.

@@ -107,7 +107,7 @@ export class ImagineBox {
   }
 
   judge(told) {
-    if (!told.ok) return this.complain(told.error.detail, told.error.position);
+    if (!told.ok) return this.complain(told.error.detail, placeOf(told));
     const { price, recipe, notices } = told;
     const size = recipe ? `${recipe.images} of ${recipe.width} × ${recipe.height} · ` : "";
     return this.say(notices[0] ?? `${price.jobs > 1 ? `${several(price.jobs, "job")} · ` : ""}${size}at most ${gpuTime(price.price_ms)}`);
@@ -156,6 +156,11 @@ export class ImagineBox {
     if (!(error instanceof Problem)) throw error;
     this.complain(error.message, error.told.position);
   }
+}
+
+// Where it is not told, it is where the parameter of that field is.
+function placeOf({ error, parameters }) {
+  return error.position ?? parameters.find((one) => one.field === error.field)?.position;
 }
 
 const colours = (text) => inks(text).map((one) => (one.kind === "words" ? one.text : h("span", { class: one.kind }, one.text)));
