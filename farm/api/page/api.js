@@ -25,6 +25,13 @@ export async function ask(method, path, body, { headers = {}, signal } = {}) {
   throw new Problem(typeof told === "string" ? {} : told, answer.status);
 }
 
+// A file that only the key opens.
+export async function file(method, path) {
+  const answer = await reach(path, { method });
+  if (answer.ok) return answer.blob();
+  throw new Problem(await answer.json().catch(() => ({})), answer.status);
+}
+
 export async function reach(path, options) {
   const headers = { Authorization: `Bearer ${key}`, ...options.headers };
   try {

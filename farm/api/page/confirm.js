@@ -7,7 +7,10 @@ export function openModal(title, ...content) {
   const box = byId("modal");
   box.replaceChildren(
     h("header", {}, h("h2", { id: "modal-title" }, title), iconButton("close", "Close", () => box.close())), ...content);
-  if (!box.open) box.showModal();
+  if (!box.open) {
+    box.showModal();
+    box.addEventListener("close", () => box.replaceChildren(), { once: true }); // nothing of it is left in the page
+  }
   return box;
 }
 

@@ -68,7 +68,7 @@ export function shown(made, draw, title = "Your key") {
   const box = openModal(title, h("div", { class: "modal-body" },
     h("p", {}, "Copy it now: it is not kept and cannot be shown again."),
     h("div", { class: "secret" }, secret, button("Copy", copy, { kind: "primary", sign: "copy" }))));
-  box.addEventListener("close", () => { box.replaceChildren(); draw(); }, { once: true });
+  box.addEventListener("close", draw, { once: true });
 }
 
 async function rotate(one, draw) {
