@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from farm.chores import Chore
-from shared import drafts, hookdeliveries, inquiries
+from shared import drafts, hookdeliveries, inquiries, taskrows
 from shared.config import SafetySettings
 from shared.connections import Database
 from shared.moderation import bans, cases, proposals
@@ -26,6 +26,7 @@ class Retention:
             Chore("remove_withdrawn", 30.0, self.remove_withdrawn),
             Chore("forget_inquiries", 600.0, self.forget_inquiries),
             Chore("forget_drafts", 3600.0, self.forget_drafts),
+            Chore("forget_tasks", 3600.0, self.forget_tasks),
             Chore("forget_deliveries", 3600.0, self.forget_deliveries),
         )
 
@@ -50,6 +51,11 @@ class Retention:
         """Nobody comes back to them after so many days."""
         async with self._database.begin() as session:
             return await drafts.forget(session, older_than=drafts.LIFE)
+
+    async def forget_tasks(self) -> int:
+        """Texts and forms of the proxy's dialect; a task with a job stays with it."""
+        async with self._database.begin() as session:
+            return await taskrows.forget(session, older_than=taskrows.LIFE)
 
     async def forget_deliveries(self) -> int:
         """Of webhooks, and the webhooks that are over with their last one."""

@@ -11,7 +11,15 @@ from uuid import UUID
 from sqlalchemy import Table, Uuid, and_, bindparam, delete, or_, select, text, update
 
 from shared.connections import Session
-from shared.doortables import api_keys, hook_secrets, loras, webhook_deliveries, webhooks, wishes
+from shared.doortables import (
+    api_keys,
+    hook_secrets,
+    loras,
+    tasks,
+    webhook_deliveries,
+    webhooks,
+    wishes,
+)
 from shared.moderation.cases import EXPIRED, NOTED, OPEN
 from shared.moderation.pseudonyms import ERASED, of_nobody
 from shared.peopletables import bans, cases, fingerprints, inquiries, proposals, strikes
@@ -26,9 +34,10 @@ from shared.tables import (
     transitions,
     verdicts,
 )
-from shared.tradetables import entitlements, plan_grants
+from shared.tradetables import drafts, entitlements, favourites, plan_grants, preferences
 
 _UNDECIDED = (NOTED, OPEN)
+OWN = (tasks, drafts, preferences, favourites)  # nobody else's, and nothing else needs them
 
 
 async def read(session: Session, account_id: UUID) -> dict[str, list[dict[str, Any]]]:
@@ -56,6 +65,10 @@ async def read(session: Session, account_id: UUID) -> dict[str, list[dict[str, A
         "webhooks": await _rows(session, webhooks, webhooks.c.account_id == account_id),
         "api_keys": await _rows(session, api_keys, api_keys.c.account_id == account_id),
         "loras": await _rows(session, loras, loras.c.account_id == account_id),
+        **{
+            table.name: await _rows(session, table, table.c.account_id == account_id)
+            for table in OWN
+        },
     }
     return {name: [_bare(name, row) for row in rows] for name, rows in found.items()}
 
@@ -100,7 +113,7 @@ async def erase(session: Session, account_id: UUID) -> None:
     await _change(session, strikes, strikes.c.account_id == account_id, reason=ERASED)
     await _change(session, bans, bans.c.account_id == account_id, reason=ERASED)
     await _empty_proposals(session, account_id)
-    for table in (inquiries, api_keys):
+    for table in (inquiries, api_keys, *OWN):
         await session.execute(delete(table).where(table.c.account_id == account_id))
     await _forget_webhooks(session, account_id)
     await _forget_loras(session, account_id)

@@ -11,7 +11,7 @@ from farm import leftovers
 from farm.child import Child, Engine
 from farm.engine.messages import Drop, ToChild
 from farm.retention import Retention
-from shared import hookdeliveries, hookrows
+from shared import hookdeliveries, hookrows, taskrows
 from shared.config import SafetySettings, Settings
 from shared.connections import Database, Session
 from shared.jobs import JobState
@@ -52,6 +52,8 @@ async def test_every_chore_ends_what_is_over_and_nothing_else(
             text("insert into drafts (account_id, kind, ask) values (:of, 'confirm', '{}')"),
             {"of": ada.id},
         )
+        for job_id in (None, (await make_job(session, ada)).id):
+            await taskrows.add(session, ada.id, action="SHORTEN", memo="", job_id=job_id)
         told = await hookrows.add(session, ada.id, "https://receiver.example", ("job.waiting",))
         assert told is not None
         await hookdeliveries.add_ping(session, told.id)
@@ -61,7 +63,7 @@ async def test_every_chore_ends_what_is_over_and_nothing_else(
     ends = (
         *(("bans", "until"), ("proposals", "expires_at")),
         *(("cases", "at"), ("inquiries", "at"), ("drafts", "at")),
-        ("webhook_deliveries", "ended_at"),
+        *(("webhook_deliveries", "ended_at"), ("tasks", "submitted_at")),
     )
     async with database.begin() as session:
         for table, column in ends:

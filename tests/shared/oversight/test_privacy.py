@@ -7,12 +7,14 @@ import logging
 import zipfile
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
-from shared import hookrows, jobstore
+from shared import hookrows, jobstore, taskrows
 from shared.admission import Person
+from shared.connections import Session
 from shared.errors import Fault
 from shared.jobs import Job, JobState, Route
 from shared.moderation import cases, chain
@@ -82,8 +84,22 @@ async def a_life(house: House, jobs: int = 12) -> Any:
             text("insert into fingerprints (job_id, picture, code, looks) values (:of, 0, 1, 2)"),
             {"of": drawn.id},
         )
+        await taskrows.add(session, zoe.id, action="SHORTEN", memo="", prompt=WORDS)
+        ask = {"text": WORDS, "person": {"discord_id": ZOE.discord_id}}
+        for table, kept in (
+            ("drafts", {"kind": "confirm", "ask": ask}),
+            ("preferences", {"chosen": ask}),
+        ):
+            await keep(session, table, zoe.id, kept)
     await house.store.put("asked/zoe.png", b"asked", mime="image/png")
     return zoe, drawn
+
+
+async def keep(session: Session, table: str, account_id: UUID, kept: dict[str, Any]) -> None:
+    values = {name: json.dumps(one) if isinstance(one, dict) else one for name, one in kept.items()}
+    columns, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
+    statement = f"insert into {table} (account_id, {columns}) values (:of, {marks})"
+    await session.execute(text(statement), {"of": account_id, **values})
 
 
 async def where(house: House, word: str) -> list[str]:
