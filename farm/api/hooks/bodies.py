@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from farm.api.hooks.letters import envelope
+from farm.api.mj.telling import told_of_job
 from farm.api.services import Services
 from farm.api.v1.predictions import prediction
 from shared import joblists
@@ -31,4 +32,12 @@ async def _prediction(services: Services, claim: Claim, job: Job) -> Any:
     return envelope(claim, (await prediction(services, job)).model_dump(mode="json"))
 
 
-BODIES: Mapping[str, Body] = {"pictor": _prediction}
+async def _task(services: Services, claim: Claim, job: Job) -> Any:
+    """As the proxy's clients expect it: the task itself, as it is fetched."""
+    told = await told_of_job(services, job)
+    if told is None:
+        raise Fault("no_task", "The task that this tells of is gone.")
+    return told
+
+
+BODIES: Mapping[str, Body] = {"pictor": _prediction, "mj": _task}

@@ -14,6 +14,7 @@ from farm.api.principals import Principal
 from farm.api.services import Services
 from shared import joblists, taskrows
 from shared.errors import Refusal
+from shared.hooks import HookEvent
 from shared.jobs import Job, JobKind, JobState
 from shared.orders import Ask, Hook
 from shared.plans import Speed
@@ -209,4 +210,5 @@ def around_form(task: Task) -> Around:
 
 
 def hook_to(url: str) -> Hook:
-    return Hook(url, ("start", "progress", "completed"), "mj")
+    """Told of every change of the task."""
+    return Hook(url, tuple(HookEvent), "mj")
