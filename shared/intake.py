@@ -4,8 +4,11 @@ import asyncio
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
+from uuid import UUID
+
+from pydantic import SecretStr
 
 from shared import uploads
 from shared.errors import Fault, Refusal
@@ -23,10 +26,14 @@ _ENDINGS = {"PNG": "png", "JPEG": "jpg", "WEBP": "webp"}
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """`data` is None for what lies in the store already."""
+    """`data` is None for what lies in the store already; no `size` where nobody looked at it."""
 
     source: Source
     data: bytes | None = None
+    size: tuple[int, int] | None = None
+
+
+Taken = Mapping[str, Upload]  # by their links
 
 
 class Intake:
@@ -62,6 +69,16 @@ class Intake:
             await self.discard(kept)
             raise
 
+    async def brought(self, data: bytes, whose: UUID, pepper: SecretStr) -> Upload:
+        """A file that somebody sent, kept: the same again is the same picture. What no job names is gone
+        after a while. Refusal `unfit_picture`."""
+        seen = await asyncio.to_thread(looked_at, data)
+        ending = seen.source.key.rpartition(".")[2]
+        key = uploads.lasting_key(ending, whose, data, pepper)
+        if not await self._store.exists(key):
+            await self._store.put(key, data, mime=PLAIN)
+        return replace(seen, source=replace(seen.source, key=key))
+
     async def discard(self, taken: Iterable[Upload]) -> None:
         """What came to nothing. Where the store is away, the sweep does it later."""
         for one in taken:
@@ -88,7 +105,8 @@ class Intake:
                 raise
             gone = "That picture is no longer kept. Attach it once more."
             raise Refusal("link_failed", gone) from fault
-        return Upload(Source(key, hashlib.sha256(data).hexdigest()))
+        seen = await asyncio.to_thread(looked_at, data)
+        return Upload(Source(key, seen.source.sha256), size=seen.size)
 
 
 def looked_at(data: bytes) -> Upload:
@@ -104,7 +122,7 @@ def looked_at(data: bytes) -> Upload:
     if frames != 1:
         raise _unfit("What lies there moves. Use a still picture.")
     key = uploads.new_key(_ENDINGS[kind or "PNG"])
-    return Upload(Source(key, hashlib.sha256(data).hexdigest()), data)
+    return Upload(Source(key, hashlib.sha256(data).hexdigest()), data, (width, height))
 
 
 def _check_size(width: int, height: int) -> None:

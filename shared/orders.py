@@ -51,7 +51,14 @@ NOWHERE = Venue()
 # Of an ask, not what is asked.
 _AROUND = frozenset({"person", "venue", "key", "route", "confirmed"})
 # What no ask had once: where nothing is said of it, an ask is told as it was then.
-_LATER = {"hook": None, "reuse": False, "cancel_after_s": None, "memo": "", "pictures": 0}
+_LATER = {
+    "hook": None,
+    "reuse": False,
+    "cancel_after_s": None,
+    "memo": "",
+    "pictures": 0,
+    "mask": "",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +110,9 @@ class Ask:
 
     `text` of a verb but imagine and blend are new words for it (remix). `manner`: vary subtle or strong;
     upscale plain (empty), subtle or creative; pan left, right, up or down. `factor` is of a zoom. A region is
-    its `cells`, counted from 0 by rows of a grid of REGION_GRID x REGION_GRID, or is named in `words`.
+    its `cells`, counted from 0 by rows of a grid of REGION_GRID x REGION_GRID, or is named in `words`, or is
+    white in a picture (`mask`, a link). With one of these, imagine redraws that part of its one image. To
+    enlarge one subtle or creative needs an image too.
     `images` are links of attachments, before those in the text. A blend's manner is the shape of its
     pictures: square (or empty), portrait or landscape.
 
@@ -113,7 +122,7 @@ class Ask:
     is how many a job of an imagine or a blend makes, 1 to MOST_PICTURES; 0 is as many as a grid has.
     """
 
-    verb: str  # imagine, vary, upscale, reroll, zoom, pan, square, region, blend
+    verb: str  # imagine, enlarge, vary, upscale, reroll, zoom, pan, square, region, blend
     person: Person
     venue: Venue
     key: str
@@ -134,6 +143,12 @@ class Ask:
     cancel_after_s: float | None = None
     memo: str = ""
     pictures: int = 0
+    mask: str = ""
+
+    @property
+    def redraws(self) -> bool:
+        """Only a part of a picture."""
+        return bool(self.mask or self.cells or self.words.strip())
 
     def tapped(self, cell: int) -> "Ask":
         """With this cell of the region in it, or out of it again."""
@@ -144,7 +159,7 @@ class Ask:
     def seed(self) -> int:
         """Of what is drawn, so that the same words and pictures are the same recipe when none is said."""
         what = (self.verb, self.text, self.job_id, self.index, self.manner, self.factor)
-        drawn = msgspec.json.encode((*what, self.cells, self.words, self.images))
+        drawn = msgspec.json.encode((*what, self.cells, self.words, self.images, self.mask))
         return int.from_bytes(hashlib.sha256(drawn).digest()[:4])
 
     def sha256(self) -> str:

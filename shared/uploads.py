@@ -4,9 +4,14 @@ A link to somebody else's server dies, often within a day. What is kept of a pro
 Its address leads nowhere (RFC 2606 keeps .invalid for that): a copy has passed no filter, so nothing serves it.
 """
 
+import hashlib
+import hmac
 import re
 from collections.abc import Iterable, Mapping
 from secrets import token_hex
+from uuid import UUID
+
+from pydantic import SecretStr
 
 UPLOADS = "uploads/"  # in the store: what strangers sent, and masks of ours
 BROUGHT = "loras/"  # in the store: weights that people brought
@@ -18,6 +23,14 @@ _OWN = re.compile(r"https://pictor\.invalid/([0-9a-f]{32}\.(?:png|jpg|webp|gif))
 def new_key(ending: str) -> str:
     """128 random bits: who does not know it does not find it."""
     return f"{UPLOADS}{token_hex(16)}.{ending}"
+
+
+def lasting_key(ending: str, whose: UUID, data: bytes, pepper: SecretStr) -> str:
+    """The same for the same bytes of the same account, and for nobody to guess: who brings a picture twice
+    asks for the same thing twice."""
+    secret = hmac.new(pepper.get_secret_value().encode(), b"upload:" + whose.bytes, hashlib.sha256)
+    secret.update(data)
+    return f"{UPLOADS}{secret.hexdigest()[:32]}.{ending}"
 
 
 def link_of(key: str) -> str:

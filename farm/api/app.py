@@ -15,6 +15,7 @@ from farm.api.openai import images
 from farm.api.quotas import QuotaFields
 from farm.api.services import Services
 from farm.api.v1 import (
+    batches,
     cases,
     events,
     gallery,
@@ -24,15 +25,18 @@ from farm.api.v1 import (
     loras,
     me,
     models,
+    onward,
     people,
     plans,
     preferences,
     prompts,
     proposals,
     queue,
+    quotes,
     receipts,
     samplers,
     stock,
+    uploads,
     voices,
     webhooks,
 )
@@ -59,6 +63,10 @@ ROUTERS: tuple[Routes, ...] = (
     prompts.routes,
     images.routes,
     jobs.routes,
+    onward.routes,
+    uploads.routes,
+    quotes.routes,
+    batches.routes,
     receipts.routes,
     gallery.routes,
     preferences.routes,

@@ -48,6 +48,7 @@ class Services:
     plans: PlanBook
     catalog: Catalog
     screen: PromptScreen
+    intake: Intake
     desk: FrontDesk
     oversight: Oversight
     scribe: Scribe
@@ -88,6 +89,7 @@ def _furnished(settings: Settings, database: Database, redis: Redis, bell: Bell)
     plans, catalog = read_plans(settings.plans_file), read_catalog(settings.catalog_file)
     store, events, outlooks = open_store(settings.storage), Events(redis), Outlooks(redis)
     addresses = Addresses(settings.api.hook_origins)
+    intake = Intake(store, _own_origins(settings, store))
     desk = FrontDesk(
         database,
         bell,
@@ -95,7 +97,7 @@ def _furnished(settings: Settings, database: Database, redis: Redis, bell: Bell)
         Rulebook(plans, catalog, screen, settings.safety),
         draw_seed=partial(secrets.randbelow, 2**32),
         outlooks=outlooks,
-        intake=Intake(store, _own_origins(settings, store)),
+        intake=intake,
         addresses=addresses,
     )
     oversight = open_desk(
@@ -120,6 +122,7 @@ def _furnished(settings: Settings, database: Database, redis: Redis, bell: Bell)
         plans=plans,
         catalog=catalog,
         screen=screen,
+        intake=intake,
         desk=desk,
         oversight=oversight,
         scribe=scribe,

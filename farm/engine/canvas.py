@@ -17,9 +17,10 @@ FEATHER = 1 / 64  # of the mask's shorter side
 SOFTNESS = 1 / 8  # of the canvas: how far the colours around the source run into each other
 
 
-def fitted(picture: Image.Image, size: Size) -> Image.Image:
-    """Of this size and its own shape: what is too much is cut off evenly."""
-    return ImageOps.fit(picture, size, Image.Resampling.LANCZOS)
+def fitted(picture: Image.Image, size: Size, *, sharp: bool = False) -> Image.Image:
+    """Of this size and its own shape: what is too much is cut off evenly. `sharp` mixes no pixels."""
+    how = Image.Resampling.NEAREST if sharp else Image.Resampling.LANCZOS
+    return ImageOps.fit(picture, size, how)
 
 
 def enlarged(picture: Image.Image, size: Size, *, wraps: bool) -> Image.Image:

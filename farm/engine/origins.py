@@ -48,7 +48,7 @@ def _whole(spec: RenderSpec, images: Images) -> Origin:
 def _masked(spec: RenderSpec, images: Images) -> Origin:
     assert spec.mask is not None
     mask = found(spec.mask, images).convert("L")
-    mask = mask.resize((spec.width, spec.height), Image.Resampling.NEAREST)
+    mask = fitted(mask, (spec.width, spec.height), sharp=True)
     return Origin(_resized(spec.sources[0], spec, images), mask)
 
 

@@ -52,6 +52,10 @@ def check(ask: Ask) -> None:
         raise Refusal("unknown_verb", f"There is nothing called {ask.verb[:40]!r}.", field="verb")
     if ask.text.strip() and ask.verb not in REMIXABLE:
         raise Refusal("not_remixable", "An upscale draws no new words.", field="prompt")
+    check_words(ask)
+
+
+def check_words(ask: Ask) -> None:
     if len(ask.words) > LONGEST_WORDS:
         sentence = f"A region is named in {LONGEST_WORDS} characters at most, like: the red hat."
         raise Refusal("region_too_long", sentence, field="words")

@@ -15,7 +15,7 @@ from shared.preferences import applied, spelt_out
 from shared.prompt import Prompt, parse, readable
 
 PREFERRED_ROOM = 1_000  # signs that preferences may add to what a plan lets somebody type
-FROM_WORDS = ("imagine", "blend")  # every other verb goes on from a job
+FROM_WORDS = ("imagine", "enlarge", "blend")  # every other verb goes on from a job
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,9 @@ class Reading:
 
     @property
     def links(self) -> tuple[str, ...]:
-        """What came attached stands before what the text names."""
-        return (*self.ask.images, *(link for one in self.wordings for link in one.links))
+        """What came attached stands before what the text names, and a mask behind all."""
+        named = (link for one in self.wordings for link in one.links)
+        return (*self.ask.images, *named, *filter(None, [self.ask.mask]))
 
     def copies(self, wording: Wording) -> int:
         """A repeat is of what was typed; new words for a picture are one job."""
@@ -78,7 +79,7 @@ def read(ask: Ask, rules: HouseRules, plan_name: str, book: PlanBook) -> Reading
 
 
 def _wordings(ask: Ask, rules: HouseRules, plan: Plan) -> tuple[Wording, ...]:
-    if ask.verb != "imagine" and not ask.text.strip():
+    if ask.verb not in ("imagine", "enlarge") and not ask.text.strip():
         return ()
     typed = readable(ask.text).strip()
     spelt = spelt_out(typed, rules.chosen)

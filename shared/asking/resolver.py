@@ -3,34 +3,28 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
-from shared import lorarows, masks
+from shared import lorarows
 from shared.access import Question, decide
-from shared.asking import offspring
+from shared.asking import offspring, parts
 from shared.asking.parents import Parent, parent_of
+from shared.asking.pieces import blended_text, kept_text, order_of, piece_of, shape_notice
 from shared.asking.reading import Reading, Wording
 from shared.asking.rulebook import Rulebook
 from shared.brought import stocked
 from shared.catalog import Checkpoint, Size
 from shared.connections import Database
 from shared.errors import Refusal
-from shared.intake import Upload
+from shared.intake import Taken, Upload
 from shared.jobs import JobKind
 from shared.limits import check_steps
 from shared.lineage import blend_spec
 from shared.notices import notices
 from shared.orders import MOST_PICTURES, Ask, Order, Piece
-from shared.prompt import with_codes
 from shared.safety.verdict import Verdict
 from shared.screening import Screening
-from shared.sizes import fits
-from shared.spec import RenderKind, RenderSpec, Source, Sources, resolve
-from shared.uploads import link_of, renamed
+from shared.spec import RenderSpec, resolve
 
 SHAPES: Mapping[str, Size] = {"": (1, 1), "square": (1, 1), "portrait": (2, 3), "landscape": (3, 2)}
-KEEPS_SHAPE = (
-    "New words leave the shape of a picture as it is: --ar counts for /imagine and a reroll."
-)
-Taken = Mapping[str, Upload]
 Take = Callable[[Sequence[str]], Awaitable[Taken]]
 
 
@@ -51,7 +45,7 @@ class Resolver:
         """`take` fetches what links name. `permit` is a moderator's word in place of the screen's."""
         if reading.ask.verb == "blend":
             return await self._blended(reading, permit, take)
-        if reading.ask.verb == "imagine":
+        if reading.ask.verb in ("imagine", parts.ENLARGE):
             furnished = await self._stocked(reading)
             return await furnished._imagined(reading, permit, take)
         offspring.check(reading.ask)
@@ -78,15 +72,31 @@ class Resolver:
 
     async def _imagined(self, reading: Reading, permit: Verdict | None, take: Take) -> Order:
         verdicts = [await self._of_words(reading, one, permit) for one in reading.wordings]
-        taken = await take(reading.links)
+        taken = dict(await take(reading.links))
+        reading = parts.shaped(reading, taken)
         seed = self._seed(reading.ask)
         pieces: list[Piece] = []
         for wording, verdict in zip(reading.wordings, verdicts, strict=True):
             for copy in range(reading.copies(wording)):
                 spec = self._resolved(reading, wording, taken, seed=seed, copy=copy)
                 spec = _counted(spec, reading.ask, copy)
-                pieces.append(_piece(reading, wording, spec, verdict, taken))
-        return _order(reading, JobKind.IMAGINE, pieces, taken, self._notices(reading, pieces))
+                if parts.is_of_one(reading.ask):
+                    spec = self._partly(reading, wording, spec, taken)
+                pieces.append(piece_of(reading, wording, spec, verdict, taken))
+        told = self._notices(reading, pieces)
+        return order_of(reading, JobKind.IMAGINE, pieces, taken, told, manner=reading.ask.manner)
+
+    def _partly(
+        self, reading: Reading, wording: Wording, spec: RenderSpec, taken: dict[str, Upload]
+    ) -> RenderSpec:
+        ask, checkpoint = reading.ask, self._rulebook.catalog.get(spec.checkpoint)
+        source = parts.only(parts.sources_of(ask, wording, taken).images)
+        mask = parts.mask_of(ask, spec, taken) if ask.redraws else None
+        spec = parts.made_of(
+            ask, spec, source, checkpoint=checkpoint, mask=mask.source if mask else None
+        )
+        check_steps(spec.steps, reading.plan)
+        return spec
 
     async def _blended(self, reading: Reading, permit: Verdict | None, take: Take) -> Order:
         ask, plan = reading.ask, reading.plan
@@ -105,12 +115,12 @@ class Resolver:
         )
         spec = _counted(spec, ask)
         _allow(self._rulebook, reading, spec)
-        text = _blended_text(sources, SHAPES[ask.manner])
+        text = blended_text(sources, SHAPES[ask.manner])
         verdict = permit or await self._screening.screened(
             ask, reading.rules, texts=(), negative=(), said=text
         )
         piece = Piece(text, spec, verdict, ask.speed, reading.visibility(None))
-        return _order(reading, JobKind.BLEND, [piece], taken, manner=ask.manner)
+        return order_of(reading, JobKind.BLEND, [piece], taken, manner=ask.manner)
 
     # --- from a picture ----------------------------------------------------------------------
 
@@ -119,9 +129,7 @@ class Resolver:
     ) -> Order:
         ask = reading.ask
         taken = dict(await take(reading.links))
-        mask = self._mask(ask, parent)
-        if mask is not None:
-            taken[mask.source.key] = mask
+        mask = parts.mask_of(ask, parent.job.spec, taken) if ask.verb == "region" else None
         manner = offspring.manner_of(ask, reading.rules.chosen, parent)
         wordings: Sequence[Wording | None] = reading.wordings or (None,)
         pieces = []
@@ -137,8 +145,8 @@ class Resolver:
                 mask=mask.source if mask else None,
             )
             pieces.append(await self._heir(reading, parent, wording, spec, permit, taken))
-        order = _order(
-            reading, offspring.kind_of(ask, parent), pieces, taken, _shape_notice(reading, parent)
+        order = order_of(
+            reading, offspring.kind_of(ask, parent), pieces, taken, shape_notice(reading, parent)
         )
         return replace(
             order,
@@ -173,21 +181,19 @@ class Resolver:
         _allow(self._rulebook, reading, spec)
         said = wording.text if wording else parent.job.prompt
         negative = tuple(part for part in spec.negative.split(", ") if part)
-        words = (reading.ask.words,) if reading.ask.words.strip() else ()
         verdict = permit or await self._screening.screened(
-            reading.ask, reading.rules, texts=spec.texts, negative=negative, said=said, words=words
+            reading.ask,
+            reading.rules,
+            texts=spec.texts,
+            negative=negative,
+            said=said,
+            words=parts.region_words(reading.ask),
         )
         prompt = wording.prompt if wording else None
         visibility = reading.visibility(prompt, parent.job.visibility)
         speed = (prompt.speed if prompt else None) or reading.ask.speed
-        text = _kept(reading, wording, taken, spec) if wording else parent.job.prompt
+        text = kept_text(reading, wording, taken, spec) if wording else parent.job.prompt
         return Piece(text, spec, verdict, speed, visibility)
-
-    def _mask(self, ask: Ask, parent: Parent) -> Upload | None:
-        """Of the cells that were tapped; none where the region is named in words."""
-        if ask.verb != "region" or (ask.words.strip() and not ask.cells):
-            return None
-        return masks.drawn(ask.cells, parent.job.spec.width, parent.job.spec.height)
 
     # --- what they share ---------------------------------------------------------------------
 
@@ -199,7 +205,12 @@ class Resolver:
     ) -> Verdict:
         one = wording.prompt
         return permit or await self._screening.screened(
-            reading.ask, reading.rules, texts=one.texts, negative=one.negative, said=wording.text
+            reading.ask,
+            reading.rules,
+            texts=one.texts,
+            negative=one.negative,
+            said=wording.text,
+            words=parts.region_words(reading.ask),
         )
 
     def _resolved(
@@ -221,7 +232,7 @@ class Resolver:
             seed=seed,
             copy=copy,
             catalog=rulebook.catalog,
-            sources=_sources(reading.ask, wording, taken),
+            sources=parts.sources_of(reading.ask, wording, taken),
         )
         _allow(self._rulebook, reading, spec, wording)
         return spec
@@ -230,35 +241,6 @@ class Resolver:
         first = pieces[0].spec
         checkpoint = self._rulebook.catalog.get(first.checkpoint)
         return notices(reading.wordings[0].prompt, first, checkpoint)
-
-
-def _sources(ask: Ask, wording: Wording, taken: Taken) -> Sources:
-    def of(links: Sequence[str]) -> tuple[Source, ...]:
-        return tuple(taken[link].source for link in links)
-
-    one = wording.prompt
-    return Sources(
-        images=of((*ask.images, *one.images)),
-        styles=of([ref.what for ref in one.style_refs if ref.is_link]),
-        characters=of(one.character_refs),
-    )
-
-
-def _piece(
-    reading: Reading, wording: Wording, spec: RenderSpec, verdict: Verdict, taken: Taken
-) -> Piece:
-    speed = wording.prompt.speed or reading.ask.speed
-    visibility = reading.visibility(wording.prompt)
-    return Piece(_kept(reading, wording, taken, spec), spec, verdict, speed, visibility)
-
-
-def _kept(reading: Reading, wording: Wording, taken: Taken, spec: RenderSpec) -> str:
-    """The words as they are told and kept: with links to our copies, which do not die, and with the style
-    codes that chance drew."""
-    own = {link: link_of(taken[link].source.key) for link in (*reading.ask.images, *wording.links)}
-    attached = (own[link] for link in reading.ask.images)
-    text = with_codes(wording.text, wording.prompt, spec.style_codes)
-    return " ".join((*attached, renamed(text, own)))
 
 
 def _counted(spec: RenderSpec, ask: Ask, copy: int = 0) -> RenderSpec:
@@ -284,37 +266,3 @@ def _allow(
         reading.question, model=spec.checkpoint, adapters=adapters, steps=steps or 0
     )
     decide(asked).check()
-
-
-def _order(
-    reading: Reading,
-    kind: JobKind,
-    pieces: Sequence[Piece],
-    taken: Taken,
-    told: tuple[str, ...] = (),
-    *,
-    manner: str = "",
-) -> Order:
-    return Order(
-        reading.ask,
-        kind,
-        tuple(pieces),
-        reading.question,
-        reading.plan,
-        manner=manner,
-        notices=told,
-        uploads=tuple(taken.values()),
-    )
-
-
-def _shape_notice(reading: Reading, parent: Parent) -> tuple[str, ...]:
-    size = parent.job.spec.width, parent.job.spec.height
-    aspects = [one.prompt.aspect for one in reading.wordings if one.prompt.aspect]
-    reshaped = not all(fits(aspect, size) for aspect in aspects)
-    free = reading.ask.verb == "reroll" and parent.job.spec.kind is RenderKind.TEXT
-    return (KEEPS_SHAPE,) if reshaped and not free else ()
-
-
-def _blended_text(sources: Sequence[Source], shape: Size) -> str:
-    named = " ".join(link_of(one.key) for one in sources)
-    return named if shape == (1, 1) else f"{named} --ar {shape[0]}:{shape[1]}"

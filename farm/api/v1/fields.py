@@ -2,7 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
+
+LONGEST_PICTURE = 14 * 2**20  # signs of ten megabytes, as base64
 
 
 def storable(text: str) -> str:
@@ -15,3 +17,12 @@ def storable(text: str) -> str:
 Words = Annotated[str, StringConstraints(max_length=8_000), AfterValidator(storable)]
 Line = Annotated[str, StringConstraints(max_length=200), AfterValidator(storable)]
 Link = Annotated[str, StringConstraints(max_length=2_048), AfterValidator(storable)]
+Picture = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=LONGEST_PICTURE),
+    AfterValidator(storable),
+    Field(
+        description="A link (https), the `url` of an upload, or a data URI with base64.",
+        examples=["https://example.com/boat.png"],
+    ),
+]
