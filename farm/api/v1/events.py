@@ -38,6 +38,7 @@ def routes(services: Services) -> APIRouter:
     @router.get(
         "/jobs/{job_id}/events",
         response_class=Stream,
+        status_code=200,
         response_model=None,
         responses=_STREAM | _TOLD | refusals(404),
     )
@@ -50,6 +51,7 @@ def routes(services: Services) -> APIRouter:
     @router.get(
         "/events",
         response_class=Stream,
+        status_code=200,
         response_model=None,
         responses=_STREAM | refusals(),
     )
