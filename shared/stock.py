@@ -10,7 +10,7 @@ from uuid import UUID
 from shared import lorarows, wishes, workers
 from shared.catalog import Catalog
 from shared.connections import Database, Session
-from shared.errors import Fault, Refusal
+from shared.errors import Refusal
 from shared.moderation.audit import audit
 from shared.moderation.ranks import Moderator
 from shared.oversight import access
@@ -63,7 +63,8 @@ class Stock:
     async def _workers(self, session: Session, worker: str | None) -> list[str]:
         up = [one.name for one in await workers.live_workers(session, self.silent_s)]
         if worker is None and not up:
-            raise Fault("no_worker", "No GPU is up that could do it.", retryable=True)
+            sentence = "No GPU is up that could do it. Start a worker, then ask again."
+            raise Refusal("no_worker", sentence, field="worker")
         if worker is not None and worker not in up:
             here = ", ".join(up) if up else "none"
             sentence = f"There is no worker called “{worker[:40]}”. Up are: {here}."

@@ -14,6 +14,7 @@ from farm.api.mj import routes as mj
 from farm.api.openai import images
 from farm.api.quotas import QuotaFields
 from farm.api.services import Services
+from farm.api.streams import told_as_events
 from farm.api.v1 import (
     batches,
     cases,
@@ -99,7 +100,7 @@ def _description(app: FastAPI) -> Callable[[], dict[str, Any]]:
     written = app.openapi
 
     def described() -> dict[str, Any]:
-        return app.openapi_schema or problems.told_as_problems(written())
+        return app.openapi_schema or told_as_events(problems.told_as_problems(written()))
 
     return described
 

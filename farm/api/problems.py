@@ -58,6 +58,7 @@ STATUS = {
     "refunded_before": 409,
     "term_known": 409,
     "key_reused": 409,
+    "no_worker": 409,
     "too_many_keys": 409,
     "name_taken": 409,
     "too_many_loras": 409,

@@ -41,6 +41,25 @@ class Stream(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
+def told_as_events(description: dict[str, Any]) -> dict[str, Any]:
+    """An OpenAPI description in which a stream is of events, whose data are what its route says."""
+    for operation in (one for path in description["paths"].values() for one in path.values()):
+        for reply in operation["responses"].values():
+            told = reply.get("content", {}).get(Stream.media_type)
+            if told and "$ref" in told["schema"]:
+                told["schema"] = _event_of(told["schema"]["$ref"])
+    return description
+
+
+def _event_of(words: str) -> dict[str, Any]:
+    data = {
+        "type": "string",
+        "contentMediaType": "application/json",
+        "contentSchema": {"$ref": words},
+    }
+    return {"type": "object", "properties": {"id": {"type": "string"}, "data": data}}
+
+
 async def streamed(following: AbstractAsyncContextManager[Follower], words: Words) -> Response:
     """No content tells a browser that has heard everything not to come back."""
     async with AsyncExitStack() as stack:

@@ -4,10 +4,7 @@ The short run is part of the suite; `slow` is the whole of it: `make test-slow`,
 """
 
 import asyncio
-import json
-import re
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -40,9 +37,22 @@ def settings(settings: Settings) -> Settings:
 async def attacked(url: str, key: str, folder: Path, *, cases: int, seed: int = 1) -> str:
     """What Schemathesis says of it. AssertionError with its report when a check fails."""
     command = [
-        *(str(Path(sys.executable).with_name("schemathesis")), "run", f"{url}/openapi.json", "--url", url),
+        *(
+            str(Path(sys.executable).with_name("schemathesis")),
+            "run",
+            f"{url}/openapi.json",
+            "--url",
+            url,
+        ),
         *("--header", f"Authorization: Bearer {key}", "--checks", CHECKS, "--workers", "1"),
-        *("--max-examples", str(cases), "--seed", str(seed), "--phases", "examples,coverage,fuzzing"),
+        *(
+            "--max-examples",
+            str(cases),
+            "--seed",
+            str(seed),
+            "--phases",
+            "examples,coverage,fuzzing",
+        ),
         *("--request-timeout", "20", "--continue-on-failure", "--no-color", "--warnings", "off"),
         *("--generation-database", "none", "--suppress-health-check", "all"),
     ]
