@@ -230,15 +230,14 @@ def sellers(rooms: Rooms) -> list[object]:
 def drawing_counters(rooms: Rooms, ordering: Ordering, pickers: Pickers) -> list[object]:
     desk, reception, catalog = rooms.desk, rooms.reception, rooms.books.catalog
     scribe, tree = Scribe(rooms.settings.text, rooms.books.screen), rooms.bot.tree
-    origins = link_origins(rooms.settings, rooms.lines.store)
+    smith = Wordsmith(scribe, desk, link_origins(rooms.settings, rooms.lines.store))
     imagine = Imagine(
         ordering,
         reception,
         pickers=pickers,
-        enhancing=Enhancing(scribe, desk),
+        enhancing=Enhancing(smith, desk),
         examples=catalog.get(catalog.default).examples,
     )
-    smith = Wordsmith(scribe, desk, origins)
     wording = Wording(smith, desk=desk, reception=reception, ordering=ordering, tree=tree)
     return [imagine, wording, Variations(tree)]
 

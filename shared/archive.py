@@ -16,6 +16,9 @@ from shared.lifetimes import Lifetime, lifetime
 from shared.orders import Ask, Person
 from shared.plans import PlanBook
 from shared.preferences import Preferences
+from shared.reports.books import BOOKS
+from shared.reports.sheets import By, Sheet
+from shared.reports.spans import Span
 from shared.shots import Shot
 from shared.traffic import Traffic, traffic
 
@@ -135,6 +138,13 @@ class Archive:
         async with self._database.read() as session:
             account = await accounts.by_discord(session, person.discord_id)
             return Lifetime() if account is None else await lifetime(session, account.id)
+
+    async def figures(self, person: Person, span: Span, report: str, by: By) -> Sheet:
+        """What this person drew (usage) or was charged (billing)."""
+        async with self._database.read() as session:
+            account = await accounts.by_discord(session, person.discord_id)
+            mine = account.id if account else UUID(int=0)
+            return await BOOKS[report](session, span, by, account_id=mine)
 
     async def traffic(self, *, silent_s: float) -> Traffic:
         """Of the whole farm, in numbers alone; a worker that said nothing for `silent_s` seconds is gone."""

@@ -16,6 +16,9 @@ LONGEST_LINE = 4_000  # of a line that is looked at
 PASSES = 8  # what one sweep leaves may join to something new; a text that never settles is none
 MOST_TOKENS = 120  # of a prompt that is weighed word by word
 _THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL | re.IGNORECASE)
+_THOUGHT_OVER = re.compile(r"<think>.*?</think>\s*", re.DOTALL | re.IGNORECASE)
+_THINKS = re.compile(r"<think>", re.IGNORECASE)
+_SENTENCE = re.compile(r"[.!?…:;]['\"”’)]*\s+|\n+")
 _NUMBERED = re.compile(r"\s*(?:[*_#>]{0,3}\s*)(?:[1-9]\d?[.):]|[1-9]\ufe0f?\u20e3|[-*•])\s+(.+)")
 _LABEL = re.compile(
     r"^\W{0,3}(?:prompt|option|version)\s*(?:#?\d{1,2})?\s*[:：]\W{0,3}", re.IGNORECASE
@@ -87,6 +90,17 @@ def without_flag(parameters: str, name: str) -> tuple[str, bool]:
 def said(reply: str) -> str:
     """The reply without what a model thinks aloud."""
     return _THOUGHT.sub("", reply).strip()
+
+
+def sentences(text: str) -> tuple[str, str]:
+    """Of a reply that still comes: the whole sentences there are, and what is not one yet. What a model thinks
+    aloud is left out, and nothing is whole while it thinks."""
+    heard = _THOUGHT_OVER.sub("", text)
+    if _THINKS.search(heard):
+        return "", heard
+    ends = [one.end() for one in _SENTENCE.finditer(heard)]
+    at = ends[-1] if ends else heard.rfind(" ") + 1 if len(heard) > LONGEST else 0
+    return heard[:at], heard[at:]
 
 
 def words(text: str) -> str:

@@ -9,8 +9,8 @@ import asyncio
 import base64
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -34,6 +34,8 @@ DESCRIBED, SHORTER = 4, 5
 MOST_CHARACTERS = 12_000  # of a reply: one that never ends is cut off
 MOST_TOKENS = 1_200
 AT_ONCE = 4  # of one bot; a text service is slower than a crowd
+LOOKS_BACK = 2_000  # characters that a further sentence is screened together with
+HEALTH_S = 3.0
 TRIES = 2  # a model that did not keep to the form often does the second time
 
 NO_SERVICE = (
@@ -111,7 +113,7 @@ class Scribe:
 
     async def generate(
         self, messages: Sequence[Message], *, most_tokens: int = MOST_TOKENS
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str]:
         """The reply as it comes, in pieces, unread: whoever shows it, screens it first.
 
         Refusal without a service; Fault `text_service_away` when it fails, also in the middle.
@@ -128,6 +130,30 @@ class Scribe:
         finally:
             self._line.release()
             await pieces.aclose()
+
+    async def speak(
+        self, messages: Sequence[Message], *, most_tokens: int = MOST_TOKENS
+    ) -> AsyncGenerator[str]:
+        """The reply in whole sentences that may be shown: each is screened together with what went before it.
+        Fault `text_withheld` where it goes on with what may not."""
+        shown = waiting = ""
+        async with aclosing(self.generate(messages, most_tokens=most_tokens)) as pieces:
+            async for piece in pieces:
+                ready, waiting = replies.sentences(waiting + piece)
+                if ready:
+                    shown = self._checked(shown, ready)
+                    yield ready
+        if rest := replies.said(waiting):
+            self._checked(shown, rest)
+            yield rest
+
+    async def models(self) -> tuple[str, ...]:
+        """What the service says it has: whether it is there. Fault `text_service_away`."""
+        self.check()
+        await asyncio.to_thread(import_module, "openai")
+        with _translated():
+            found = await self._opened().models.list(timeout=HEALTH_S)
+            return tuple(one.id for one in found.data)
 
     def check(self, *, sees: bool = False) -> None:
         if not self.connected:
@@ -183,6 +209,13 @@ class Scribe:
         if not passed:
             raise Fault("text_withheld", WITHHELD, retryable=True)
         return passed
+
+    def _checked(self, shown: str, more: str) -> str:
+        """What of it the next sentence is looked at with."""
+        whole = (shown + more)[-LOOKS_BACK:]
+        if not self._passes(whole):
+            raise Fault("text_withheld", WITHHELD, retryable=True)
+        return whole
 
     def _passes(self, text: str) -> bool:
         return self._screen.screen([text]).decision is not Decision.BLOCK

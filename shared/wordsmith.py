@@ -1,7 +1,8 @@
 """What the scribe does for people, at whichever door they ask: who may, one question at a time, and prompts
 that can be drawn as they stand."""
 
-from collections.abc import Collection
+from collections.abc import AsyncGenerator, Collection, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 
 from shared.admission import FrontDesk
@@ -9,9 +10,12 @@ from shared.darkroom import Darkroom
 from shared.errors import Refusal
 from shared.limits import check_standing
 from shared.orders import Person
-from shared.replies import Shortened, parted
+from shared.replies import Parts, Shortened, parted, without_flag
 from shared.safefetch import fetch
-from shared.scribe import Scribe
+from shared.scribe import Message, Scribe
+
+ENHANCE = "enhance"
+CHOICES = "--enhance writes one prompt out, and {} or :: make several of it. Leave them out, or --enhance."
 
 
 class Wordsmith:
@@ -50,6 +54,29 @@ class Wordsmith:
             found = await self._scribe.shorten(parts.words)
         return replace(found, prompts=tuple(map(parts.around, found.prompts)))
 
+    async def expand(self, person: Person, prompt: str) -> str:
+        """A longer prompt of the same meaning, with the same links and parameters."""
+        self.check()
+        parts = plain_parts(prompt)
+        await self._welcome(person)
+        self._scribe.check_words(parts.words)
+        with self._scribe.turn(person.discord_id):
+            return parts.around(await self._scribe.enhance(parts.words))
+
+    async def converse(
+        self, person: Person, messages: Sequence[Message], *, most_tokens: int
+    ) -> AsyncGenerator[str]:
+        """The reply of the text service as it comes, sentence by sentence, each of them screened. What is asked
+        is screened too."""
+        self.check()
+        await self._welcome(person)
+        for one in messages:
+            self._scribe.check_words(one.text)
+        with self._scribe.turn(person.discord_id):
+            async with aclosing(self._scribe.speak(messages, most_tokens=most_tokens)) as said:
+                async for sentence in said:
+                    yield sentence
+
     async def close(self) -> None:
         """The scribe too."""
         await self._scribe.close()
@@ -58,3 +85,13 @@ class Wordsmith:
     async def _welcome(self, person: Person) -> None:
         """Whoever may not draw is not worked for either."""
         check_standing((await self._desk.account(person)).standing)
+
+
+def plain_parts(prompt: str) -> Parts:
+    """Without --enhance. Refusal for what is no single text."""
+    parts = parted(prompt)
+    if not parts.words:
+        raise Refusal("empty_prompt", "There are no words to write out.", field="prompt")
+    if "{" in prompt or "::" in parts.words:
+        raise Refusal("enhance_one", CHOICES, field="enhance")
+    return replace(parts, parameters=without_flag(parts.parameters, ENHANCE)[0])

@@ -59,6 +59,10 @@ class TextService:
             raise
         return response
 
+    async def models(self, _: web.Request) -> web.Response:
+        model = {"id": "gemma", "object": "model", "created": 0, "owned_by": "tests"}
+        return web.json_response({"object": "list", "data": [model]})
+
     async def _stream(
         self, request: web.Request, response: web.StreamResponse, reply: Reply
     ) -> None:
@@ -88,6 +92,7 @@ def listed(*prompts: str, **more: Any) -> str:
 async def text_service() -> AsyncIterator[TextService]:
     service, app = TextService(), web.Application(client_max_size=2**24)
     app.router.add_post("/v1/chat/completions", service.answer)
+    app.router.add_get("/v1/models", service.models)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

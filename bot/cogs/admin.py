@@ -14,14 +14,15 @@ from bot.cogs.serversettings import ServerSettings, picked
 from bot.peoplecards import balance_card
 from bot.reception import Interaction, open_private, tell
 from bot.seats import seat
-from shared.oversight.administration import REPORTS, Administration
+from shared.oversight.administration import Administration
 from shared.oversight.desk import Oversight
 from shared.oversight.discipline import Discipline
 from shared.plans import PlanBook
+from shared.reports.books import BOOKS
 from shared.reports.sheets import By
 
 Reason = app_commands.Range[str, 1, 500]
-_REPORTS = [Choice(name=name, value=name) for name in REPORTS]
+_REPORTS = [Choice(name=name, value=name) for name in BOOKS]
 _BY = [Choice(name=by.value, value=by.value) for by in By]
 EVERYWHERE = "Of every server; for the operator's own admins"
 MONTH = "As 2026-11; left out, this one"

@@ -19,13 +19,12 @@ from shared.moderation.audit import audit
 from shared.moderation.ranks import Moderator, Rank
 from shared.oversight import access
 from shared.plans import PlanBook, Speed
-from shared.reports.billing import billing
+from shared.reports.books import BOOKS
 from shared.reports.sheets import By, Sheet
 from shared.reports.spans import Span, month_name, month_of
 from shared.reports.usage import usage
 
 LONGEST_DAYS = 3_650
-REPORTS = {"usage": usage, "billing": billing}
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,15 +165,22 @@ class Administration:
         self, mod: Moderator, month: str, report: str, by: By, *, everywhere: bool = False
     ) -> tuple[str, str]:
         """The name of a file, and its CSV: whole milliseconds, and no cell that begins a formula."""
-        scope = _scope(mod, everywhere=everywhere)
         span = month_of(month, "month")
-        async with self.database.begin() as session:
-            sheet = await REPORTS[report](session, span, by, guild_id=scope)
-            told = {"guild": mod.guild_id, "month": month_name(span), "by": by.value, "of": report}
-            await audit(session, mod.actor, "export", f"guild:{scope or 'every'}", told)
+        sheet = await self.sheet(mod, span, report, by, everywhere=everywhere)
         rows = [[row.key, row.label, *row.values] for row in sheet.rows]
         name = f"pictor-{report}-{month_name(span)}-by-{by}.csv"
         return name, spreadsheets.written([by.value, "name", *sheet.names], rows)
+
+    async def sheet(
+        self, mod: Moderator, span: Span, report: str, by: By, *, everywhere: bool = False
+    ) -> Sheet:
+        """What people of a server, or of every one, drew and were charged; who looks is written down."""
+        scope = _scope(mod, everywhere=everywhere)
+        async with self.database.begin() as session:
+            sheet = await BOOKS[report](session, span, by, guild_id=scope)
+            told = {"guild": mod.guild_id, "span": str(span), "by": by.value, "of": report}
+            await audit(session, mod.actor, "export", f"guild:{scope or 'every'}", told)
+        return sheet
 
     def _check_gives(self, mod: Moderator) -> None:
         access.require(mod, Rank.ADMIN)

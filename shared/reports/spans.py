@@ -9,6 +9,7 @@ from shared.errors import Refusal
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
 EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)  # Discord is from that year: before it nothing was
 LONGEST_DAYS = 3_660
+OPTIONS = "--from", "--to"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +29,20 @@ class Span:
         return f"{_told(self.since)} to {_told(self.until)} (UTC, without the end)"
 
 
-def span_of(since: str | None, until: str | None, *, now: datetime) -> Span:
-    """Left out: from the beginning of this month, to now. Refusal that names the option."""
-    end = now if until is None else moment(until, "--to")
-    begin = end_of_last_month(end) if since is None else moment(since, "--from")
+def span_of(
+    since: str | None, until: str | None, *, now: datetime, named: tuple[str, str] = OPTIONS
+) -> Span:
+    """Left out: from the beginning of this month, to now. Refusal that names the option, as it is `named`."""
+    first, last = named
+    end = now if until is None else moment(until, last)
+    begin = end_of_last_month(end) if since is None else moment(since, first)
     if begin >= end:
-        sentence = f"--from ({_told(begin)}) must be before --to ({_told(end)}); --to is not in it."
-        raise Refusal("bad_span", sentence, field="--from")
+        sentence = (
+            f"{first} ({_told(begin)}) must be before {last} ({_told(end)}); {last} is not in it."
+        )
+        raise Refusal("bad_span", sentence, field=first)
     if end - begin > timedelta(days=LONGEST_DAYS):
-        raise Refusal("bad_span", "A report is of ten years at most.", field="--from")
+        raise Refusal("bad_span", "A report is of ten years at most.", field=first)
     return Span(begin, end)
 
 

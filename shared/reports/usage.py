@@ -3,6 +3,8 @@
 A job counts when the ledger closed its hold, so that what was charged here is what was settled there.
 """
 
+from uuid import UUID
+
 from sqlalchemy import text
 
 from shared.connections import Session
@@ -16,11 +18,18 @@ COLUMNS = (
 )
 
 
-async def usage(session: Session, span: Span, by: By, *, guild_id: str | None = None) -> Sheet:
-    """`guild_id`: of what was asked for on that server alone."""
+async def usage(
+    session: Session,
+    span: Span,
+    by: By,
+    *,
+    guild_id: str | None = None,
+    account_id: UUID | None = None,
+) -> Sheet:
+    """`guild_id`: of what was asked for on that server alone. `account_id`: of this person's alone."""
     grouping = GROUPINGS[by]
     query = _USAGE.format(key=grouping.key, label=grouping.label)
-    told = {"since": span.since, "until": span.until, "guild": guild_id}
+    told = {"since": span.since, "until": span.until, "guild": guild_id, "account": account_id}
     found = (await session.execute(text(query), told)).all()
     rows = [Row(key, label_of(by, key, name), tuple(values)) for key, name, *values in found]
     weight = len(COLUMNS) - 2
@@ -41,5 +50,6 @@ from ledger l join jobs j on j.id = l.job_id join accounts a on a.id = l.account
 where l.at >= :since and l.at < :until
   and (l.kind = 'settle' or (l.kind = 'release' and j.state in ('failed', 'blocked', 'cancelled')))
   and (cast(:guild as text) is null or j.guild_id = :guild)
+  and (cast(:account as uuid) is null or l.account_id = :account)
 group by 1, 2
 """

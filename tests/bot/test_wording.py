@@ -11,7 +11,7 @@ from PIL import Image
 
 from bot.cogs.imagine import with_parameters
 from bot.emulator import people
-from bot.enhancing import plain_parts, wants_it
+from bot.enhancing import wants_it
 from bot.wordcards import listed as listed_words
 from bot.wordcards import weighed
 from shared.config import DiscordSettings, Settings, TextSettings
@@ -20,6 +20,7 @@ from shared.errors import Refusal
 from shared.jobs import JobKind
 from shared.miniatures import miniature, shape_of
 from shared.replies import Weighed
+from shared.wordsmith import plain_parts
 from tests.bot.house import House, Json, buttons_of, text_of
 from tests.textservice import Reply, TextService, listed, text_service
 

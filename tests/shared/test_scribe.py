@@ -138,7 +138,7 @@ async def test_whoever_stops_listening_closes_the_stream(
     service.will(Reply("x" * 80, hangs=True))
     stream = scribe.generate(ASKED)
     assert await anext(stream)
-    await stream.aclose()  # type: ignore[attr-defined]
+    await stream.aclose()
     async with asyncio.timeout(5):
         while not service.closed:
             await asyncio.sleep(0.01)
