@@ -97,11 +97,12 @@ class Signer:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a receiver said: its HTTP status, or in `error` why there is none."""
+    """What a receiver said: its HTTP status, or in `error` why there is none. `final`: it was the last try."""
 
     status: int | None = None
     error: str | None = None
     retry_after_s: float = 0.0
+    final: bool = False
 
     @property
     def taken(self) -> bool:
@@ -131,7 +132,7 @@ class Patience:
         `chance` from 0 to 1 is the jitter: a receiver that was away is not met by everything at once.
         """
         left_s = self.hours * 3_600 - age_s
-        if left_s <= 0 or answer.gone:
+        if left_s <= 0 or answer.gone or answer.final:
             return None
         usual = min(max(age_s, self.first_s), self.longest_s) * (1 - JITTER + 2 * JITTER * chance)
         return min(max(usual, min(answer.retry_after_s, self.longest_s)), left_s)

@@ -107,8 +107,9 @@ def test_who_says_when_is_heard_but_not_for_ever() -> None:
     assert wait(10**9) == DAY.longest_s
 
 
-def test_an_address_that_is_gone_is_not_tried_again() -> None:
-    assert DAY.pause_s(Answer(410), age_s=0, chance=0.5) is None
+@pytest.mark.parametrize("answer", [Answer(410), Answer(error="nothing", final=True)])
+def test_what_is_final_is_not_tried_again(answer: Answer) -> None:
+    assert DAY.pause_s(answer, age_s=0, chance=0.5) is None
 
 
 def test_an_address_is_hopeless_after_five_days() -> None:

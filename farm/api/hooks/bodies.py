@@ -18,7 +18,7 @@ Body = Callable[[Services, Claim, Job], Awaitable[Any]]
 
 
 async def body_of(services: Services, claim: Claim) -> Any:
-    """Something that JSON can hold."""
+    """Something that JSON can hold; None where there is nothing to tell. Fault `no_job`."""
     if claim.event == PING or claim.job_id is None:
         return envelope(claim, {"webhook_id": str(claim.webhook_id)})
     async with services.database.read() as session:
@@ -33,11 +33,8 @@ async def _prediction(services: Services, claim: Claim, job: Job) -> Any:
 
 
 async def _task(services: Services, claim: Claim, job: Job) -> Any:
-    """As the proxy's clients expect it: the task itself, as it is fetched."""
-    told = await told_of_job(services, job)
-    if told is None:
-        raise Fault("no_task", "The task that this tells of is gone.")
-    return told
+    """As the proxy's clients read it: the task, bare. None for a job that is no task's."""
+    return await told_of_job(services, job)
 
 
 BODIES: Mapping[str, Body] = {"pictor": _prediction, "mj": _task}

@@ -34,6 +34,7 @@ GATHER_S = 0.01  # after one is done, so that a claim asks for several
 FAREWELL_S = 12.0
 ABROAD = "The address may not be told: it must be public, https and on port 443."
 SILENT = "The address did not answer."
+NOTHING = "There is nothing to tell of this job in its dialect."
 OURS = "It could not be written here. That is not the receiver's fault."
 
 
@@ -135,11 +136,13 @@ class Sender:
 
     async def _told(self, claim: Claim) -> Answer:
         try:
-            text = written(await body_of(self._services, claim))
+            body = await body_of(self._services, claim)
         except Exception as error:  # one that cannot be written must not stop the others
             _complain(claim, error)
             return Answer(error=OURS)
-        return await self._posted(claim, text)
+        if body is None:
+            return Answer(error=NOTHING, final=True)
+        return await self._posted(claim, written(body))
 
     async def _posted(self, claim: Claim, text: str) -> Answer:
         now = datetime.now(UTC)
