@@ -16,6 +16,7 @@ from farm.tryon import FittingRoom
 from shared.admission import FrontDesk, Rulebook
 from shared.bell import Bell
 from shared.catalog import Catalog, read_catalog
+from shared.chamber import Chamber
 from shared.config import Settings
 from shared.connections import Database, connect_redis
 from shared.events import Events
@@ -35,6 +36,8 @@ from shared.stock import Stock
 from shared.storage import ObjectStore, open_store
 from shared.witness import Witness
 from shared.wordsmith import Wordsmith
+
+STENCIL = "farm.api.openai.stencil"  # the room where masks of strangers are read
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class Services:
     loras: Loras
     stock: Stock
     wordsmith: Wordsmith
+    stencils: Chamber
 
 
 @asynccontextmanager
@@ -76,7 +80,8 @@ async def opened(settings: Settings) -> AsyncIterator[Services]:
         services = _furnished(settings, database, redis, bell)
         if services.huggingface is not None:
             stack.callback(services.huggingface.close)
-        closing = (services.following.close, services.wordsmith.close, services.fitting.close)
+        chambers = (services.fitting.close, services.stencils.close)
+        closing = (services.following.close, services.wordsmith.close, *chambers)
         for close in (database.close, redis.aclose, bell.close, *closing):
             stack.push_async_callback(close)
         yield services
@@ -139,6 +144,7 @@ def _furnished(settings: Settings, database: Database, redis: Redis, bell: Bell)
         loras=Loras(database, store, catalog=catalog, book=plans, try_on=fitting.try_on),
         stock=Stock(database, catalog, settings.farm.worker_silent_s),
         wordsmith=Wordsmith(scribe, desk, _own_origins(settings, store)),
+        stencils=Chamber(STENCIL),
     )
 
 

@@ -126,8 +126,8 @@ async def _drive(door: Door, n: int) -> Turn:
 async def _submitted(
     door: Door, client: httpx.AsyncClient, numbers: Sequence[int], turn: Turn
 ) -> list[str]:
-    """By CLIENTS at once. The jobs' ids."""
-    ids: list[str] = []
+    """By CLIENTS at once. The jobs' ids, in the order of their numbers."""
+    ids: dict[int, str] = {}
     left = iter(numbers)
 
     async def one() -> None:
@@ -138,10 +138,10 @@ async def _submitted(
             )
             turn.took["submit"].append(time.perf_counter() - began)
             answer.raise_for_status()
-            ids.append(answer.json()["id"])
+            ids[number] = answer.json()["id"]
 
     await asyncio.gather(*(one() for _ in range(CLIENTS)))
-    return ids
+    return [ids[number] for number in numbers]
 
 
 class Audience:
@@ -152,6 +152,7 @@ class Audience:
         self._heard: dict[tuple[str, int], float] = {}
         self._over: dict[str, float] = {}
         self._ready = 0
+        self._opening = asyncio.Semaphore(CLIENTS)
 
     @asynccontextmanager
     async def listening(self, ids: Sequence[str]) -> AsyncIterator["Audience"]:
@@ -170,8 +171,11 @@ class Audience:
 
     async def _listen(self, job_id: str, number: int) -> None:
         url = f"{self._door.address.replace('http', 'ws', 1)}{self._door.path}/{job_id}/events"
-        async with connect(url, additional_headers=self._door.headers(number)) as client:
-            await client.recv()
+        headers = self._door.headers(number)
+        async with AsyncExitStack() as stack:
+            async with self._opening:
+                client = await stack.enter_async_context(connect(url, additional_headers=headers))
+                await client.recv()
             self._ready += 1
             async for message in client:
                 now, told = time.perf_counter(), json.loads(message)

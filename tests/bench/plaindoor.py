@@ -62,7 +62,8 @@ def main(port: int) -> None:
     settings = Settings()
     assert settings.redis.url
     app = create_app(settings.redis.url.get_secret_value())
-    uvicorn.run(app, port=port, log_level="warning")
+    # Its sockets wait for Redis alone, and would never end.
+    uvicorn.run(app, port=port, log_level="warning", timeout_graceful_shutdown=1)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""What a client of OpenAI's asks for, and the prompt that it becomes: one grammar for every door. Pure."""
+"""What a client of OpenAI's asks for, and the prompt that it becomes: one grammar for every door. No I/O."""
 
 import re
 from fractions import Fraction
 from typing import Annotated, Literal
 
+from fastapi import UploadFile
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from farm.api.openai.shapes import Format
@@ -98,10 +99,40 @@ class Generation(Asked):
     )
 
 
+class Edit(Asked):
+    """A form. One picture or several; with a mask, the first one's transparent part is drawn anew."""
+
+    prompt: Words = Field(min_length=1, examples=["a red sailboat"])
+    image: list[UploadFile] = Field(default_factory=list, description="PNG, JPEG or WebP.")
+    several: list[UploadFile] = Field(
+        default_factory=list,
+        alias="image[]",
+        description="The same, as their client sends several.",
+    )
+    mask: UploadFile | None = Field(
+        default=None, description="A PNG of the picture's size: what is transparent is drawn anew."
+    )
+
+    @property
+    def files(self) -> list[UploadFile]:
+        return [*self.image, *self.several]
+
+
+class Variation(Asked):
+    """A form with one picture."""
+
+    image: UploadFile = Field(description="PNG, JPEG or WebP.")
+
+
 def text_of(asked: Asked, prompt: str, catalog: Catalog) -> str:
     """Refusals `model_not_found`, `unsupported_value`; what the grammar says of the rest."""
     _check(asked)
-    parts = (prompt, _model(asked.model, catalog), _aspect(asked.size), _quality(asked.quality))
+    parts = (
+        prompt,
+        _model(asked.model, catalog),
+        aspect_typed(asked.size),
+        _quality(asked.quality),
+    )
     natural = getattr(asked, "style", None) == "natural"
     return " ".join(part for part in (*parts, "--raw" if natural else "") if part)
 
@@ -126,17 +157,19 @@ def _model(name: str | None, catalog: Catalog) -> str:
     return f"--model {name}"
 
 
-def _aspect(size: str | None) -> str:
+def aspect_typed(size: str | None) -> str:
+    ratio = aspect_of(size)
+    return "" if ratio is None else f"--ar {ratio.numerator}:{ratio.denominator}"
+
+
+def aspect_of(size: str | None) -> Fraction | None:
+    """Width over height, in numbers that people read; None where the size is left to us."""
     if size is None or size == "auto":
-        return ""
+        return None
     width, height = map(int, size.split("x"))
-    ratio = Fraction(width, height)
-    near = (
-        ratio.limit_denominator(FINEST_RATIO)
-        if ratio >= 1
-        else 1 / (1 / ratio).limit_denominator(FINEST_RATIO)
-    )
-    return f"--ar {near.numerator}:{near.denominator}"
+    if width < height:
+        return 1 / Fraction(height, width).limit_denominator(FINEST_RATIO)
+    return Fraction(width, height).limit_denominator(FINEST_RATIO)
 
 
 def _quality(quality: str | None) -> str:

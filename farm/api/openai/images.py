@@ -5,11 +5,12 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Form, Header, Request, Response
 from fastapi.responses import JSONResponse
 
 from farm.api.openai.answers import images
-from farm.api.openai.asked import Asked, Generation, text_of
+from farm.api.openai.asked import Asked, Edit, Generation, Variation, text_of
+from farm.api.openai.brought import edited, varied
 from farm.api.openai.drawing import Gone, drawn, let_go, unless_gone
 from farm.api.openai.errors import DOCUMENTED, Route
 from farm.api.openai.shapes import Images, Kind
@@ -35,21 +36,40 @@ def routes(services: Services) -> APIRouter:
     async def create_image(
         who: Drawer, asked: Generation, request: Request, key: Key = None
     ) -> Response:
-        text = text_of(asked, asked.prompt, services.catalog)
-        ask = _ask(who, asked, key_of(who, key), text)
+        ask = _ask(who, asked, key, text_of(asked, asked.prompt, services.catalog))
         line = Line(services, who.person, request, kept=key is not None)
-        return await line.answer(asked, (await services.desk.ask(ask)).jobs, "image_generation")
+        return await line.answer(asked, ask, "image_generation")
+
+    @router.post("/edits", response_model=Images, summary="Change pictures, as OpenAI's API does")
+    async def create_edit(
+        who: Drawer, asked: Annotated[Edit, Form()], request: Request, key: Key = None
+    ) -> Response:
+        ask = _ask(who, asked, key, text_of(asked, asked.prompt, services.catalog))
+        ask = await edited(services, who, asked, ask)
+        line = Line(services, who.person, request, kept=key is not None)
+        return await line.answer(asked, ask, "image_edit")
+
+    @router.post(
+        "/variations", response_model=Images, summary="Vary a picture, as OpenAI's API did"
+    )
+    async def create_image_variation(
+        who: Drawer, asked: Annotated[Variation, Form()], request: Request, key: Key = None
+    ) -> Response:
+        text_of(asked, "", services.catalog)
+        ask = await varied(services, who, asked, _ask(who, asked, key, ""))
+        line = Line(services, who.person, request, kept=key is not None)
+        return await line.answer(asked, ask, "image_edit")
 
     return router
 
 
-def _ask(who: Principal, asked: Asked, key: str, text: str) -> Ask:
+def _ask(who: Principal, asked: Asked, key: str | None, text: str) -> Ask:
     memo = memo_of({"user": asked.user}) if asked.user else ""
     return Ask(
         "imagine",
         who.person,
         who.venue,
-        key,
+        key_of(who, key),
         None,
         text=text,
         memo=memo,
@@ -67,7 +87,8 @@ class Line:
     request: Request
     kept: bool
 
-    async def answer(self, asked: Asked, jobs: Sequence[Job], kind: Kind) -> Response:
+    async def answer(self, asked: Asked, ask: Ask, kind: Kind) -> Response:
+        jobs = (await self.services.desk.ask(ask)).jobs
         if asked.stream:
             return self._stream(Telling(self.services, self.person, asked, kind), jobs)
         try:

@@ -31,9 +31,9 @@ WITHIN_S = 20.0
 PREVIEW = "previews/rough.webp"
 
 
-def picture(colour: str, form: str = "PNG") -> bytes:
+def picture(colour: str, form: str = "PNG", size: tuple[int, int] = (64, 64)) -> bytes:
     written = BytesIO()
-    Image.new("RGB", (64, 64), colour).save(written, form)
+    Image.new("RGB", size, colour).save(written, form)
     return written.getvalue()
 
 
@@ -243,3 +243,67 @@ async def test_the_same_key_gets_the_same_pictures(openai: AsyncOpenAI, artist: 
     again = await openai.images.generate(prompt="a red sailboat", extra_headers=mine)
     assert first.data == again.data
     assert len(artist.jobs) == 1
+
+
+def sailboat() -> bytes:
+    return picture("red")
+
+
+def clear_corner(side: int = 64) -> bytes:
+    """As their clients say it: what is transparent is to be drawn anew."""
+    mask = Image.new("RGBA", (side, side), "black")
+    mask.paste((0, 0, 0, 0), (0, 0, side // 2, side // 2))
+    written = BytesIO()
+    mask.save(written, "PNG")
+    return written.getvalue()
+
+
+async def test_an_edit_with_a_mask_draws_its_clear_part_anew(
+    openai: AsyncOpenAI, artist: Artist, services: Services
+) -> None:
+    told = await openai.images.edit(
+        image=("boat.png", sailboat()),
+        mask=("mask.png", clear_corner()),
+        prompt="a red sailboat",
+        n=2,
+    )
+    assert told.data
+    assert len(told.data) == 2
+    (job,) = artist.jobs
+    assert job.spec.kind == "inpaint"
+    assert job.spec.mask
+    with Image.open(BytesIO(await services.store.get(job.spec.mask.key))) as mask:
+        assert (mask.getpixel((0, 0)), mask.getpixel((63, 63))) == (255, 0)
+
+
+async def test_an_edit_without_one_starts_from_all_pictures_in_the_first_ones_shape(
+    openai: AsyncOpenAI, artist: Artist
+) -> None:
+    stream = await openai.images.edit(
+        image=[("boat.png", picture("red", size=(96, 64))), ("sea.png", sailboat())],
+        prompt="a red sailboat",
+        stream=True,
+    )
+    assert [event.type async for event in stream] == ["image_edit.completed"]
+    (job,) = artist.jobs
+    assert len(job.spec.sources) == 2
+    assert (job.spec.width, job.spec.height) == (96, 64)
+
+
+async def test_a_variation_needs_no_words(openai: AsyncOpenAI, artist: Artist) -> None:
+    with pytest.deprecated_call():  # by them, not here
+        told = await openai.images.create_variation(image=("boat.png", sailboat()), n=2)
+    (job,) = artist.jobs
+    assert (job.kind, job.spec.images, len(told.data or [])) == ("blend", 2, 2)
+    assert len(set(job.spec.sources)) == 1
+
+
+async def test_what_is_no_picture_is_refused_by_its_field(openai: AsyncOpenAI) -> None:
+    boat = ("boat.png", sailboat())
+    with pytest.raises(BadRequestError) as bad:
+        await openai.images.edit(image=("boat.png", b"no picture"), prompt="a red sailboat")
+    assert (bad.value.code, bad.value.param) == ("unfit_picture", "image")
+    for mask in (sailboat(), clear_corner(32), clear_corner()[:-30]):
+        with pytest.raises(BadRequestError) as bad:
+            await openai.images.edit(image=boat, mask=("m.png", mask), prompt="a red sailboat")
+        assert bad.value.param == "mask"
