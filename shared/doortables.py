@@ -157,7 +157,6 @@ wishes = Table(
     Column("action", Text, nullable=False),
     Column("state", Text, nullable=False, server_default="open"),
     Column("detail", Text, nullable=False, server_default=""),
-    Column("actor", Text, nullable=False),
     moment("at", now=True),
     moment("ended_at"),
     CheckConstraint("kind in ('checkpoint', 'lora')", name="kind"),

@@ -30,11 +30,11 @@ class Stock:
     ) -> list[Wish]:
         """One wish for each worker that is up, or for the one that is named."""
         access.require_house(mod)
-        known = self.catalog.get(name).name
+        known = self._known(name)
         async with self.database.begin() as session:
             await _write_down(session, mod, action, f"checkpoint:{known}")
             names = await self._workers(session, worker)
-            told = {"kind": CHECKPOINT, "name": known, "action": action, "actor": mod.actor}
+            told = {"kind": CHECKPOINT, "name": known, "action": action}
             return await wishes.add(session, names, **told)
 
     async def lora(
@@ -45,13 +45,13 @@ class Stock:
             await _write_down(session, mod, action, f"lora:{lora_id}")
             handle = await _handle(session, lora_id)
             names = await self._workers(session, worker)
-            told = {"kind": LORA, "name": handle, "action": action, "actor": mod.actor}
+            told = {"kind": LORA, "name": handle, "action": action}
             return await wishes.add(session, names, **told)
 
     async def told(self, mod: Moderator, name: str) -> list[Wish]:
         """What was wanted of this checkpoint lately, and what came of it."""
         access.require_house(mod)
-        known = self.catalog.get(name).name
+        known = self._known(name)
         async with self.database.begin() as session:
             return await _told(session, CHECKPOINT, known)
 
@@ -59,6 +59,12 @@ class Stock:
         access.require_house(mod)
         async with self.database.begin() as session:
             return await _told(session, LORA, await _handle(session, lora_id))
+
+    def _known(self, name: str) -> str:
+        try:
+            return self.catalog.get(name).name
+        except Refusal as unknown:
+            raise Refusal("not_found", unknown.sentence, field="name") from unknown
 
     async def _workers(self, session: Session, worker: str | None) -> list[str]:
         up = [one.name for one in await workers.live_workers(session, self.silent_s)]

@@ -35,13 +35,13 @@ class Wish:
 
 
 async def add(
-    session: Session, workers: Sequence[str], *, kind: str, name: str, action: str, actor: str
+    session: Session, workers: Sequence[str], *, kind: str, name: str, action: str
 ) -> list[Wish]:
     """Takes the place of what was wanted of the same before, and not carried out yet."""
     same = (wishes.c.kind == kind) & (wishes.c.name == name) & wishes.c.worker.in_(workers)
     await _end(session, (wishes.c.state == OPEN) & same, REFUSED, "Something newer was asked for.")
     await session.execute(delete(wishes).where(wishes.c.at < func.clock_timestamp() - KEPT))
-    told = {"kind": kind, "name": name, "action": action, "actor": actor}
+    told = {"kind": kind, "name": name, "action": action}
     statement = insert(wishes).values([{"worker": one} | told for one in workers])
     return [_wish(row) for row in await session.execute(statement.returning(*_COLUMNS))]
 

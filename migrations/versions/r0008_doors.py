@@ -127,7 +127,6 @@ create table wishes (
     action text not null,
     state text default 'open' not null,
     detail text default '' not null,
-    actor text not null,
     at timestamp with time zone default clock_timestamp() not null,
     ended_at timestamp with time zone,
     constraint pk_wishes primary key (id),

@@ -43,7 +43,7 @@ class Floor:
                 await asyncio.sleep(0.01)
 
     async def wish(self, action: str, kind: str = "checkpoint", name: str = "postcards") -> Wish:
-        told = {"kind": kind, "name": name, "action": action, "actor": "test"}
+        told = {"kind": kind, "name": name, "action": action}
         async with self.database.begin() as session:
             (wish,) = await wishes.add(session, [WORKER], **told)
         return wish

@@ -1,5 +1,6 @@
 """/v1/loras: LoRAs of one's own, and those that others let everybody use."""
 
+import asyncio
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -14,6 +15,7 @@ from shared.errors import Refusal
 from shared.lorarows import Lora
 from shared.loras import LONGEST_NAME, Bringing
 
+AT_ONCE = 4  # each is a whole file in memory
 Visibility = Literal["own", "public"]
 Line = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f]*$")]
 Name = Annotated[
@@ -65,7 +67,7 @@ class LoraChange(BaseModel):
 
 def routes(services: Services) -> APIRouter:
     router = APIRouter(prefix="/v1/loras", tags=["LoRAs"])
-    desk = services.loras
+    desk, turns = services.loras, asyncio.Semaphore(AT_ONCE)
 
     @router.post(
         "",
@@ -85,15 +87,16 @@ def routes(services: Services) -> APIRouter:
     ) -> LoraInfo:
         """It is read in a confined process and tried on the model; what does not fit is refused and kept
         nowhere. The same file under the same name again answers 200 with the first one."""
-        told = Bringing(
-            name=name,
-            checkpoint=checkpoint,
-            data=await _read(file, services.settings.api.max_upload_bytes),
-            trigger=trigger,
-            licence=licence,
-            visibility=visibility,
-        )
-        lora, fresh = await desk.bring(who.person, who.venue, told)
+        async with turns:
+            told = Bringing(
+                name=name,
+                checkpoint=checkpoint,
+                data=await _read(file, services.settings.api.max_upload_bytes),
+                trigger=trigger,
+                licence=licence,
+                visibility=visibility,
+            )
+            lora, fresh = await desk.bring(who.person, who.venue, told)
         response.status_code = 201 if fresh else 200
         return _mine(lora)
 

@@ -1,6 +1,8 @@
 """LoRAs that people bring: theirs alone, others' once a moderator said so, and gone when they are deleted."""
 
+import zipfile
 from dataclasses import replace
+from io import BytesIO
 from typing import Any
 from uuid import uuid4
 
@@ -11,15 +13,18 @@ from sqlalchemy import text
 
 from farm.api.app import create_app
 from farm.api.services import Services
-from shared import accounts
+from farm.maintenance import Maintenance
+from shared import accounts, lorarows, wishes
 from shared.accounts import Standing
 from shared.config import Settings
 from shared.errors import Refusal
+from shared.jobs import JobState
 from shared.loras import MOST_OWN, Loras
 from shared.orders import Ask, Person, Venue
 from shared.storage import LocalStore
 from tests.farm.api.conftest import NewKey, Open
 from tests.farm.api.loraroom import bring, sepia
+from tests.shared.rows import bring_to
 
 ADMIN = ("read", "moderate", "admin")
 
@@ -214,19 +219,34 @@ async def test_what_was_deleted_is_gone(client: httpx.AsyncClient, services: Ser
     assert again["handle"] != told["handle"]
 
 
-async def test_a_handle_goes_on_in_what_comes_of_a_picture(
+async def test_what_comes_of_a_picture_wears_it_as_long_as_it_is_there(
     client: httpx.AsyncClient, services: Services
 ) -> None:
     told = (await bring(client)).json()
-    parent = await seed(services, "a boat --lora ink --relax")
-    assert parent.loras[0].name == told["handle"]
-    await client.delete(f"/v1/loras/{told['id']}")
     person = Person("1001", "Person 1001", "free")
-    job = (await services.desk.queue(person))[0]
-    again = Ask("reroll", person, Venue(), str(uuid4()), None, job_id=job.id)
+    await seed(services, "a boat --lora ink")
+    (job,) = await services.desk.queue(person)
+    async with services.database.begin() as session:
+        await bring_to(session, job, JobState.SUCCEEDED)
+
+    def again() -> Ask:
+        return Ask("reroll", person, Venue(), str(uuid4()), None, job_id=job.id)
+
+    receipt = await services.desk.ask(again())
+    assert receipt.jobs[0].spec.loras[0].name == told["handle"]
+    await client.delete(f"/v1/loras/{told['id']}")
     with pytest.raises(Refusal) as refused:
-        await services.desk.ask(again)
-    assert refused.value.code in ("unknown_adapter", "not_finished")
+        await services.desk.ask(again())
+    assert refused.value.code == "unknown_adapter"
+
+
+async def test_a_quote_knows_it_too(client: httpx.AsyncClient, services: Services) -> None:
+    await bring(client)
+    person = Person("1001", "Person 1001", "free")
+    ask = Ask("imagine", person, Venue(), "quoted", None, text="a boat --lora ink")
+    assert (await services.desk.quote(ask)).jobs == 1
+    with pytest.raises(Refusal, match="Did you mean “ink”"):
+        await services.desk.quote(replace(ask, text="a boat --lora inc"))
 
 
 async def test_there_are_so_many_and_no_more(
@@ -254,3 +274,40 @@ async def test_a_file_is_served_to_nobody(client: httpx.AsyncClient, services: S
     await bring(client)
     (key,) = await files(services)
     assert (await client.get(f"/assets/{key}")).status_code == 404
+
+
+async def test_after_a_deletion_nothing_of_it_is_left(
+    client: httpx.AsyncClient, services: Services
+) -> None:
+    """Its name and its trigger are its owner's words."""
+    told = (await bring(client, "zoe-ink", trigger="marmalade")).json()
+    async with services.database.begin() as session:
+        names = {"kind": "lora", "name": told["handle"], "action": "load"}
+        await wishes.add(session, ["worker-1"], **names)
+    export = zipfile.ZipFile(BytesIO((await services.oversight.privacy.export("1001")).data))
+    assert "marmalade" in export.read("loras.json").decode()
+    erased = await services.oversight.privacy.delete("1001")
+    assert erased.files == 1
+    assert await files(services) == []
+    async with services.database.read() as session:
+        for table in ("loras", "wishes"):
+            assert await session.scalar(text(f"select count(*) from {table}")) == 0
+
+
+async def test_a_file_that_no_row_names_is_swept(
+    client: httpx.AsyncClient, services: Services
+) -> None:
+    await bring(client)
+    (kept,) = await files(services)
+    lost = lorarows.new_key()
+    await services.store.put(lost, b"lost", mime="application/octet-stream")
+    farm = services.settings.farm.model_copy(update={"purge_grace_s": 0})
+    chores = Maintenance(
+        services.database,
+        services.events,
+        store=services.store,
+        catalog=services.catalog,
+        farm=farm,
+    )
+    assert await chores.purge_assets() == 1
+    assert await files(services) == [kept]

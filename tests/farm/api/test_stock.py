@@ -77,7 +77,7 @@ async def test_without_a_worker_nobody_could_do_it(
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown_worker")
     assert "Up are: one." in answer.json()["detail"]
     answer = await operator.post("/v1/models/dalle/load")
-    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_checkpoint")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize(
