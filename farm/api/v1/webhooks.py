@@ -102,7 +102,7 @@ class Deliveries(BaseModel):
 
 
 def routes(services: Services) -> APIRouter:
-    router = APIRouter(prefix="/v1/webhooks", tags=["Webhooks"], responses=refusals(404))
+    router = APIRouter(prefix="/v1/webhooks", tags=["Webhooks"], responses=refusals(404, 409))
     _add_addresses(router, services)
     _add_job_secret(router, services)
     _add_one(router, services)
