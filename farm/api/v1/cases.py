@@ -29,7 +29,10 @@ _WHY = {
     Shown.GONE: "It was withdrawn, or is not there any more.",
     Shown.UNREADABLE: "Its file cannot be read at the moment.",
 }
-PICTURE: dict[int | str, dict[str, Any]] = {200: {"content": {"image/webp": {}, "image/png": {}}}}
+_FILE = {"schema": {"type": "string", "format": "binary"}}
+PICTURE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/webp": _FILE, "image/png": _FILE}}
+}
 
 
 class Case(BaseModel):

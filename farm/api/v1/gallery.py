@@ -24,7 +24,7 @@ Of = Annotated[
 ]
 
 
-class Picture(BaseModel):
+class GalleryPicture(BaseModel):
     object: Literal["picture"] = "picture"
     job: UUID
     index: int = Field(examples=[0])
@@ -42,7 +42,7 @@ class Picture(BaseModel):
 
 
 class PictureList(Page):
-    data: list[Picture]
+    data: list[GalleryPicture]
 
 
 class Mark(BaseModel):
@@ -97,9 +97,9 @@ def _server(guild_id: str | None) -> str:
     return guild_id
 
 
-def _picture(shot: Shot, store: ObjectStore) -> Picture:
+def _picture(shot: Shot, store: ObjectStore) -> GalleryPicture:
     job = shot.job
-    return Picture(
+    return GalleryPicture(
         job=job.id,
         index=shot.index,
         url=store.url(shot.key),

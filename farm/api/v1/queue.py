@@ -16,7 +16,7 @@ from shared.plans import Speed
 from shared.traffic import Traffic
 
 
-class Place(BaseModel):
+class QueuedJob(BaseModel):
     """A job that is not finished. Who foresees nothing says null: the farm was just started, or is away."""
 
     job: UUID
@@ -46,7 +46,7 @@ class Farm(BaseModel):
 
 class Queue(BaseModel):
     object: Literal["queue"] = "queue"
-    data: list[Place] = Field(description="Your own, the oldest first.")
+    data: list[QueuedJob] = Field(description="Your own, the oldest first.")
     waiting: int = Field(examples=[1])
     running: int = Field(examples=[0])
     max_waiting: int = Field(examples=[3], description="On your plan.")
@@ -75,10 +75,10 @@ def routes(services: Services) -> APIRouter:
     return router
 
 
-def _place(job: Job, mine: Prospects) -> Place:
+def _place(job: Job, mine: Prospects) -> QueuedJob:
     told = mine.outlook(job)
     times = ("position", "start_s", "eta_s", "eta_low_s", "eta_high_s", "reason")
-    return Place(
+    return QueuedJob(
         job=job.id,
         kind=job.kind,
         state=job.state.value,  # type: ignore[arg-type]

@@ -44,6 +44,10 @@ def test_every_operation_says_how_it_refuses(description: dict[str, Any]) -> Non
     assert silent == []
 
 
+def test_every_model_has_a_name_of_its_own(description: dict[str, Any]) -> None:
+    assert [name for name in description["components"]["schemas"] if "__" in name] == []
+
+
 def test_a_stream_is_of_events(description: dict[str, Any]) -> None:
     stream = description["paths"]["/v1/jobs/{job_id}/events"]["get"]["responses"]["200"]
     event = stream["content"]["text/event-stream"]["schema"]
