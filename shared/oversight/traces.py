@@ -199,8 +199,8 @@ def _bare(name: str, row: dict[str, Any]) -> dict[str, Any]:
 _NOWHERE = {"channel_id": "", "message_id": "", "user_id": ""}
 _EMPTY_JOBS = text("""
 update jobs set prompt = '', spec_sha256 = '', submission_key = 'erased:' || id,
-    asked_sha256 = null, uploads = '{}',
+    asked_sha256 = null, uploads = '{}', memo = '',
     spec = spec || '{"texts": [], "negative": "", "sources": [], "mask": null, "controls": [],
-        "references": []}'::jsonb
+        "references": [], "region": ""}'::jsonb
 where account_id = :of
 """).bindparams(bindparam("of", type_=Uuid()))
