@@ -10,6 +10,7 @@ import { hooks } from "./hooks.js";
 import { keys } from "./keys.js";
 import { models } from "./models.js";
 import { review } from "./review.js";
+import { openById } from "./sheet.js";
 import { usage } from "./usage.js";
 import { capital, gpuTime, several } from "./words.js";
 
@@ -17,6 +18,7 @@ const STANDING_EVERY_MS = 15_000;
 
 const ROOMS = {
   draw: { title: "Draw", sign: "draw", open: easel },
+  jobs: { title: "Draw", open: openJob, unlisted: true },
   gallery: { title: "Gallery", sign: "wall", open: gallery },
   models: { title: "Models", sign: "box", open: models },
   usage: { title: "Usage", sign: "chart", open: usage, group: "Account" },
@@ -27,6 +29,13 @@ const ROOMS = {
 
 let here = null;
 let closeRoom = () => {};
+
+// Where a job's own link leads: its picture, above the room where it was drawn.
+function openJob(view, id) {
+  const close = easel(view);
+  openById(encodeURIComponent(id));
+  return close;
+}
 
 function roomOf(hash) {
   const [, name = "draw", rest = ""] = /^#\/(\w+)\/?(.*)$/.exec(hash) ?? [];
@@ -53,7 +62,7 @@ function drawRooms() {
   const links = [];
   let group = "";
   for (const [name, room] of Object.entries(ROOMS)) {
-    if (room.scope && !may(room.scope)) continue;
+    if (room.unlisted || (room.scope && !may(room.scope))) continue;
     if (room.group && room.group !== group) links.push(h("h3", {}, (group = room.group)));
     links.push(link(name, room));
   }

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from farm.api.services import Services
+from farm.api.told import fraction
 from shared import dossiers
 from shared.assets import Asset
 from shared.cost import hold_ms, priced
@@ -171,7 +172,7 @@ def _prediction(
         grid=grid,
         error=_failure(job),
         metrics=_metrics(job, services.plans),
-        progress=_progress(job),
+        progress=_progress(services, job),
         queue=_place(ahead),
         urls=_urls(services.settings.api.public_url, job.id),
         created_at=job.submitted_at,
@@ -245,10 +246,12 @@ def _seconds(since: datetime, until: datetime | None) -> float | None:
     return None if until is None else max(0.0, (until - since).total_seconds())
 
 
-def _progress(job: Job) -> float | None:
-    """Of one that runs, only its events tell."""
+def _progress(services: Services, job: Job) -> float | None:
+    """Of one that runs, as far as this process has heard."""
     if job.state in (JobState.WAITING, JobState.DISPATCHED):
         return 0.0
+    if job.state is JobState.RUNNING and (step := services.following.step(job.id)):
+        return fraction(step)
     return 1.0 if job.state is JobState.SUCCEEDED else None
 
 

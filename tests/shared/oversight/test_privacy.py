@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import zipfile
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -32,7 +33,7 @@ from tests.shared.oversight.people import (
     assets_of,
     refused,
 )
-from tests.shared.rows import Ruling, bring_to, make_job
+from tests.shared.rows import SPEC, Ruling, bring_to, make_job
 
 # Snowflakes and words that are found nowhere else.
 ZOE = Person("774411885522996633", "Zoe Zirkon", "pro")
@@ -54,7 +55,14 @@ async def a_life(house: House, jobs: int = 12) -> Any:
     for number in range(jobs):
         async with house.database.begin() as session:
             zoe = await an_account(session, ZOE)
-            told = {"guild_id": GUILD, "prompt": WORDS, "speed": "relax"}
+            spec = replace(SPEC, region=WORDS)
+            told = {
+                "guild_id": GUILD,
+                "prompt": WORDS,
+                "speed": "relax",
+                "memo": WORDS,
+                "spec": spec,
+            }
             job = await make_job(session, zoe, **told)
             route = Route("10", str(number), ZOE.discord_id, guild_id=GUILD, token="secret")
             await jobstore.set_route(session, job.id, route)

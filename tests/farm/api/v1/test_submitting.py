@@ -130,7 +130,10 @@ async def test_a_deadline_ends_what_is_late_and_nothing_else(
     assert after == before + late["metrics"]["held_ms"]
 
 
-@pytest.mark.parametrize(("keys", "each"), [(3, 8), pytest.param(200, 50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("keys", "each"),
+    [(3, 8), pytest.param(200, 50, marks=[pytest.mark.slow, pytest.mark.timeout(1_800)])],
+)
 async def test_many_keys_at_once_make_one_job_each(
     client_of: Open, new_key: NewKey, services: Services, keys: int, each: int
 ) -> None:
