@@ -1,4 +1,5 @@
-"""A newcomer's first minute, in a real browser: type /imagine, wait for the grid, press a button."""
+"""A newcomer's first minutes, in a real browser: type /imagine, wait for the grid, press a button; then
+the same at the web client."""
 
 import os
 import shutil
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, async_playwright, expect
 
+from farm.demo import front_door
 from tests.e2e.conftest import Town
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -59,7 +61,22 @@ async def test_a_newcomer_types_imagine_and_presses_a_button(
     await grid.get_by_role("button", name="U2").click()
     single = page.locator(".message").filter(has=page.get_by_role("link", name="Open full picture"))
     await expect(single).to_be_visible(timeout=DRAWN_MS)
+    await draw_at_the_web_client(page, await front_door(town.stack, town.url))
     assert problems == []
+
+
+async def draw_at_the_web_client(page: Page, link: str) -> None:
+    """By the address that the demo prints: its key is filled in, and one presses Enter."""
+    await page.goto(link)
+    await page.get_by_label("API key").press("Enter")
+    await expect(page.locator("#self")).to_contain_text("Ada")
+    await page.locator("#words").fill("a red sailboat on the sea at sunset, two birds --seed 7")
+    await expect(page.locator("#check")).to_contain_text("4 of 512 × 512")
+    await page.keyboard.press("Enter")
+    pictures = page.locator(".tile-open img")
+    await expect(pictures).to_have_count(4, timeout=DRAWN_MS)
+    await expect(pictures.last).to_have_js_property("naturalWidth", 512)
+    await expect(page.locator("#farm-line")).to_contain_text("1 GPU")
 
 
 async def type_imagine(page: Page, prompt: str) -> None:

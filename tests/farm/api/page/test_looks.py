@@ -1,7 +1,6 @@
 """How the page looks and is reached: contrast, telephones, keyboards, and those who like it calm."""
 
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from playwright.async_api import Browser, Page, expect
@@ -9,10 +8,11 @@ from playwright.async_api import Browser, Page, expect
 from farm.api.services import Services
 from shared.orders import Person, Submission
 from tests.bot.farmhand import Farmhand
-from tests.farm.api.page.visitor import ROOMS, enter, visit
+from tests.farm.api.page.visitor import ROOMS, Scheme, enter, visit
 
 pytestmark = pytest.mark.browser
 
+SCHEMES: tuple[Scheme, ...] = ("dark", "light")
 MEASURE = (Path(__file__).parent / "contrast.js").read_text()
 LEAST_TARGET_PX = 24  # WCAG 2.2, target size
 WIDER = "document.documentElement.scrollWidth - innerWidth"
@@ -33,10 +33,16 @@ async def busy(farm: Farmhand, services: Services, staff: str) -> None:
             await farm.succeed(await farm.start(job.id))
 
 
-@pytest.mark.parametrize("scheme", ["dark", "light"])
 @pytest.mark.usefixtures("busy")
 async def test_every_text_has_the_contrast_that_wcag_aa_asks_for(
-    browser: Browser, address: str, services: Services, staff: str, scheme: Literal["dark", "light"]
+    browser: Browser, address: str, services: Services, staff: str
+) -> None:
+    for scheme in SCHEMES:
+        await look_around(browser, address, services, staff, scheme)
+
+
+async def look_around(
+    browser: Browser, address: str, services: Services, staff: str, scheme: Scheme
 ) -> None:
     async with visit(browser, address, services.store, scheme=scheme) as page:
         assert await too_faint(page) == []
@@ -96,7 +102,7 @@ async def test_all_of_it_is_done_by_keyboard_and_stands_still_for_who_wants_that
         await expect(page.locator(".tile-open").first).to_be_focused()
 
 
-async def test_the_grammar_is_coloured_as_it_is_read(
+async def test_prompts_and_events_are_read_as_they_are_written(
     browser: Browser, address: str, services: Services
 ) -> None:
     async with visit(browser, address, services.store) as page:
@@ -115,24 +121,23 @@ async def test_the_grammar_is_coloured_as_it_is_read(
             ["name", "--no"],
             ["value", "red, big cars"],
         ]
+        await read_events(page)
 
 
-async def test_events_are_read_however_the_network_cuts_them(
-    browser: Browser, address: str, services: Services
-) -> None:
+async def read_events(page: Page) -> None:
+    """However the network cuts them."""
     pieces = ["id: 5\nda", 'ta: {"a":1}\n', "\n: here\n\nevent: x\r\ndata: 1\r", "\ndata: 2\n\n"]
-    async with visit(browser, address, services.store) as page:
-        events = await page.evaluate(
-            """async (pieces) => {
-              const { Parser } = await import("/page/stream.js");
-              const told = [];
-              const parser = new Parser((event) => told.push(event));
-              pieces.forEach((piece) => parser.feed(piece));
-              return told;
-            }""",
-            pieces,
-        )
-        assert events == [
-            {"type": "message", "id": "5", "data": '{"a":1}'},
-            {"type": "x", "data": "1\n2"},
-        ]
+    events = await page.evaluate(
+        """async (pieces) => {
+          const { Parser } = await import("/page/stream.js");
+          const told = [];
+          const parser = new Parser((event) => told.push(event));
+          pieces.forEach((piece) => parser.feed(piece));
+          return told;
+        }""",
+        pieces,
+    )
+    assert events == [
+        {"type": "message", "id": "5", "data": '{"a":1}'},
+        {"type": "x", "data": "1\n2"},
+    ]

@@ -12,8 +12,9 @@ from playwright.async_api import Browser, Page, Route, expect
 
 from shared.storage import ObjectStore
 
+Scheme = Literal["dark", "light"]
 ROOMS = ("draw", "gallery", "models", "usage", "keys", "hooks", "review")
-SETTLED_MS = 400  # what a room asks for has come, and its colours have stopped moving
+SETTLED_MS = 250  # what a room asks for has come, and its colours have stopped moving
 # What answers of 4xx leave in the console: the page has told its person in words.
 EXPECTED = ("status of 401", "status of 422", "status of 404", "status of 429")
 
@@ -27,7 +28,7 @@ async def visit(
     key: str | None = None,
     path: str = "/",
     width: int = 1280,
-    scheme: Literal["dark", "light"] = "dark",
+    scheme: Scheme = "dark",
     **more: Any,
 ) -> AsyncIterator[Page]:
     """Signed in with `key`. At the end: no error, nothing that the policy stopped, nothing from elsewhere."""
