@@ -22,8 +22,8 @@ export async function swap(image, url) {
   image.hidden = false;
 }
 
-// As a file, whatever its name on the server says.
-export async function save(url, name) {
+// As a file of this name, where the server is ours; elsewhere a browser opens it beside the page.
+export function save(url, name) {
   const link = h("a", { href: url, download: name, target: "_blank", rel: "noopener" });
   const same = new URL(url, location.href).origin === location.origin;
   if (same) link.removeAttribute("target");

@@ -1,16 +1,18 @@
 // What was used and what it cost: figures, a plot by days, and a receipt for every job.
 
 import { attempt } from "./acts.js";
-import { get, query } from "./api.js";
+import { file, get, query } from "./api.js";
 import { button, empty, h, line, table } from "./dom.js";
 import { me } from "./door.js";
+import { save } from "./pictures.js";
 import { bars } from "./plot.js";
 import { openModal } from "./confirm.js";
-import { capital, dayOf, gpuTime, momentOf, round, taken } from "./words.js";
+import { capital, dayOf, gpuTime, momentOf, round, several, taken } from "./words.js";
 
 const SPAN_DAYS = 30;
 const PAGE = 20;
 const DAY_MS = 86_400_000;
+const PADDING_PX = 34; // of the card around a plot
 
 export function usage(view) {
   const figures = h("div", { class: "figures" });
@@ -37,15 +39,30 @@ function endOf({ available_ms: all, expiring_ms: some, expires_at: at }) {
 
 const figure = (name, value, note) => h("div", { class: "figure number" }, h("span", {}, name), h("b", {}, value), h("small", {}, note));
 
-async function drawPlot(plot) {
-  const since = new Date(Date.now() - (SPAN_DAYS - 1) * DAY_MS).toISOString().slice(0, 10);
-  const sheet = await attempt(() => get(`/v1/usage${query({ by: "day", since })}`));
-  if (!sheet) return;
-  const days = filled(sheet.rows);
-  const all = days.reduce((sum, day) => sum + day.value, 0);
+// One's own; for a server's admins also what all of it used.
+async function drawPlot(plot, of = "mine") {
+  const from = new Date(Date.now() - (SPAN_DAYS - 1) * DAY_MS).toISOString().slice(0, 10);
+  const path = `/v1/reports/usage${query({ of, by: "day", from })}`;
+  const report = await attempt(() => get(path));
+  if (!report) return;
+  const days = filled(report.data);
   plot.replaceChildren(
-    h("div", { class: "spread" }, h("h3", {}, `Last ${SPAN_DAYS} days`), h("span", { class: "note number" }, `${gpuTime(all * 1000)} in all`)),
-    bars(days, { title: "GPU-seconds by day", unit: "s", width: plot.clientWidth - 34 }));
+    h("div", { class: "spread" }, h("h3", {}, `Last ${SPAN_DAYS} days`), h("span", { class: "note number" }, totals(report.total)),
+      h("div", { class: "row" }, whose(of, plot), button("CSV", () => saveSheet(path), { kind: "quiet", sign: "save" }))),
+    bars(days, { title: "GPU-seconds by day", unit: "s", width: plot.clientWidth - PADDING_PX }));
+}
+
+const totals = (total) => [several(total.pictures, "picture"), several(total.jobs, "job"), gpuTime(total.gpu_ms)].join(" · ");
+
+function whose(of, plot) {
+  if (!me.key.guild_id || me.moderator !== "admin") return null;
+  return [["mine", "Mine"], ["server", "Server"]].map(([name, title]) =>
+    h("button", { type: "button", class: "chip", "aria-pressed": String(name === of), onclick: () => drawPlot(plot, name) }, title));
+}
+
+async function saveSheet(path) {
+  const sheet = await attempt(() => file("GET", `${path}&format=csv`));
+  if (sheet) save(URL.createObjectURL(sheet), "pictor-usage-by-day.csv");
 }
 
 // Days of which nothing is told were idle.
@@ -53,7 +70,7 @@ function filled(rows) {
   const told = new Map(rows.map((row) => [row.key, row]));
   return Array.from({ length: SPAN_DAYS }, (_, back) => {
     const key = new Date(Date.now() - (SPAN_DAYS - 1 - back) * DAY_MS).toISOString().slice(0, 10);
-    const seconds = (told.get(key)?.gpu_ms ?? 0) / 1000;
+    const seconds = (told.get(key)?.values.gpu_ms ?? 0) / 1000;
     return { label: dayOf(`${key}T12:00:00Z`), value: Number(seconds.toFixed(1)), words: `${round(seconds)} GPU-seconds` };
   });
 }
