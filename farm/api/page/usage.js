@@ -44,7 +44,7 @@ async function drawPlot(plot, of = "mine") {
   const from = new Date(Date.now() - (SPAN_DAYS - 1) * DAY_MS).toISOString().slice(0, 10);
   const path = `/v1/reports/usage${query({ of, by: "day", from })}`;
   const report = await attempt(() => get(path));
-  if (!report) return;
+  if (!report || !plot.isConnected) return; // one may have left the room meanwhile
   const days = filled(report.data);
   plot.replaceChildren(
     h("div", { class: "spread" }, h("h3", {}, `Last ${SPAN_DAYS} days`), h("span", { class: "note number" }, totals(report.total)),
