@@ -33,30 +33,32 @@ _TOLD: dict[int | str, dict[str, Any]] = {204: {"description": "Everything was t
 
 
 def routes(services: Services) -> APIRouter:
-    router = APIRouter(prefix="/v1", tags=["events"])
+    router = APIRouter(prefix="/v1", tags=["Jobs"])
 
     @router.get(
         "/jobs/{job_id}/events",
+        summary="Follow a job",
         response_class=Stream,
         status_code=200,
         response_model=None,
         responses=_STREAM | _TOLD | refusals(404),
     )
     async def follow_job(who: Reader, job_id: UUID, after: After) -> Response:
-        """Follow a job as Server-Sent Events, until it ends."""
+        """As Server-Sent Events, until it ends; the same by WebSocket."""
         await services.desk.job(who.person, job_id)
         following = services.following.job(job_id, after)
         return await streamed(following, partial(words, services, who.person))
 
     @router.get(
         "/events",
+        summary="Follow all of your jobs",
         response_class=Stream,
         status_code=200,
         response_model=None,
         responses=_STREAM | refusals(),
     )
     async def follow_jobs(who: Reader, after: After) -> Response:
-        """Follow all of your jobs as Server-Sent Events; it does not end by itself."""
+        """As Server-Sent Events, which do not end by themselves; the same by WebSocket."""
         following = services.following.account(who.holder.key.account_id, after)
         return await streamed(following, partial(words, services, who.person))
 
