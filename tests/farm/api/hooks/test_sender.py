@@ -4,16 +4,19 @@ import asyncio
 import logging
 from collections import defaultdict
 from random import Random
+from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
+from farm.api import server
 from farm.api.hooks import bodies, sender
 from farm.api.services import Services
 from shared import hookdeliveries, hookrows
 from shared.accounts import Account
 from shared.admission import Person
+from shared.config import Settings
 from shared.connections import Database
 from shared.errors import Fault
 from shared.hookdeliveries import Delivery
@@ -236,6 +239,31 @@ async def test_whoever_stops_lets_what_is_on_its_way_arrive(
         await drawn(JobState.WAITING)
         await receiver.until(lambda: receiver.told)
     assert [one.state for one in await log_of(services, hook)] == ["delivered"]
+
+
+async def test_pictor_api_tells_webhooks(
+    settings: Settings,
+    hook: Webhook,
+    receiver: Receiver,
+    drawn: Drawn,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[server.Server] = []
+
+    class Kept(server.Server):
+        def __init__(self, *about: Any) -> None:
+            super().__init__(*about)
+            made.append(self)
+
+    monkeypatch.setattr(server, "configure_logging", lambda _: None)
+    monkeypatch.setattr(server, "Server", Kept)
+    api = settings.api.model_copy(update={"port": 0})
+    running = asyncio.create_task(server.run_api(settings.model_copy(update={"api": api})))
+    await drawn(JobState.WAITING)
+    await receiver.until(lambda: receiver.told or running.done(), within_s=30)
+    made[0].should_exit = True
+    await running
+    assert [one.type for one in receiver.told] == ["job.waiting"]
 
 
 @pytest.mark.parametrize(
