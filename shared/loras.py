@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from pydantic import SecretStr
+
 from shared import accounts, limits, lorarows
 from shared.catalog import Catalog, Checkpoint
 from shared.connections import Database, Session
@@ -53,9 +55,11 @@ class Loras:
         catalog: Catalog,
         book: PlanBook,
         try_on: TryOn,
+        pepper: SecretStr | None = None,
     ) -> None:
         self._database, self._store = database, store
         self._catalog, self._book, self._try_on = catalog, book, try_on
+        self._pepper = pepper  # knows banned people again who had themselves erased
 
     # --- whose it is -------------------------------------------------------------------------
 
@@ -187,6 +191,7 @@ class Loras:
             person.name,
             plan=person.plan,
             book=self._book,
+            pepper=self._pepper,
             roles=person.roles,
         )
         limits.check_standing(account.standing)

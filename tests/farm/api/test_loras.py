@@ -21,7 +21,6 @@ from shared.errors import Refusal
 from shared.jobs import JobState
 from shared.loras import MOST_OWN, Loras
 from shared.orders import Ask, Person, Venue
-from shared.storage import LocalStore
 from tests.farm.api.conftest import NewKey, Open
 from tests.farm.api.loraroom import bring, sepia
 from tests.shared.rows import bring_to
@@ -52,7 +51,6 @@ def code(answer: httpx.Response) -> tuple[int, str]:
 
 
 async def files(services: Services) -> list[str]:
-    assert isinstance(services.store, LocalStore)
     keys = [file.key async for page in services.store.list() for file in page]
     return [key for key in keys if key.startswith("loras/")]
 
@@ -176,6 +174,17 @@ async def test_others_use_it_once_a_moderator_said_so(
             ("lora_approved", f"lora:{told['id']}"),
             ("lora_declined", f"lora:{told['id']}"),
         ]
+
+
+async def test_one_that_waits_is_not_listed(
+    client: httpx.AsyncClient, client_of: Open, new_key: NewKey, services: Services
+) -> None:
+    told = (await bring(client, visibility="public")).json()
+    assert told["state"] == "waiting"
+    bo = await client_of(await new_key("1002"))
+    assert (await bo.get("/v1/loras")).json()["data"] == []
+    with pytest.raises(Refusal):
+        await seed(services, "a boat --lora ink", "1002")
 
 
 async def test_nobody_approves_their_own(client_of: Open, new_key: NewKey) -> None:
