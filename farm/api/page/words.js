@@ -16,6 +16,7 @@ export function ago(iso, now = Date.now()) {
 
 export function gpuTime(ms) {
   const seconds = ms / 1000;
+  if (ms > 0 && ms < 50) return "under 0.1 GPU-seconds";
   if (seconds >= 3600) return `${round(seconds / 3600)} GPU-hours`;
   if (seconds >= 600) return `${round(seconds / 60)} GPU-minutes`;
   return `${round(seconds)} GPU-seconds`;
