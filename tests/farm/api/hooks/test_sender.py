@@ -285,8 +285,7 @@ async def test_nothing_is_lost_whatever_the_receiver_does(
     async with sender.sending(services):
         for _ in range(3):
             await _copied(database, first, jobs // 3)
-            heard = _distinct(receiver)
-            await receiver.until(lambda at=heard: _distinct(receiver) > at + jobs // 10)
+            await _heard_more(receiver, _distinct(receiver) + jobs // 10)
             await receiver.die()
             await asyncio.sleep(0.1)
             await receiver.start()
@@ -320,6 +319,10 @@ async def _copied(database: Database, job_id: UUID, times: int) -> None:
             "state = 'failed', finished_at = clock_timestamp(), charged_ms = 0, error_sentence = ''",
         ):
             await session.execute(text(f"update jobs set {changes} {others}"), {"id": job_id})
+
+
+async def _heard_more(receiver: Receiver, than: int) -> None:
+    await receiver.until(lambda: _distinct(receiver) > than, within_s=120)
 
 
 def _distinct(receiver: Receiver) -> int:
