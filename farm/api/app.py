@@ -106,7 +106,7 @@ def _description(app: FastAPI) -> Callable[[], dict[str, Any]]:
     written = app.openapi
 
     def described() -> dict[str, Any]:
-        return app.openapi_schema or told_as_events(problems.told_as_problems(written()))
+        return app.openapi_schema or told_as_events(problems.with_problems(written()))
 
     return described
 
