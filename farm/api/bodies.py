@@ -18,6 +18,8 @@ WITH_PICTURES = (
     "/v1/jobs",
     "/v1/predictions",
     "/v1/batches",
+    "/v1/blends",
+    "/v1/upscales",
     "/v1/quotes",
     "/v1/images",
     "/v1/text",

@@ -1,8 +1,6 @@
 """Pages of other origins, sockets, and what browsers are told of every answer."""
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import httpx
 import pytest
@@ -14,7 +12,9 @@ from farm.api.principals import Drawer, Reader
 from farm.api.services import Services
 from shared.config import ApiSettings, Settings
 from tests.farm.api.conftest import PEPPER, NewKey, Open
+from tests.farm.api.direct import knock
 
+PROBE = "/probe/read"
 FRIEND, STRANGE = "https://studio.example", "https://evil.example"
 
 
@@ -26,7 +26,7 @@ def settings(settings: Settings) -> Settings:
 
 @pytest.fixture
 def app(app: FastAPI) -> FastAPI:
-    @app.websocket("/probe/read")
+    @app.websocket(PROBE)
     async def read(socket: WebSocket, who: Reader) -> None:
         await socket.accept(subprotocol=chosen(socket))
         await socket.send_text(who.person.discord_id)
@@ -39,39 +39,18 @@ def app(app: FastAPI) -> FastAPI:
     return app
 
 
-async def socket(
-    app: FastAPI, path: str = "/probe/read", protocols: Sequence[str] = (), **headers: str
-) -> list[dict[str, Any]]:
-    """All that a socket is sent."""
-    sent: list[dict[str, Any]] = []
-    fields = [(name.encode(), value.encode()) for name, value in headers.items()]
-    scope = {
-        "type": "websocket",
-        "path": path,
-        "headers": fields,
-        "query_string": b"",
-        "subprotocols": list(protocols),
-        "client": ("127.0.0.1", 5),
-        "extensions": {"websocket.http.response": {}},
-    }
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "websocket.connect"}
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    await app(scope, receive, send)
-    return sent
+def bearing(key: str | None) -> dict[str, str]:
+    return {"authorization": f"Bearer {key}"} if key else {}
 
 
 async def test_a_socket_opens_with_a_key_in_a_header_or_a_protocol(
     app: FastAPI, new_key: NewKey
 ) -> None:
     key = await new_key()
-    by_header = await socket(app, authorization=f"Bearer {key}")
+    by_header = (await knock(app, PROBE, headers=bearing(key))).told
     assert [one["type"] for one in by_header[:2]] == ["websocket.accept", "websocket.send"]
-    by_protocol = await socket(app, protocols=("pictor.v1", f"pictor.key.{key}"))
+    asked = ("pictor.v1", f"pictor.key.{key}")
+    by_protocol = (await knock(app, PROBE, protocols=asked, headers={})).told
     assert by_protocol[0]["subprotocol"] == "pictor.v1"  # and the key is not sent back
     assert by_protocol[1]["text"] == "1001"
 
@@ -79,8 +58,8 @@ async def test_a_socket_opens_with_a_key_in_a_header_or_a_protocol(
 @pytest.mark.parametrize(
     ("key", "path", "status"),
     [
-        (None, "/probe/read", 401),
-        ("pk_live_" + "a" * 43, "/probe/read", 401),
+        (None, PROBE, 401),
+        ("pk_live_" + "a" * 43, PROBE, 401),
         ("own", "/probe/draw", 403),
     ],
 )
@@ -88,9 +67,9 @@ async def test_a_socket_without_the_right_key_is_told_why(
     app: FastAPI, new_key: NewKey, key: str | None, path: str, status: int
 ) -> None:
     shown = await new_key(scopes=("read",)) if key == "own" else key
-    sent = await socket(app, path, authorization=f"Bearer {shown}" if shown else "")
-    assert sent[0]["type"] == "websocket.http.response.start"
-    assert sent[0]["status"] == status
+    answered = await knock(app, path, headers=bearing(shown))
+    assert answered.told[0]["type"] == "websocket.http.response.start"
+    assert answered.status == status
 
 
 async def test_a_key_in_the_address_is_none(client_of: Open, new_key: NewKey) -> None:
@@ -102,13 +81,13 @@ async def test_a_key_in_the_address_is_none(client_of: Open, new_key: NewKey) ->
 
 @pytest.mark.parametrize(
     ("origin", "status"),
-    [(STRANGE, 403), ("null", 403), (FRIEND, None), ("https://pictor.example", None)],
+    [(STRANGE, 403), ("null", 403), (FRIEND, 101), ("https://pictor.example", 101)],
 )
 async def test_a_strangers_page_opens_no_socket(
-    app: FastAPI, new_key: NewKey, origin: str, status: int | None
+    app: FastAPI, new_key: NewKey, origin: str, status: int
 ) -> None:
-    sent = await socket(app, authorization=f"Bearer {await new_key()}", origin=origin)
-    assert sent[0].get("status") == status
+    headers = bearing(await new_key()) | {"origin": origin}
+    assert (await knock(app, PROBE, headers=headers)).status == status
 
 
 async def test_only_named_origins_may_read_answers(stranger: httpx.AsyncClient) -> None:
