@@ -10,6 +10,7 @@ from fastapi_offline import FastAPIOffline
 from farm.api import frontpage, origin, origins, problems
 from farm.api.bodies import BodyLimits
 from farm.api.headers import SafeHeaders
+from farm.api.horde import routes as horde
 from farm.api.mj import routes as mj
 from farm.api.openai import images
 from farm.api.quotas import QuotaFields
@@ -56,6 +57,7 @@ Routes = Callable[[Services], APIRouter]
 ROUTERS: tuple[Routes, ...] = (
     origin.routes,
     mj.routes,
+    horde.routes,
     events.routes,
     frontpage.routes,
     keys.routes,
@@ -106,7 +108,7 @@ def _description(app: FastAPI) -> Callable[[], dict[str, Any]]:
     written = app.openapi
 
     def described() -> dict[str, Any]:
-        return app.openapi_schema or told_as_events(problems.told_as_problems(written()))
+        return app.openapi_schema or told_as_events(problems.with_problems(written()))
 
     return described
 

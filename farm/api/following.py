@@ -88,6 +88,10 @@ class Following:
     def followers(self) -> int:
         return len(self._everybody())
 
+    @property
+    def listening(self) -> bool:
+        return bool(self._tasks)
+
     def step(self, job_id: UUID) -> JobEvent | None:
         """The last step that was heard of here, of a job that is being drawn."""
         return self._steps.get(job_id)

@@ -129,19 +129,21 @@ def install(app: FastAPI) -> None:
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What every route may say instead, and these beside it: for a router's description."""
+    """What every route may say instead, and these beside it: for a router's description. By reference: a model
+    for each of them on each route would cost a second whenever an app is made."""
     every = sorted({401, 403, 422, 429, 503, *statuses})
-    return {status: {"model": Problem, "description": TITLES[status]} for status in every}
+    told = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    return {
+        status: {"description": TITLES[status], "content": {MEDIA_TYPE: told}} for status in every
+    }
 
 
-def told_as_problems(description: dict[str, Any]) -> dict[str, Any]:
-    """An OpenAPI description in which a problem has its own media type, as it has when it is sent."""
-    for operation in (one for path in description["paths"].values() for one in path.values()):
-        for reply in operation["responses"].values():
-            content = reply.get("content", {})
-            for kind, told in list(content.items()):
-                if told.get("schema", {}).get("$ref", "").endswith("/Problem"):
-                    content[MEDIA_TYPE] = content.pop(kind)
+def with_problems(description: dict[str, Any]) -> dict[str, Any]:
+    """An OpenAPI description with what `refusals` refers to."""
+    told = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    described = description["components"]["schemas"]
+    for name, schema in (told.pop("$defs") | {"Problem": told}).items():
+        described.setdefault(name, schema)
     return description
 
 

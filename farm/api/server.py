@@ -22,16 +22,17 @@ class Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config, following: Following) -> None:
         super().__init__(config)
-        self._following = following
+        self.following = following
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._following.release()
+        self.following.release()
         await super().shutdown(sockets)
 
 
 async def run_api(settings: Settings) -> None:
     configure_logging(settings.log_level)
     async with opened(settings) as services:
+        services.following.start()  # steps are known from now on, whoever follows
         server = Server(served(create_app(services), settings.api), services.following)
         answers = answering(settings, services.database, services.store)
         async with answers, sending(services):

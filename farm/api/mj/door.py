@@ -1,14 +1,12 @@
 """How the proxy's dialect says no: a return code, in a body that its clients read."""
 
-from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fastapi import Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import Response
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
 
 from farm.api import problems
+from farm.api.dialects import route_saying
 from farm.api.mj.answers import Code, SubmitResult
 from shared.errors import Fault, Refusal
 from shared.limits import LINE_FULL, TOO_MANY_AT_ONCE
@@ -19,41 +17,33 @@ CODES = {
     UNKNOWN: Code.NOT_FOUND,
     "unknown_job": Code.NOT_FOUND,
     "prompt_blocked": Code.BANNED,
+    "too_many_requests": Code.QUEUE_FULL,
     LINE_FULL: Code.QUEUE_FULL,
     TOO_MANY_AT_ONCE: Code.QUEUE_FULL,
 }
-# A word that some clients look for in a description: they would answer it with a form.
+# Without the word “confirm”: some clients look for it, and would answer with a form.
 TOO_MANY = (
     "This makes {jobs} jobs at once, which nobody can agree to in this dialect."
     " Write fewer choices or a smaller --repeat, or ask for it at /v1/jobs."
 )
-# Statuses that stand over the code; everything else is answered with 200, as the proxy does.
-_AS_HTTP = frozenset({401, 403, 404})
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+# Statuses that stand over the code; what the desk says no to is answered with 200, as the proxy does.
+_AS_HTTP = frozenset({401, 403, 404, 429})
+DOCUMENTED: dict[int | str, dict[str, Any]] = {
+    status: {"model": SubmitResult, "description": problems.TITLES[status]}
+    for status in (401, 403, 404, 422, 429, 500, 503)
+}
 
 
-class MjRoute(APIRoute):
-    def get_route_handler(self) -> Handler:
-        handle = super().get_route_handler()
-
-        async def answered(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except Refusal as refusal:
-                return _refused(refusal)
-            except Fault as fault:
-                return _failed(fault)
-            except RequestValidationError as error:
-                return _invalid(error)
-
-        return answered
+def answer(error: Exception) -> Response:
+    if isinstance(error, Refusal):
+        return _refused(error)
+    problem = problems.problem_of(error)
+    code = Code.FAILURE if isinstance(error, Fault) else Code.INVALID
+    headers = {"Retry-After": "5"} if problem.status == 503 else {}
+    return _written(SubmitResult(code=code, description=problem.detail), problem.status, headers)
 
 
-def responses() -> dict[int | str, dict[str, Any]]:
-    """Of every route, for its description."""
-    said = {401: "No good key", 403: "The key may not", 404: "No such task", 422: "Not understood"}
-    said |= {500: "Our failure", 503: "Away for a moment"}
-    return {status: {"model": SubmitResult, "description": text} for status, text in said.items()}
+MjRoute = route_saying(answer)
 
 
 def unknown_task() -> Refusal:
@@ -64,14 +54,12 @@ def _refused(refusal: Refusal) -> Response:
     problem = problems.problem_of(refusal)
     code = CODES.get(problem.code, Code.INVALID)
     status = 404 if code is Code.NOT_FOUND else problem.status
-    sentence = _sentence(refusal, problem.detail)
+    sentence = problem.detail
+    if isinstance(refusal, Unconfirmed):
+        sentence = TOO_MANY.format(jobs=refusal.quote.jobs)
     result = SubmitResult(code=code, description=sentence, properties=_beside(refusal))
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
-    return _answer(result, status if status in _AS_HTTP else 200, headers)
-
-
-def _sentence(refusal: Refusal, detail: str) -> str:
-    return TOO_MANY.format(jobs=refusal.quote.jobs) if isinstance(refusal, Unconfirmed) else detail
+    return _written(result, status if status in _AS_HTTP else 200, headers)
 
 
 def _beside(refusal: Refusal) -> dict[str, Any]:
@@ -82,18 +70,5 @@ def _beside(refusal: Refusal) -> dict[str, Any]:
     return {"error": refusal.code} | ({"field": refusal.field} if refusal.field else {})
 
 
-def _failed(fault: Fault) -> Response:
-    problem = problems.problem_of(fault)
-    headers = {"Retry-After": "5"} if fault.retryable else {}
-    result = SubmitResult(code=Code.FAILURE, description=problem.detail)
-    return _answer(result, problem.status, headers)
-
-
-def _invalid(error: RequestValidationError) -> Response:
-    first = error.errors()[0]
-    field = ".".join(map(str, first["loc"][1:])) or "body"
-    return _answer(SubmitResult(code=Code.INVALID, description=f"{field}: {first['msg']}"), 422)
-
-
-def _answer(result: SubmitResult, status: int, headers: dict[str, str] | None = None) -> Response:
+def _written(result: SubmitResult, status: int, headers: dict[str, str]) -> Response:
     return JSONResponse(result.model_dump(by_alias=True), status, headers=headers)

@@ -1,16 +1,18 @@
 """What is made of a task that is there: its buttons pressed, its forms filled in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from farm.api.brought import link_to
 from farm.api.mj import presses
 from farm.api.mj.answers import SubmitResult, submitted
 from farm.api.mj.bodies import Act, Change, Modal, SimpleChange
-from farm.api.mj.drawing import Around, Drawing, around_form
+from farm.api.mj.drawing import Around, Drawing, around_form, hook_to
 from farm.api.mj.presses import Press
 from farm.api.mj.telling import job_of, own_task
 from farm.api.principals import Principal
 from farm.api.services import Services
 from shared.errors import Refusal
+from shared.orders import Ask
 from shared.taskrows import Task, TaskState
 
 
@@ -46,8 +48,20 @@ class Pressing:
         task = await self._task(body.task_id)
         if task.state is not TaskState.MODAL:
             return submitted(task.id)
-        ask = await self.desk.worded(task, around_form(task), body.prompt or "")
-        return await self.desk.fill_in(task, ask)
+        around = around_form(task)
+        if body.notify_hook:
+            around = replace(around, hook=hook_to(body.notify_hook))
+        ask = await self.desk.worded(task, around, body.prompt or "")
+        return await self.desk.fill_in(task, await self._with_mask(ask, body))
+
+    async def _with_mask(self, ask: Ask, body: Modal) -> Ask:
+        if ask.verb != "region":
+            return ask
+        if not body.mask_base64:
+            sentence = "Send the part to draw anew as maskBase64: white is drawn, black stays."
+            raise Refusal("no_region", sentence, field="maskBase64")
+        mask = await link_to(self.services, self.who, body.mask_base64, field="maskBase64")
+        return replace(ask, mask=mask)
 
     async def _draw_proposal(self, task: Task, number: int, around: Around) -> SubmitResult:
         prompts = task.told.get("prompts", ())

@@ -1,12 +1,24 @@
 """Routes that submit tasks."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Depends, Request
 
+from farm.api.brought import links_to, seen
 from farm.api.mj.answers import SubmitResult, submitted
-from farm.api.mj.bodies import Act, Change, Imagine, Modal, Shorten, SimpleChange, Submit
+from farm.api.mj.bodies import (
+    Act,
+    Blend,
+    Change,
+    Describe,
+    Imagine,
+    Modal,
+    Shorten,
+    SimpleChange,
+    Submit,
+)
 from farm.api.mj.door import MjRoute
 from farm.api.mj.drawing import Around, Drawing, hook_to
 from farm.api.mj.pressing import Pressing, change_of
@@ -36,12 +48,35 @@ def routes(services: Services) -> APIRouter:
     @router.post("/imagine", summary="Draw a prompt")
     async def mj_imagine(body: Imagine, who: Drawer, mode: Mode) -> SubmitResult:
         desk, around = Drawing(services, who), _around(body, mode)
-        ask = desk.ask("imagine", around, text=_prompt(body))
+        images = await links_to(services, who, body.pictures, field="base64Array")
+        ask = desk.ask("imagine", around, text=_prompt(body), images=images)
         return await desk.draw(ask, "IMAGINE", around.memo)
+
+    @router.post("/blend", summary="Mix two to five pictures")
+    async def mj_blend(body: Blend, who: Drawer, mode: Mode) -> SubmitResult:
+        desk, around = Drawing(services, who), _around(body, mode)
+        images = await links_to(services, who, body.base64_array, field="base64Array")
+        shape = (body.dimensions or "SQUARE").lower()
+        ask = desk.ask("blend", around, images=images, manner=shape)
+        return await desk.draw(ask, "BLEND", around.memo)
+
+    @router.post("/describe", summary="Write prompts that could have led to a picture")
+    async def mj_describe(body: Describe, who: Writer, later: BackgroundTasks) -> SubmitResult:
+        services.wordsmith.check(sees=True)
+        picture = await seen(services, _only(body), field="base64")
+        task = await begun(services, who, "DESCRIBE", _around(body))
+        later.add_task(
+            carried_out,
+            services,
+            task,
+            partial(services.wordsmith.describe, who.person, picture),
+        )
+        return submitted(task.id)
 
     @router.post("/shorten", summary="Shorten a prompt")
     async def mj_shorten(body: Shorten, who: Writer, later: BackgroundTasks) -> SubmitResult:
         services.wordsmith.check()
+        services.scribe.check_words(body.prompt)
         task = await begun(services, who, "SHORTEN", _around(body), body.prompt)
 
         async def shortened() -> Sequence[str]:
@@ -78,6 +113,13 @@ def _asked_speed(body: Submit) -> Speed | None:
     chosen = getattr(body, "account_filter", None)
     modes = (chosen.modes if chosen else None) or ()
     return Speed(modes[0].lower()) if modes else None
+
+
+def _only(body: Describe) -> str:
+    picture = body.base64 or body.link
+    if not picture:
+        raise Refusal("no_picture", "Send a picture as base64, or its link.", field="base64")
+    return picture
 
 
 def _prompt(body: Imagine) -> str:

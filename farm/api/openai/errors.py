@@ -1,18 +1,13 @@
 """Errors as OpenAI's clients read them, said by a route of their own kind."""
 
-from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fastapi import Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
-from starlette.exceptions import HTTPException
 
 from farm.api import problems
+from farm.api.dialects import route_saying
 from farm.api.openai.shapes import Error, Wrong
 from farm.api.problems import Problem
-from shared.errors import Fault, Refusal
 
 # Where their clients act on a word of theirs.
 THEIR_CODES = {
@@ -37,26 +32,14 @@ DOCUMENTED: dict[int | str, dict[str, Any]] = {
 }
 
 
-class Route(APIRoute):
-    """Also what goes wrong before the route's own code: a key, a field, a body."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def handler(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except (Refusal, Fault, RequestValidationError, HTTPException) as error:
-                return answer(error)
-
-        return handler
-
-
 def answer(error: Exception) -> JSONResponse:
     problem = problems.problem_of(error)
     headers = {"Retry-After": "5"} if problem.status == 503 else {}
     status = STATUS.get(problem.status, problem.status)
     return JSONResponse(error_of(problem).model_dump(), status, headers=headers)
+
+
+Route = route_saying(answer)  # also of what goes wrong before its own code
 
 
 def error_of(problem: Problem) -> Error:

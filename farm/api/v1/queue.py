@@ -64,7 +64,7 @@ def routes(services: Services) -> APIRouter:
         mine = await services.desk.prospects(who.person)
         busy = await services.desk.traffic(silent_s=services.settings.farm.worker_silent_s)
         return Queue(
-            data=[_place(job, mine) for job in mine.jobs],
+            data=[_queued(job, mine) for job in mine.jobs],
             waiting=mine.waiting,
             running=mine.running,
             max_waiting=mine.plan.max_waiting,
@@ -75,7 +75,7 @@ def routes(services: Services) -> APIRouter:
     return router
 
 
-def _place(job: Job, mine: Prospects) -> QueuedJob:
+def _queued(job: Job, mine: Prospects) -> QueuedJob:
     told = mine.outlook(job)
     times = ("position", "start_s", "eta_s", "eta_low_s", "eta_high_s", "reason")
     return QueuedJob(

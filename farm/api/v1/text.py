@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, File, Form, UploadFile
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse, Response
 from fastapi.sse import format_sse_event
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -14,7 +14,8 @@ from farm.api.principals import Reader, Writer
 from farm.api.problems import refusals
 from farm.api.services import Services
 from farm.api.streams import Stream
-from farm.api.v1.fields import Link, Words
+from farm.api.v1.fields import Words
+from farm.api.v1.forms import PictureFile, PictureLink, brought
 from shared.errors import Fault, Refusal
 from shared.scribe import MOST_TOKENS, Message
 
@@ -132,24 +133,14 @@ def routes(services: Services) -> APIRouter:
     @router.post("/describe", summary="Prompts that could have led to a picture")
     async def describe_picture(
         who: Writer,
-        picture: Annotated[UploadFile | None, File(description="PNG, JPEG or WebP.")] = None,
-        link: Annotated[Link | None, Form(description="Or where it lies: an https link.")] = None,
+        picture: PictureFile = None,
+        link: PictureLink = None,
     ) -> Proposals:
         smith.check(sees=True)
         data = await brought(services, picture, link)
         return Proposals(prompts=list(await smith.describe(who.person, data)))
 
     return router
-
-
-async def brought(services: Services, picture: UploadFile | None, link: str | None) -> bytes:
-    """The bytes that were uploaded, or that lie where the link leads. Refusal `no_picture_given`."""
-    if picture is not None:
-        return await picture.read()
-    if link:
-        return await services.wordsmith.fetched(link)
-    sentence = "Send a picture as the form's field `picture`, or a link to one as `link`."
-    raise Refusal("no_picture_given", sentence, field="picture")
 
 
 async def _health(services: Services) -> TextService:

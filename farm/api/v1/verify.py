@@ -1,15 +1,14 @@
 """Was this picture made here, and what was done to it since?"""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from fastapi import APIRouter, File, Form, UploadFile
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from farm.api.principals import Principal, Reader
 from farm.api.problems import refusals
 from farm.api.services import Services
-from farm.api.v1.fields import Link
-from farm.api.v1.text import brought
+from farm.api.v1.forms import PictureFile, PictureLink, brought
 from shared.attestation import Answer
 from shared.attestation import Sign as Shown
 from shared.witness import check_size, for_asker
@@ -41,8 +40,8 @@ def routes(services: Services) -> APIRouter:
     @router.post("", summary="Where a picture comes from")
     async def verify_picture(
         who: Reader,
-        picture: Annotated[UploadFile | None, File(description="PNG, JPEG or WebP.")] = None,
-        link: Annotated[Link | None, Form(description="Or where it lies: an https link.")] = None,
+        picture: PictureFile = None,
+        link: PictureLink = None,
     ) -> Verification:
         if picture is not None and picture.size is not None:
             check_size(picture.size)

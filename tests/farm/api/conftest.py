@@ -15,6 +15,7 @@ from farm.api.services import Services, opened
 from shared import accounts, apikeys, keyrows
 from shared.apikeys import USUAL
 from shared.config import ApiSettings, Settings
+from shared.moderation import terms
 
 PEPPER = SecretStr("of these tests alone, thirty-two bytes and more")
 
@@ -85,3 +86,12 @@ async def client(client_of: Open, new_key: NewKey) -> httpx.AsyncClient:
 @pytest.fixture
 async def stranger(client_of: Open) -> httpx.AsyncClient:
     return await client_of(None)
+
+
+@pytest.fixture
+async def forbidden(services: Services) -> str:
+    """Plain words that a moderator's list blocks everywhere."""
+    words, told = "velvet hedgehog", {"category": "gore", "strength": "explicit", "actor": "test"}
+    async with services.database.begin() as session:
+        await terms.add(session, words, guild_id=None, **told)
+    return words

@@ -14,8 +14,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from farm.api import following as followings
+from farm.api import server
 from farm.api.services import Services
 from farm.api.v1.words import Events
+from shared.config import Settings
 from shared.events import EventKind, JobEvent
 from shared.jobs import Job
 from shared.orders import Person, Submission
@@ -239,3 +241,17 @@ async def test_who_hangs_up_is_forgotten(
     async with asyncio.timeout(WITHIN_S):
         while services.following.followers:
             await asyncio.sleep(0.01)
+
+
+async def test_pictor_api_hears_of_steps_before_anybody_follows(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[bool] = []
+
+    async def look(self: server.Server) -> None:
+        heard.append(self.following.listening)
+
+    monkeypatch.setattr(server, "configure_logging", lambda _: None)
+    monkeypatch.setattr(server.Server, "serve", look)
+    await server.run_api(settings)
+    assert heard == [True]

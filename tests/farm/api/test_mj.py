@@ -232,12 +232,13 @@ async def test_23_the_queue_is_full_and_nothing_is_left_of_what_was_refused(
 
 
 async def test_24_a_prompt_that_is_stopped_names_the_rule_and_not_the_words(
-    client: httpx.AsyncClient,
+    client: httpx.AsyncClient, forbidden: str
 ) -> None:
-    told = await submit(client, prompt="a red sailboat full of gore and entrails, gore")
+    told = await submit(client, prompt=f"a {forbidden} on a red sailboat")
     assert (told["status"], told["code"]) == (200, 24)
     assert told["properties"]["bannedWord"] == "gore"
     assert "promptEn" not in told["properties"]
+    assert (await client.get("/mj/task/list")).json() == []
 
 
 async def test_21_what_failed_before_is_enlarged_again(
@@ -268,6 +269,13 @@ async def test_a_fault_of_ours_is_9(
     monkeypatch.setattr(type(services.desk), "ask", away)
     told = await submit(client, prompt=BOAT)
     assert (told["status"], told["code"]) == (503, 9)
+
+
+async def test_without_a_text_service_nothing_is_begun(client: httpx.AsyncClient) -> None:
+    for what, body in (("shorten", {"prompt": BOAT}), ("describe", {"base64": "aGVsbG8="})):
+        told = await submit(client, what, **body)
+        assert (told["code"], told["properties"]["error"]) == (4, "no_text_service")
+    assert (await client.get("/mj/task/list")).json() == []
 
 
 # --- tasks ---------------------------------------------------------------------------------------

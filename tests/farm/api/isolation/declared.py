@@ -41,6 +41,7 @@ _BY_KIND: Mapping[str, tuple[Expected, str]] = {
         list_webhooks create_edit create_image_variation create_blend create_enlargement create_upload
         create_quote create_batch verify_picture get_report get_text_service generate_text
         expand_prompt shorten_prompt describe_picture unmark_favourite get_job_secret rotate_job_secret
+        mj_blend mj_describe horde_generate horde_models horde_find_user horde_heartbeat
         """,
     ),
     "thing": (
@@ -50,6 +51,7 @@ _BY_KIND: Mapping[str, tuple[Expected, str]] = {
         follow_job follow_job_by_socket get_key rotate_key revoke_key get_job cancel_job get_receipt
         mark_favourite get_lora change_lora delete_lora report_picture appeal_case
         get_webhook change_webhook end_webhook rotate_webhook ping_webhook list_deliveries redeliver
+        horde_check horde_status horde_cancel
         create_reroll create_variation create_upscale create_zoom create_pan create_square create_region
         """,
     ),

@@ -72,21 +72,25 @@ async def test_the_operator_sees_the_whole_farm_and_is_written_down(
     assert table.text.splitlines()[0].startswith("user,name,jobs,")
 
 
-@pytest.mark.parametrize(
-    ("query", "code", "field"),
-    [
-        ({"from": "yesterday"}, "bad_moment", "from"),
-        ({"from": "2026-12-01", "to": "2026-11-01"}, "bad_span", "from"),
-        ({"by": "colour"}, "invalid_request", "by"),
-        ({"colour": "red"}, "invalid_request", "colour"),
-        ({"to": "\0"}, "bad_moment", "to"),
-    ],
-)
+NO_STRETCHES = [
+    ({"from": "yesterday"}, "bad_moment", "from"),
+    ({"from": "2026-12-01", "to": "2026-11-01"}, "bad_span", "from"),
+    ({"by": "colour"}, "invalid_request", "by"),
+    ({"colour": "red"}, "invalid_request", "colour"),
+    ({"to": "\0"}, "bad_moment", "to"),
+]
+
+
 async def test_what_is_no_stretch_is_refused_by_its_field(
-    client: httpx.AsyncClient, query: dict[str, str], code: str, field: str
+    client: httpx.AsyncClient,
 ) -> None:
-    answer = await client.get("/v1/reports/usage", params=query)
-    assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (422, code, field)
+    for query, code, field in NO_STRETCHES:
+        answer = await client.get("/v1/reports/usage", params=query)
+        assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (
+            422,
+            code,
+            field,
+        )
 
 
 # --- verify ----------------------------------------------------------------------------------

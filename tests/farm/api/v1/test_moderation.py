@@ -1,7 +1,6 @@
 """The moderators' desk over the API: the same desk, and nobody who is none sits down at it."""
 
 from io import BytesIO
-from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
@@ -77,10 +76,10 @@ READS = [
 ]
 
 
-@pytest.mark.parametrize("path", READS)
-async def test_who_is_no_moderator_sees_nothing(client: httpx.AsyncClient, path: str) -> None:
-    answer = await client.get(f"/v1/moderation{path}")
-    assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
+async def test_who_is_no_moderator_sees_nothing(client: httpx.AsyncClient) -> None:
+    for path in READS:
+        answer = await client.get(f"/v1/moderation{path}")
+        assert (answer.status_code, answer.json()["code"]) == (403, "scope_missing")
 
 
 async def test_a_key_s_scope_without_a_rank_opens_nothing(staff: Staff) -> None:
@@ -240,8 +239,11 @@ async def test_thresholds_are_proposed_and_bounded(staff: Staff) -> None:
     assert refused.json()["code"] == "policy_out_of_bounds"
 
 
-@pytest.mark.parametrize("minutes", [0, 10**9, "NaN"])
-async def test_strange_amounts_move_nothing(staff: Staff, minutes: Any) -> None:
-    admin = await staff.of(Rank.ADMIN)
-    answer = await admin.post(f"{PERSON}/quota", json={"minutes": minutes, "reason": "x"})
-    assert answer.status_code == 422
+STRANGE = [0, 10**9, "NaN"]
+
+
+async def test_strange_amounts_move_nothing(staff: Staff) -> None:
+    for minutes in STRANGE:
+        admin = await staff.of(Rank.ADMIN)
+        answer = await admin.post(f"{PERSON}/quota", json={"minutes": minutes, "reason": "x"})
+        assert answer.status_code == 422

@@ -1,0 +1,36 @@
+"""How AI Horde's dialect says no: a sentence, and a code that its clients know."""
+
+from typing import Any
+
+from fastapi import Response
+from fastapi.responses import JSONResponse
+
+from farm.api import problems
+from farm.api.dialects import route_saying
+from farm.api.horde.answers import Wrong
+
+CODES = {
+    "bad_key": "InvalidAPIKey",
+    "not_signed_in": "InvalidAPIKey",
+    "unknown_job": "RequestNotFound",
+    "no_credit": "KudosUpfront",
+    "prompt_blocked": "CorruptPrompt",
+    "too_many_waiting": "TooManyPrompts",
+    "too_many_at_once": "TooManyPrompts",
+}
+# They know no 402 and no 422.
+STATUS = {402: 403, 422: 400}
+DOCUMENTED: dict[int | str, dict[str, Any]] = {
+    status: {"model": Wrong, "description": problems.TITLES[status]}
+    for status in (400, 401, 403, 404, 429, 500, 503)
+}
+
+
+def answer(error: Exception) -> Response:
+    problem = problems.problem_of(error)
+    wrong = Wrong(message=problem.detail, rc=CODES.get(problem.code, problem.code))
+    headers = {"Retry-After": "5"} if problem.status == 503 else {}
+    return JSONResponse(wrong.model_dump(), STATUS.get(problem.status, problem.status), headers)
+
+
+HordeRoute = route_saying(answer)
