@@ -7,7 +7,8 @@ from pathlib import Path
 from farm.demo import front_door
 from tests.e2e.conftest import Town
 
-PAGE = Path(__file__).parents[2] / "docs" / "api.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "api.md"
 _BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # Says where it stopped: the number of the example, from 1, and its line.
 HEAD = "set -euo pipefail\ntrap 'echo \"example $EXAMPLE, line $LINENO\" >&2' ERR\n"
@@ -29,8 +30,8 @@ async def test_the_examples_of_the_page_run(town: Town, tmp_path: Path) -> None:
     blocks = (f"EXAMPLE={number}\n{one}" for number, one in enumerate(examples(), 1))
     (tmp_path / "examples.sh").write_text(HEAD + "\n".join(blocks))
     process = await asyncio.create_subprocess_exec(
-        *("bash", "examples.sh"),
-        cwd=tmp_path,
+        *("bash", str(tmp_path / "examples.sh")),
+        cwd=ROOT,
         env={"PICTOR_URL": url, "PICTOR_KEY": key, "PATH": "/usr/local/bin:/usr/bin:/bin"},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
