@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 NOBODY = UUID(int=0)  # who draws here has no number of its own
 
 
-class Wrong(BaseModel):
+class HordeWrong(BaseModel):
     """`rc` is stable."""
 
     message: str = Field(examples=["There is no such job here."])
@@ -40,7 +40,7 @@ class Check(BaseModel):
     is_possible: bool = True
 
 
-class Generation(BaseModel):
+class HordeGeneration(BaseModel):
     """A picture: a link, or base64 where the request said `r2` false."""
 
     img: str = Field(examples=["http://127.0.0.1:8701/assets/0b6c/1/5f3a-0.png"])
@@ -54,13 +54,13 @@ class Generation(BaseModel):
     gen_metadata: list[dict[str, str]] = Field(default_factory=list)
 
 
-class Status(Check):
-    generations: list[Generation]
+class HordeStatus(Check):
+    generations: list[HordeGeneration]
     shared: bool = False
     message: str | None = Field(default=None, examples=[None], description="Why it is faulted.")
 
 
-class Model(BaseModel):
+class HordeModel(BaseModel):
     name: str = Field(examples=["postcards"])
     count: int = Field(examples=[1], description="Workers that have it at hand.")
     performance: float = Field(default=0.0, examples=[0.0], description="Not told here.")

@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse
 
 from farm.api import problems
 from farm.api.dialects import route_saying
-from farm.api.horde.answers import Wrong
+from farm.api.horde.answers import HordeWrong
 
 CODES = {
     "bad_key": "InvalidAPIKey",
@@ -21,14 +21,14 @@ CODES = {
 # They know no 402 and no 422.
 STATUS = {402: 403, 422: 400}
 DOCUMENTED: dict[int | str, dict[str, Any]] = {
-    status: {"model": Wrong, "description": problems.TITLES[status]}
+    status: {"model": HordeWrong, "description": problems.TITLES[status]}
     for status in (400, 401, 403, 404, 429, 500, 503)
 }
 
 
 def answer(error: Exception) -> Response:
     problem = problems.problem_of(error)
-    wrong = Wrong(message=problem.detail, rc=CODES.get(problem.code, problem.code))
+    wrong = HordeWrong(message=problem.detail, rc=CODES.get(problem.code, problem.code))
     headers = {"Retry-After": "5"} if problem.status == 503 else {}
     return JSONResponse(wrong.model_dump(), STATUS.get(problem.status, problem.status), headers)
 

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter
 
 from farm.api.brought import link_to
-from farm.api.horde.answers import Check, Heartbeat, Model, Status, Submitted, User
+from farm.api.horde.answers import Check, Heartbeat, HordeModel, HordeStatus, Submitted, User
 from farm.api.horde.asked import Request, text_of
 from farm.api.horde.door import DOCUMENTED, HordeRoute
 from farm.api.horde.telling import INLINE, check, kudos_of, status
@@ -35,19 +35,19 @@ def routes(services: Services) -> APIRouter:
         return await check(services, await services.desk.job(who.person, job_id))
 
     @router.get("/generate/status/{job_id}", summary="How it stands, with its pictures")
-    async def horde_status(job_id: UUID, who: Reader) -> Status:
+    async def horde_status(job_id: UUID, who: Reader) -> HordeStatus:
         return await status(services, await services.desk.job(who.person, job_id))
 
     @router.delete("/generate/status/{job_id}", summary="Cancel it")
-    async def horde_cancel(job_id: UUID, who: Drawer) -> Status:
+    async def horde_cancel(job_id: UUID, who: Drawer) -> HordeStatus:
         return await status(services, await services.desk.cancel(who.person, job_id))
 
     @router.get("/status/models", summary="What there is to draw with")
-    async def horde_models(who: Reader) -> list[Model]:
+    async def horde_models(who: Reader) -> list[HordeModel]:
         now = await services.desk.traffic(silent_s=services.settings.farm.worker_silent_s)
         waiting = float(sum(now.waiting.values()))
         return [
-            Model(name=name, count=now.warm.get(name, 0), queued=waiting, jobs=waiting)
+            HordeModel(name=name, count=now.warm.get(name, 0), queued=waiting, jobs=waiting)
             for name in services.catalog.checkpoints
         ]
 

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 
-from farm.api.horde.answers import Check, Generation, Status
+from farm.api.horde.answers import Check, HordeGeneration, HordeStatus
 from farm.api.services import Services
 from shared import dossiers
 from shared.assets import Asset
@@ -21,14 +21,14 @@ async def check(services: Services, job: Job) -> Check:
     return _check(job, (ahead or {}).get(job.id), kudos_of(services, job))
 
 
-async def status(services: Services, job: Job) -> Status:
+async def status(services: Services, job: Job) -> HordeStatus:
     now = await check(services, job)
     async with services.database.read() as session:
         (told,) = await dossiers.read(session, [job])
     pictures = await asyncio.gather(
         *(_generation(services, told, one) for one in told.of_kind("image"))
     )
-    return Status(**now.model_dump(), generations=pictures, message=job.error_sentence)
+    return HordeStatus(**now.model_dump(), generations=pictures, message=job.error_sentence)
 
 
 def kudos_of(services: Services, job: Job) -> float:
@@ -53,10 +53,10 @@ def _check(job: Job, ahead: Outlook | None, kudos: float) -> Check:
     )
 
 
-async def _generation(services: Services, told: Dossier, file: Asset) -> Generation:
+async def _generation(services: Services, told: Dossier, file: Asset) -> HordeGeneration:
     img = services.store.url(file.key)
     if told.memo == INLINE:
         img = base64.b64encode(await services.store.get(file.key)).decode()
     job = told.job
     seed = str(job.seed(file.index))
-    return Generation(img=img, seed=seed, id=job.id, model=job.spec.checkpoint)
+    return HordeGeneration(img=img, seed=seed, id=job.id, model=job.spec.checkpoint)

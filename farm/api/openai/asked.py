@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from fastapi import UploadFile
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.json_schema import SkipJsonSchema
 
 from farm.api.openai.shapes import Format
 from farm.api.v1.fields import Words, storable
@@ -104,11 +105,8 @@ class Edit(Asked):
 
     prompt: Words = Field(min_length=1, examples=["a red sailboat"])
     image: list[UploadFile] = Field(default_factory=list, description="PNG, JPEG or WebP.")
-    several: list[UploadFile] = Field(
-        default_factory=list,
-        alias="image[]",
-        description="The same, as their client sends several.",
-    )
+    # The same, as their client sends several. Not described: generated clients know one name of it.
+    several: SkipJsonSchema[list[UploadFile]] = Field(default_factory=list, alias="image[]")
     mask: UploadFile | None = Field(
         default=None, description="A PNG of the picture's size: what is transparent is drawn anew."
     )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Header, Request, Response
 from fastapi.responses import JSONResponse
@@ -24,6 +24,12 @@ from shared.orders import Ask, Person
 
 Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=128)]
 
+_TEXT = {"type": "string"}
+_EVENT = {"type": "object", "properties": {"event": _TEXT, "data": _TEXT}}
+STREAMED: dict[int | str, dict[str, Any]] = {  # where `stream` is asked for
+    200: {"content": {Stream.media_type: {"schema": _EVENT}}}
+}
+
 
 def routes(services: Services) -> APIRouter:
     router = APIRouter(
@@ -31,7 +37,10 @@ def routes(services: Services) -> APIRouter:
     )
 
     @router.post(
-        "/generations", response_model=Images, summary="Draw pictures, as OpenAI's API does"
+        "/generations",
+        response_model=Images,
+        responses=STREAMED,
+        summary="Draw pictures, as OpenAI's API does",
     )
     async def create_image(
         who: Drawer, asked: Generation, request: Request, key: Key = None
@@ -40,7 +49,12 @@ def routes(services: Services) -> APIRouter:
         line = Line(services, who.person, request, kept=key is not None)
         return await line.answer(asked, ask, "image_generation")
 
-    @router.post("/edits", response_model=Images, summary="Change pictures, as OpenAI's API does")
+    @router.post(
+        "/edits",
+        response_model=Images,
+        responses=STREAMED,
+        summary="Change pictures, as OpenAI's API does",
+    )
     async def create_edit(
         who: Drawer, asked: Annotated[Edit, Form()], request: Request, key: Key = None
     ) -> Response:

@@ -42,7 +42,7 @@ class ReportRow(BaseModel):
     values: dict[str, int] = Field(examples=[{"jobs": 12, "pictures": 40, "charged_ms": 11_000}])
 
 
-class Report(BaseModel):
+class UsageReport(BaseModel):
     model_config = ConfigDict(populate_by_name=True)
 
     object: Literal["report"] = "report"
@@ -67,12 +67,12 @@ def routes(services: Services) -> APIRouter:
     @router.get(
         "/{name}",
         summary="What was drawn (usage), or granted, held and charged (billing)",
-        response_model=Report,
+        response_model=UsageReport,
         responses=Written,
     )
     async def get_report(
         who: Reader, name: Literal["usage", "billing"], wanted: Annotated[Wanted, Query()]
-    ) -> Report | Response:
+    ) -> UsageReport | Response:
         now = await services.database.now()
         span = span_of(wanted.since, wanted.until, now=now, named=("from", "to"))
         sheet = await _sheet(services, who, wanted, span, name)
@@ -92,8 +92,8 @@ async def _sheet(
     )
 
 
-def _report(sheet: Sheet, wanted: Wanted) -> Report:
-    return Report(
+def _report(sheet: Sheet, wanted: Wanted) -> UsageReport:
+    return UsageReport(
         name=sheet.name,  # type: ignore[arg-type]
         of=wanted.of,
         by=sheet.by,

@@ -76,7 +76,7 @@ async def attacked(url: str, key: str, folder: Path, *, cases: int, phases: str,
         *("--url", url, "--header", f"Authorization: Bearer {key}", "--checks", CHECKS),
         *("--max-examples", str(cases), "--phases", phases, "--seed", str(seed)),
         *(word for name in LEFT_OUT for word in ("--exclude-operation-id", name)),
-        *("--request-timeout", "30", "--continue-on-failure"),
+        *("--request-timeout", "120", "--continue-on-failure"),
         *("--generation-database", "none", "--suppress-health-check", "all"),
         *("--no-color", "--warnings", "off"),
     ]
