@@ -33,7 +33,8 @@ PROMISED = (
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.name)
 def test_each_can_still_be_taken_out_and_names_tests_that_exist(guard: Guard) -> None:
     without = guard.removed_from((ROOT / guard.path).read_text())
-    ast.parse(without)
+    if guard.path.endswith(".py"):
+        ast.parse(without)
     assert guard.tests
     for test in guard.tests:
         path, name = test.split("::")

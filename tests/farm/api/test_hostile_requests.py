@@ -95,6 +95,7 @@ def generated(said: str) -> int:
     return int(found[1].replace(",", ""))
 
 
+@pytest.mark.timeout(600)
 async def test_no_request_breaks_the_api(
     app: FastAPI, services: Services, new_key: NewKey, tmp_path: Path
 ) -> None:
