@@ -89,7 +89,7 @@ def test_a_refused_prompt_is_explained_and_leaves_nothing(tmp_path: Path) -> Non
     assert said == ""
 
 
-def test_the_demo_prints_one_url_and_ctrl_c_ends_every_process(tmp_path: Path) -> None:
+def test_the_demo_prints_two_urls_and_ctrl_c_ends_every_process(tmp_path: Path) -> None:
     process = pictor("demo", "--port", "0", "--folder", str(tmp_path / "demo"), folder=tmp_path)
     assert process.stdout is not None
     urls: list[str] = []
@@ -97,9 +97,11 @@ def test_the_demo_prints_one_url_and_ctrl_c_ends_every_process(tmp_path: Path) -
         urls += re.findall(r"https?://\S+", line)
         if "Ctrl-C" in line:
             break
-    assert len(urls) == 1
-    with urllib.request.urlopen(urls[0], timeout=5) as page:
-        assert b"Pictor" in page.read()
+    discord, client = urls
+    assert "#key=pk_live_" in client
+    for url in (discord, client):
+        with urllib.request.urlopen(url, timeout=5) as page:
+            assert b"Pictor" in page.read()
     started = family(process.pid)
     assert len(started) >= 8, "five parts, two servers, a GPU child, and their guardians"
     process.send_signal(signal.SIGINT)
