@@ -13,7 +13,7 @@ from farm.exits import read_settings, run
 
 if TYPE_CHECKING:
     from shared.config import Settings
-    from shared.keychain import Keychain, Made, Standing
+    from shared.keychain import Keychain, Made, Standing, Wanted
     from shared.keyrows import ApiKey
 
 app = typer.Typer(
@@ -51,10 +51,11 @@ def create(
 ) -> None:
     """Make a key and show it this once."""
     from shared.apikeys import USUAL, Scope
+    from shared.keychain import Wanted
 
-    scopes = tuple(Scope) if admin else tuple(scope or USUAL)
+    wanted = Wanted(name, tuple(Scope) if admin else tuple(scope or USUAL), days)
     standing = {"guild_id": server, "plan": plan, "rank": rank}
-    run(_create(read_settings(), owner, name, scopes, days, standing, as_json=as_json))
+    run(_create(read_settings(), owner, wanted, standing, as_json=as_json))
 
 
 @app.command("list")
@@ -83,19 +84,15 @@ def revoke(id: KeyId, owner: Person = OPERATOR) -> None:
 async def _create(
     settings: "Settings",
     owner: str,
-    name: str,
-    scopes: tuple[str, ...],
-    days: int | None,
+    wanted: "Wanted",
     standing: dict[str, Any],
     *,
     as_json: bool,
 ) -> None:
-    from shared.keychain import Wanted
-
     async with _opened(settings) as chain:
         worth = _standing(chain, **standing)
         account = await chain.account(owner, owner)
-        _say(await chain.make(account.id, Wanted(name, scopes, days), worth), as_json=as_json)
+        _say(await chain.make(account.id, wanted, worth), as_json=as_json)
 
 
 async def _show(settings: "Settings", owner: str, *, as_json: bool) -> None:

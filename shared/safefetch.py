@@ -74,7 +74,8 @@ async def fetch(
     Refusal `bad_link` for what is not fetched at all, `link_failed` for what did not answer as it should.
     """
     said = "The link did not answer as a picture should."
-    async with _reached(link, allowed, seconds, tls, said) as (connection, place):
+    ways = _reached(link, allowed=allowed, seconds=seconds, tls=tls, said=said)
+    async with ways as (connection, place):
         return await asyncio.to_thread(_get, connection, place, most)
 
 
@@ -94,7 +95,7 @@ async def post(
     """
     said = "The address did not answer."
     loop = asyncio.get_running_loop()
-    ways = _reached(link, allowed, seconds, tls, said, threads)
+    ways = _reached(link, allowed=allowed, seconds=seconds, tls=tls, said=said, threads=threads)
     async with ways as (connection, place):
         return await loop.run_in_executor(threads, _post, connection, place, body, headers)
 
@@ -112,6 +113,7 @@ async def check(link: str, *, allowed: Collection[str] = (), seconds: float = SE
 @asynccontextmanager
 async def _reached(
     link: str,
+    *,
     allowed: Collection[str],
     seconds: float,
     tls: ssl.SSLContext | None,

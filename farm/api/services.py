@@ -71,87 +71,128 @@ class Services:
     stencils: Chamber
 
 
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """What the API reaches over the network, none of it asked for an answer yet. `origins`: links to our own
+    pictures need not lead to a public address."""
+
+    database: Database
+    redis: Redis
+    bell: Bell
+    events: Events
+    outlooks: Outlooks
+    store: ObjectStore
+    origins: set[str]
+
+
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Services]:
     """Opens nothing that must answer now: the API lives while Postgres and Redis are away."""
     async with AsyncExitStack() as stack:
-        database = Database.connect(settings.database, ask_after_s=0)
-        redis, bell = connect_redis(settings.redis), Bell(settings.redis)
-        services = _furnished(settings, database, redis, bell)
+        lines = _connected(settings)
+        services = _furnished(settings, lines, _read(settings))
         if services.huggingface is not None:
             stack.callback(services.huggingface.close)
         chambers = (services.fitting.close, services.stencils.close)
         closing = (services.following.close, services.wordsmith.close, *chambers)
-        for close in (database.close, redis.aclose, bell.close, *closing):
+        for close in (lines.database.close, lines.redis.aclose, lines.bell.close, *closing):
             stack.push_async_callback(close)
         yield services
 
 
-def _furnished(settings: Settings, database: Database, redis: Redis, bell: Bell) -> Services:
+def _connected(settings: Settings) -> Lines:
+    redis, store = connect_redis(settings.redis), open_store(settings.storage)
+    return Lines(
+        database=Database.connect(settings.database, ask_after_s=0),
+        redis=redis,
+        bell=Bell(settings.redis),
+        events=Events(redis),
+        outlooks=Outlooks(redis),
+        store=store,
+        origins=_own_origins(settings, store),
+    )
+
+
+def _read(settings: Settings) -> Rulebook:
+    """What the operator wrote: plans, catalog, words."""
     screen = open_screen(
         settings.blocklist_file, settings.policy_file, figures=settings.public_figures_file
     )
     plans, catalog = read_plans(settings.plans_file), read_catalog(settings.catalog_file)
-    store, events, outlooks = open_store(settings.storage), Events(redis), Outlooks(redis)
-    addresses = Addresses(settings.api.hook_origins)
-    intake = Intake(store, _own_origins(settings, store))
-    desk = FrontDesk(
-        database,
-        bell,
-        events,
-        Rulebook(plans, catalog, screen, settings.safety),
-        draw_seed=partial(secrets.randbelow, 2**32),
-        outlooks=outlooks,
-        intake=intake,
-        addresses=addresses,
-    )
-    oversight = open_desk(
-        database,
-        bell,
-        events,
-        store,
-        front_desk=desk,
-        policy=screen.rules,
-        safety=settings.safety,
-    )
-    scribe, fitting = Scribe(settings.text, screen), FittingRoom()
+    return Rulebook(plans, catalog, screen, settings.safety)
+
+
+def _furnished(settings: Settings, lines: Lines, books: Rulebook) -> Services:
+    database, plans, catalog = lines.database, books.plans, books.catalog
+    intake, addresses = Intake(lines.store, lines.origins), Addresses(settings.api.hook_origins)
+    desk = _front_desk(lines, books, intake, addresses)
+    scribe, fitting = Scribe(settings.text, books.screen), FittingRoom()
     keychain = Keychain(database, plans, settings.api.pepper, settings.api.key_days)
-    quotas = Quotas(redis, settings.api)
+    quotas = Quotas(lines.redis, settings.api)
     return Services(
         settings=settings,
         database=database,
-        redis=redis,
-        store=store,
-        events=events,
-        outlooks=outlooks,
+        redis=lines.redis,
+        store=lines.store,
+        events=lines.events,
+        outlooks=lines.outlooks,
         plans=plans,
         catalog=catalog,
-        screen=screen,
+        screen=books.screen,
         intake=intake,
         desk=desk,
-        oversight=oversight,
+        oversight=_oversight(lines, books, desk),
         scribe=scribe,
-        following=Following(database, events, outlooks),
+        following=Following(database, lines.events, lines.outlooks),
         explanations=Explanations(database, plans, catalog),
         administration=Administration(database, plans, catalog, settings.safety),
         voices=Voices(database, plans, settings.safety),
-        witness=Witness(database, store, _own_origins(settings, store)),
+        witness=Witness(database, lines.store, lines.origins),
         hooks=HookDesk(database, addresses, settings.api.pepper),
         keychain=keychain,
         quotas=quotas,
-        huggingface=_huggingface(settings, redis, keychain, quotas),
+        huggingface=_huggingface(settings, lines.redis, keychain, quotas),
         fitting=fitting,
-        loras=Loras(
-            database,
-            store,
-            catalog=catalog,
-            book=plans,
-            try_on=fitting.try_on,
-            pepper=settings.safety.pepper,
-        ),
+        loras=_loras(lines, books, fitting),
         stock=Stock(database, catalog, settings.farm.worker_silent_s),
-        wordsmith=Wordsmith(scribe, desk, _own_origins(settings, store)),
+        wordsmith=Wordsmith(scribe, desk, lines.origins),
         stencils=Chamber(STENCIL),
+    )
+
+
+def _front_desk(lines: Lines, books: Rulebook, intake: Intake, addresses: Addresses) -> FrontDesk:
+    return FrontDesk(
+        lines.database,
+        lines.bell,
+        lines.events,
+        books,
+        draw_seed=partial(secrets.randbelow, 2**32),
+        outlooks=lines.outlooks,
+        intake=intake,
+        addresses=addresses,
+    )
+
+
+def _oversight(lines: Lines, books: Rulebook, desk: FrontDesk) -> Oversight:
+    return open_desk(
+        lines.database,
+        lines.bell,
+        lines.events,
+        lines.store,
+        front_desk=desk,
+        policy=books.screen.rules,
+        safety=books.safety,
+    )
+
+
+def _loras(lines: Lines, books: Rulebook, fitting: FittingRoom) -> Loras:
+    return Loras(
+        lines.database,
+        lines.store,
+        catalog=books.catalog,
+        book=books.plans,
+        try_on=fitting.try_on,
+        pepper=books.safety.pepper,
     )
 
 
@@ -165,6 +206,5 @@ def _huggingface(
 
 
 def _own_origins(settings: Settings, store: ObjectStore) -> set[str]:
-    """Links to our own pictures need not lead to a public address."""
     parts = urlsplit(store.url("probe"))
     return {f"{parts.scheme}://{parts.netloc}", *settings.provenance.link_origins}

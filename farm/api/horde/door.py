@@ -3,10 +3,9 @@
 from typing import Any
 
 from fastapi import Response
-from fastapi.responses import JSONResponse
 
 from farm.api import problems
-from farm.api.dialects import route_saying
+from farm.api.dialects import route_saying, said
 from farm.api.horde.answers import HordeWrong
 
 CODES = {
@@ -29,8 +28,7 @@ DOCUMENTED: dict[int | str, dict[str, Any]] = {
 def answer(error: Exception) -> Response:
     problem = problems.problem_of(error)
     wrong = HordeWrong(message=problem.detail, rc=CODES.get(problem.code, problem.code))
-    headers = {"Retry-After": "5"} if problem.status == 503 else {}
-    return JSONResponse(wrong.model_dump(), STATUS.get(problem.status, problem.status), headers)
+    return said(problem, wrong, STATUS)
 
 
 HordeRoute = route_saying(answer)

@@ -19,7 +19,12 @@ def routes(services: Services) -> APIRouter:
     router = APIRouter(
         prefix="/api/v2", tags=["AI Horde"], route_class=HordeRoute, responses=DOCUMENTED
     )
+    _add_jobs(router, services)
+    _add_farm(router, services)
+    return router
 
+
+def _add_jobs(router: APIRouter, services: Services) -> None:
     @router.post("/generate/async", summary="Draw a prompt", status_code=202)
     async def horde_generate(asked: Request, who: Drawer) -> Submitted:
         ask = await _ask(services, who, asked)
@@ -42,6 +47,8 @@ def routes(services: Services) -> APIRouter:
     async def horde_cancel(job_id: UUID, who: Drawer) -> HordeStatus:
         return await status(services, await services.desk.cancel(who.person, job_id))
 
+
+def _add_farm(router: APIRouter, services: Services) -> None:
     @router.get("/status/models", summary="What there is to draw with")
     async def horde_models(who: Reader) -> list[HordeModel]:
         now = await services.desk.traffic(silent_s=services.settings.farm.worker_silent_s)
@@ -64,8 +71,6 @@ def routes(services: Services) -> APIRouter:
     @router.get("/status/heartbeat", summary="Whether anybody is there")
     async def horde_heartbeat(who: Reader) -> Heartbeat:
         return Heartbeat()
-
-    return router
 
 
 async def _ask(services: Services, who: Principal, asked: Request) -> Ask:

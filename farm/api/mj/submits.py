@@ -44,7 +44,13 @@ Mode = Annotated[Speed | None, Depends(speed_of)]
 
 def routes(services: Services) -> APIRouter:
     router = APIRouter(route_class=MjRoute, prefix="/submit")
+    _add_drawing(router, services)
+    _add_texts(router, services)
+    _add_presses(router, services)
+    return router
 
+
+def _add_drawing(router: APIRouter, services: Services) -> None:
     @router.post("/imagine", summary="Draw a prompt")
     async def mj_imagine(body: Imagine, who: Drawer, mode: Mode) -> SubmitResult:
         desk, around = Drawing(services, who), _around(body, mode)
@@ -60,6 +66,8 @@ def routes(services: Services) -> APIRouter:
         ask = desk.ask("blend", around, images=images, manner=shape)
         return await desk.draw(ask, "BLEND", around.memo)
 
+
+def _add_texts(router: APIRouter, services: Services) -> None:
     @router.post("/describe", summary="Write prompts that could have led to a picture")
     async def mj_describe(body: Describe, who: Writer, later: BackgroundTasks) -> SubmitResult:
         services.wordsmith.check(sees=True)
@@ -85,6 +93,8 @@ def routes(services: Services) -> APIRouter:
         later.add_task(carried_out, services, task, shortened)
         return submitted(task.id)
 
+
+def _add_presses(router: APIRouter, services: Services) -> None:
     @router.post("/change", summary="Enlarge, vary or reroll what a task drew")
     async def mj_change(body: Change, who: Drawer, mode: Mode) -> SubmitResult:
         return await Pressing(services, who).change(body, _around(body, mode))
@@ -100,8 +110,6 @@ def routes(services: Services) -> APIRouter:
     @router.post("/modal", summary="Send the words, or the mask, that a button asked for")
     async def mj_modal(body: Modal, who: Drawer) -> SubmitResult:
         return await Pressing(services, who).fill_in(body)
-
-    return router
 
 
 def _around(body: Submit, mode: Speed | None = None) -> Around:

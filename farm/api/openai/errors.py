@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from fastapi.responses import JSONResponse
+from fastapi import Response
 
 from farm.api import problems
-from farm.api.dialects import route_saying
+from farm.api.dialects import route_saying, said
 from farm.api.openai.shapes import Error, Wrong
 from farm.api.problems import Problem
 
@@ -32,11 +32,9 @@ DOCUMENTED: dict[int | str, dict[str, Any]] = {
 }
 
 
-def answer(error: Exception) -> JSONResponse:
+def answer(error: Exception) -> Response:
     problem = problems.problem_of(error)
-    headers = {"Retry-After": "5"} if problem.status == 503 else {}
-    status = STATUS.get(problem.status, problem.status)
-    return JSONResponse(error_of(problem).model_dump(), status, headers=headers)
+    return said(problem, error_of(problem), STATUS)
 
 
 Route = route_saying(answer)  # also of what goes wrong before its own code

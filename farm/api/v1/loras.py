@@ -67,7 +67,14 @@ class LoraChange(BaseModel):
 
 def routes(services: Services) -> APIRouter:
     router = APIRouter(prefix="/v1/loras", tags=["LoRAs"])
-    desk, turns = services.loras, asyncio.Semaphore(AT_ONCE)
+    _add_bringing(router, services)
+    _add_looking(router, services)
+    _add_changing(router, services)
+    return router
+
+
+def _add_bringing(router: APIRouter, services: Services) -> None:
+    turns = asyncio.Semaphore(AT_ONCE)
 
     @router.post(
         "",
@@ -96,9 +103,13 @@ def routes(services: Services) -> APIRouter:
                 licence=licence,
                 visibility=visibility,
             )
-            lora, fresh = await desk.bring(who.person, who.venue, told)
+            lora, fresh = await services.loras.bring(who.person, who.venue, told)
         response.status_code = 201 if fresh else 200
         return _mine(lora)
+
+
+def _add_looking(router: APIRouter, services: Services) -> None:
+    desk = services.loras
 
     @router.get("", summary="LoRAs that may be used here", responses=refusals())
     async def list_loras(who: Reader) -> LoraList:
@@ -113,6 +124,10 @@ def routes(services: Services) -> APIRouter:
     async def get_lora(who: Reader, lora_id: UUID) -> LoraInfo:
         lora, mine = await desk.get(who.person, who.venue, lora_id)
         return _told(lora, mine=mine)
+
+
+def _add_changing(router: APIRouter, services: Services) -> None:
+    desk = services.loras
 
     @router.patch(
         "/{lora_id}",
@@ -132,8 +147,6 @@ def routes(services: Services) -> APIRouter:
     async def delete_lora(who: Uploader, lora_id: UUID) -> None:
         """Its file is deleted, from the workers too; jobs that still wait for it fail and cost nothing."""
         await desk.remove(who.person, lora_id)
-
-    return router
 
 
 def moderation(services: Services) -> APIRouter:
