@@ -31,7 +31,7 @@ def demo(
     folder: Annotated[Path, typer.Option(help="Where the demo keeps its data.")] = Path("var/demo"),
     port: Annotated[int, typer.Option(help="Port of the page; 0 picks a free one.")] = 8700,
 ) -> None:
-    """Run everything on this machine, with a page to type /imagine in."""
+    """Run everything on this machine, with a local Discord to type /imagine in, and the web client."""
     from farm.demo import run_demo
 
     run(run_demo(folder=folder, port=port))
@@ -72,7 +72,7 @@ def work(
 
 @app.command()
 def api() -> None:
-    """Run the API, with the image origin, health and metrics."""
+    """Run the API and its web client, with webhooks, the image origin, health and metrics."""
     from farm.api.server import run_api
 
     run(run_api(read_settings()))

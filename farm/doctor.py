@@ -221,11 +221,19 @@ async def _clock(settings: Settings) -> Check:
     return Check("clock", ok=True, words=f"within {skew.total_seconds() * 1000:.0f} ms of Postgres")
 
 
+async def _api(settings: Settings) -> Check:
+    """Without a pepper all is well for who wants no API, but they should know."""
+    if settings.api.pepper is None:
+        return Check("api", ok=True, words="nobody has a key: PICTOR_API__PEPPER is not set")
+    return Check("api", ok=True, words=f"keys open {settings.api.public_url}")
+
+
 async def _secrets(settings: Settings) -> Check:
     """An example's password is nobody's secret."""
     told = {
         "PICTOR_DATABASE__URL": settings.database.url,
         "PICTOR_REDIS__URL": settings.redis.url,
+        "PICTOR_API__PEPPER": settings.api.pepper,
         "PICTOR_DISCORD__TOKEN": settings.discord.token,
         "PICTOR_STORAGE__ACCESS_KEY": settings.storage.access_key,
         "PICTOR_STORAGE__SECRET_KEY": settings.storage.secret_key,
@@ -249,6 +257,7 @@ CHECKS: dict[str, Callable[[Settings], Awaitable[Check]]] = {
     "detectors": _detectors,
     "provenance": _provenance,
     "clock": _clock,
+    "api": _api,
     "secrets": _secrets,
 }
 
@@ -265,6 +274,7 @@ FIXES = {
     " (docs/catalog.md, image detectors).",
     "provenance": "Run `pictor keys init` on this host or copy its folder here (PICTOR_PROVENANCE__KEYS), or"
     " switch it off in so many words: PICTOR_PROVENANCE__ENABLED=false.",
+    "api": "Set PICTOR_API__PEPPER (openssl rand -base64 32).",
     "secrets": "Choose a password of your own for each, in the servers and in .env.",
     "clock": "Let this host keep time (chrony or systemd-timesyncd): signatures and Discord's rules need it.",
 }

@@ -15,7 +15,6 @@ from pydantic import SecretStr
 
 BEGINS = "pk_live_"  # so that scanners of public code know one when they see it
 SHOWN = 12  # of the beginning: what a list of keys tells them apart by
-LEAST_PEPPER = 32
 _KEY = re.compile(rf"{BEGINS}[A-Za-z0-9_-]{{43}}")
 
 

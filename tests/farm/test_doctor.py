@@ -10,6 +10,7 @@ from bot.emulator.client import LocalDiscord
 from farm.doctor import CHECKS, Check, _checked, examine
 from migrations.run import downgrade
 from shared.config import (
+    ApiSettings,
     DatabaseSettings,
     DiscordSettings,
     RedisSettings,
@@ -163,3 +164,10 @@ async def test_a_category_that_no_detector_looks_for_is_named(
     )
     (tmp_path / "redness.onnx").write_bytes(b"")
     assert "SHA-256" in (await check("detectors", lacking)).words
+
+
+async def test_who_has_no_pepper_is_told_that_nobody_has_a_key(settings: Settings) -> None:
+    assert "PICTOR_API__PEPPER" in (await check("api", settings)).words
+    pepper = {"pepper": "thirty-two characters at the least"}
+    peppered = settings.model_copy(update={"api": ApiSettings.model_validate(pepper)})
+    assert "PICTOR_API__PEPPER" not in (await check("api", peppered)).words
