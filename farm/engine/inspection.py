@@ -4,6 +4,7 @@ import hashlib
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -42,13 +43,18 @@ class Inspection:
 class Lane:
     """A thread and its work. One whose filter hangs is left behind with what it holds."""
 
+    open_filter: OpenFilter
+    clock: Callable[[], float]
     work: Line[Inspection] = field(default_factory=Line)
     pending: list[Inspection] = field(default_factory=list)
     filters: dict[str, ImageFilter] = field(default_factory=dict)
 
 
 class Inspections:
-    """`wake` is called from the thread when an answer lies ready."""
+    """`wake` is called from the thread when an answer lies ready.
+
+    The thread ends with the last who holds the Inspections.
+    """
 
     def __init__(
         self,
@@ -104,6 +110,7 @@ class Inspections:
             return
         log.error("The image filter gave no answer in %g s.", self._deadline_s)
         hung.findings = blocked(hung.pictures)
+        lane.work.close()
         fresh = self._lane = self._start()
         for one in lane.pending:
             fresh.pending.append(one)
@@ -116,32 +123,35 @@ class Inspections:
         return self._clock() - one.began >= self._deadline_s
 
     def _start(self) -> Lane:
-        lane = Lane()
-        thread = threading.Thread(target=self._run, args=(lane,), name="inspections", daemon=True)
-        thread.start()
+        lane = Lane(self._open, self._clock)
+        weakref.finalize(self, lane.work.close)
+        threading.Thread(
+            target=_run, args=(lane, self._wake), name="inspections", daemon=True
+        ).start()
         return lane
 
-    def _run(self, lane: Lane) -> None:
-        while True:
-            inspection = lane.work.take()
-            started = time.perf_counter()
-            inspection.began = self._clock()
-            findings = self._inspect(inspection, lane.filters)
-            inspection.taken_ms = round((time.perf_counter() - started) * 1e3)
-            if inspection.findings is None:
-                inspection.findings = findings
-            del inspection  # it holds a job, and a job holds its checkpoint
-            self._wake()
 
-    def _inspect(self, inspection: Inspection, filters: dict[str, ImageFilter]) -> list[Finding]:
-        pictures, name = inspection.pictures, inspection.checkpoint
-        try:
-            if name not in filters:
-                filters[name] = self._open(name)
-            return bound(filters[name].inspect(pictures, strict=inspection.strict), pictures)
-        except BaseException:  # nobody means to stop this thread; it would answer no one ever after
-            log.exception("The image filter of %s failed; its pictures are blocked.", name)
-            return blocked(pictures)
+def _run(lane: Lane, wake: Callable[[], None]) -> None:
+    while (inspection := lane.work.take()) is not None:
+        started = time.perf_counter()
+        inspection.began = lane.clock()
+        findings = _inspect(inspection, lane)
+        inspection.taken_ms = round((time.perf_counter() - started) * 1e3)
+        if inspection.findings is None:
+            inspection.findings = findings
+        del inspection  # it holds a job, and a job holds its checkpoint
+        wake()
+
+
+def _inspect(inspection: Inspection, lane: Lane) -> list[Finding]:
+    pictures, name = inspection.pictures, inspection.checkpoint
+    try:
+        if name not in lane.filters:
+            lane.filters[name] = lane.open_filter(name)
+        return bound(lane.filters[name].inspect(pictures, strict=inspection.strict), pictures)
+    except BaseException:  # nobody means to stop this thread; it would answer no one ever after
+        log.exception("The image filter of %s failed; its pictures are blocked.", name)
+        return blocked(pictures)
 
 
 def _hand_over(inspection: Inspection) -> None:

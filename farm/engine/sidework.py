@@ -2,6 +2,7 @@
 
 import queue
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -11,25 +12,29 @@ from farm.engine.line import COURTESY, Line
 
 T = TypeVar("T")
 Ending = Callable[[], None]
+Asked = tuple[Callable[[], Any], Any, Any]  # the work, then, fails
 
 
 class Sidework:
     """`wake` is called from a thread when an end lies ready; `collect` then tells it, in the loop's.
 
     A thread for each of `threads`: the worst rank that it takes, so that a better one need not wait
-    until long work of the worst has ended.
+    until long work of the worst has ended. The threads end with the last who holds the Sidework.
     """
 
     def __init__(
         self, name: str, *, wake: Callable[[], None], threads: Sequence[int] = (COURTESY,)
     ) -> None:
         self.pending = 0
-        self._wake = wake
-        self._asked: Line[tuple[Callable[[], Any], Any, Any]] = Line()
+        self._asked: Line[Asked] = Line()
         self._ended: queue.SimpleQueue[Ending] = queue.SimpleQueue()
+        weakref.finalize(self, self._asked.close)
         for number, worst in enumerate(threads):
             threading.Thread(
-                target=self._run, args=(worst,), name=f"{name}-{number}", daemon=True
+                target=_run,
+                args=(self._asked, worst, self._ended, wake),
+                name=f"{name}-{number}",
+                daemon=True,
             ).start()
 
     def ask(
@@ -53,12 +58,14 @@ class Sidework:
             self.pending -= 1
             tell()
 
-    def _run(self, worst: int) -> None:
-        while True:
-            work, then, fails = self._asked.take(worst=worst)
-            self._ended.put(_ending(work, then, fails))
-            del work, then, fails  # they hold a job, and a job holds its checkpoint
-            self._wake()
+
+def _run(
+    asked: Line[Asked], worst: int, ended: queue.SimpleQueue[Ending], wake: Callable[[], None]
+) -> None:
+    while (one := asked.take(worst=worst)) is not None:
+        ended.put(_ending(*one))
+        del one  # it holds a job, and a job holds its checkpoint
+        wake()
 
 
 def _ending(work: Callable[[], T], then: Callable[[T], None], fails: Any) -> Ending:

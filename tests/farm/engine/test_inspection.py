@@ -171,3 +171,15 @@ def test_a_better_rank_is_inspected_first() -> None:
     while hall.inspections.pending:
         hall.settle()
     assert seeds == [0, 2, 1]
+
+
+def test_the_thread_ends_with_the_last_who_holds_the_inspections() -> None:
+    before, woken = set(threading.enumerate()), threading.Event()
+    inspections = Inspections(lambda _: Scripted(allowed), wake=woken.set)
+    inspections.ask("postcards", [PICTURE], lambda *_: None)
+    [thread] = set(threading.enumerate()) - before
+    assert woken.wait(10)
+    inspections.collect()
+    del inspections
+    thread.join(10)
+    assert not thread.is_alive()

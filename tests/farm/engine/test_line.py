@@ -26,7 +26,7 @@ def test_no_rank_waits_for_ever() -> None:
 
 
 def test_who_takes_only_better_ranks_waits_for_one() -> None:
-    line, taken = filled(2, 2), list[tuple[int, int]]()
+    line, taken = filled(2, 2), list[tuple[int, int] | None]()
     waiting = threading.Thread(target=lambda: taken.append(line.take(worst=0)), daemon=True)
     waiting.start()
     waiting.join(0.05)

@@ -60,3 +60,13 @@ def test_a_better_rank_does_not_wait_until_long_work_of_a_worse_has_ended() -> N
         assert ended.acquire(timeout=10)
     side.collect()
     assert told == [0, 2, 2, 2]
+
+
+def test_the_threads_end_with_the_last_who_holds_it() -> None:
+    side = Sidework("mortal", wake=lambda: None, threads=(COURTESY, 0))
+    threads = [one for one in threading.enumerate() if one.name.startswith("mortal")]
+    assert len(threads) == 2
+    del side
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
