@@ -10,12 +10,12 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from farm.api.app import create_app
 from farm.api.services import Services, opened
 from shared import accounts, apikeys, keyrows
 from shared.apikeys import USUAL
 from shared.config import ApiSettings, Settings
 from shared.moderation import terms
+from tests.farm.api.standin import Apps
 
 PEPPER = SecretStr("of these tests alone, thirty-two bytes and more")
 
@@ -34,9 +34,15 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
         yield made
 
 
+@pytest.fixture(scope="session")
+def apps() -> Apps:
+    return Apps()
+
+
 @pytest.fixture
-def app(services: Services) -> FastAPI:
-    return create_app(services)
+def app(services: Services, apps: Apps) -> FastAPI:
+    """It answers other tests too: who changes it, builds one of their own."""
+    return apps.of(services)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from fastapi import FastAPI
 from sqlalchemy import text
 
 from farm.api.app import create_app
@@ -35,7 +34,7 @@ async def fits(_: Any, data: bytes) -> None:
 
 
 @pytest.fixture
-def app(services: Services) -> FastAPI:
+def services(services: Services) -> Services:
     desk = Loras(
         services.database,
         services.store,
@@ -43,7 +42,7 @@ def app(services: Services) -> FastAPI:
         book=services.plans,
         try_on=fits,
     )
-    return create_app(replace(services, loras=desk))
+    return replace(services, loras=desk)
 
 
 def code(answer: httpx.Response) -> tuple[int, str]:

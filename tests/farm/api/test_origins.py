@@ -25,7 +25,9 @@ def settings(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def app(app: FastAPI) -> FastAPI:
+def app(services: Services) -> FastAPI:
+    app = create_app(services)
+
     @app.websocket(PROBE)
     async def read(socket: WebSocket, who: Reader) -> None:
         await socket.accept(subprotocol=chosen(socket))

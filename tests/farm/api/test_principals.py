@@ -6,12 +6,16 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from farm.api.app import create_app
 from farm.api.principals import Drawer, Reader
+from farm.api.services import Services
 from tests.farm.api.conftest import NewKey, Open
 
 
 @pytest.fixture
-def app(app: FastAPI) -> FastAPI:
+def app(services: Services) -> FastAPI:
+    app = create_app(services)
+
     @app.get("/probe/read")
     async def read(who: Reader) -> str:
         return who.person.discord_id
