@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from shared.safety.blocklist import Blocklist, Term, read_blocklist
@@ -93,8 +94,28 @@ class PromptScreen:
 def open_screen(
     blocklist: Path, policy: Path, *, figures: Path | None = None, weights: Path = WEIGHTS
 ) -> PromptScreen:
-    """Fault when a file of it is missing or cannot be used: no screen, no service."""
+    """Fault when a file of it is missing or cannot be used: no screen, no service.
+
+    Who opens the same files again, unchanged, gets the same screen: its automata take a third of a second.
+    """
     look_alikes()  # reads its tables now, so that no prompt waits for them
+    files = (blocklist, policy, *([figures] if figures else []), *sorted(weights.glob("*")))
+    return _opened(blocklist, policy, figures, weights, tuple(map(_stamp, files)))
+
+
+def _stamp(file: Path) -> tuple[int, int] | None:
+    """What differs when a file was changed. None for one that is not there."""
+    try:
+        told = file.stat()
+    except OSError:
+        return None
+    return told.st_mtime_ns, told.st_size
+
+
+@lru_cache(maxsize=2)
+def _opened(
+    blocklist: Path, policy: Path, figures: Path | None, weights: Path, stamps: tuple[object, ...]
+) -> PromptScreen:
     return PromptScreen(
         read_blocklist(blocklist),
         read_policy(policy),

@@ -440,3 +440,12 @@ def test_the_longest_prompt_is_judged_in_milliseconds() -> None:
     for _ in range(5):
         SCREEN.screen([text[:2000]])
     assert (process_time() - begin) / 5 < 0.1
+
+
+def test_files_that_did_not_change_are_not_read_again(tmp_path: Path) -> None:
+    listed = tmp_path / "blocklist.toml"
+    listed.write_bytes(SHIPPED.read_bytes())
+    first = open_screen(listed, POLICY)
+    assert open_screen(listed, POLICY) is first
+    listed.write_text(listed.read_text() + "\n# one more line\n")
+    assert open_screen(listed, POLICY).version != first.version
