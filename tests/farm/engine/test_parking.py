@@ -88,7 +88,17 @@ class Watch:
 # --- the same pixels -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sampler", samplers_of("sd15"))
+# With the trained model some of each kind; the rest is `slow`, and small models try them all below.
+SOME = {"euler", "euler-a", "dpm++2m-karras", "ddim", "heun", "unipc", "pndm", "lcm"}
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        pytest.param(name, marks=[] if name in SOME else [pytest.mark.slow])
+        for name in samplers_of("sd15")
+    ],
+)
 def test_parked_more_than_once_it_draws_the_same_pixels(
     new_desk: NewDesk, sampler: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
