@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -96,11 +97,11 @@ def open_screen(
 ) -> PromptScreen:
     """Fault when a file of it is missing or cannot be used: no screen, no service.
 
-    Who opens the same files again, unchanged, gets the same screen: its automata take a third of a second.
+    Opened again, unchanged files are not read anew: their automata take a third of a second.
     """
     look_alikes()  # reads its tables now, so that no prompt waits for them
     files = (blocklist, policy, *([figures] if figures else []), *sorted(weights.glob("*")))
-    return _opened(blocklist, policy, figures, weights, tuple(map(_stamp, files)))
+    return copy(_opened(blocklist, policy, figures, weights, tuple(map(_stamp, files))))
 
 
 def _stamp(file: Path) -> tuple[int, int] | None:

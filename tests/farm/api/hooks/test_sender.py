@@ -156,6 +156,22 @@ async def test_an_address_that_says_it_is_gone_is_switched_off_at_once(
     assert len(await log_of(services, hook)) == 3
 
 
+async def test_nothing_passes_while_its_address_is_being_switched_off(
+    services: Services, hook: Webhook, receiver: Receiver, drawn: Drawn, sending: None
+) -> None:
+    """Were the first given up before the address is off, the next of its job would be told."""
+    receiver.says = lambda: 410
+    await drawn()
+    async with services.database.begin() as session:
+        held = text("select from webhooks where id = :id for no key update")
+        await session.execute(held, {"id": hook.id})
+        await receiver.until(lambda: receiver.told, within_s=10)
+        await asyncio.sleep(0.2)
+        assert [one.state for one in await log_of(services, hook)] == ["open"] * 3
+    assert [one.state for one in await until_ended(services, hook)] == ["given_up"] * 3
+    assert len(receiver.told) == 1
+
+
 async def test_after_a_rotation_old_and_new_secret_both_verify(
     services: Services, hook: Webhook, receiver: Receiver, drawn: Drawn, sending: None
 ) -> None:

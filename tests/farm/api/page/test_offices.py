@@ -66,6 +66,7 @@ async def test_a_key_is_shown_once_and_ends_when_it_is_revoked(
         client = await client_of(made)
         assert (await client.get("/v1/me")).json()["key"]["scopes"] == ["read", "draw", "upload"]
         await page.get_by_role("button", name="Close").click()
+        await expect(page.locator("#modal")).to_be_empty()
         assert made not in await page.content()
         await page.get_by_role("button", name="Revoke Nightly").click()
         await page.get_by_role("button", name="Revoke", exact=True).click()
