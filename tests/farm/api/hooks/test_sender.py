@@ -57,6 +57,25 @@ async def test_what_happens_to_a_job_is_told_signed_and_in_order(
     assert [(one.state, one.tries, one.status) for one in log] == [("delivered", 1, 204)] * 3
 
 
+async def test_each_event_tells_the_job_as_it_left_it_however_late_it_is_sent(
+    hook: Webhook, receiver: Receiver, drawn: Drawn, services: Services
+) -> None:
+    await drawn()
+    async with sender.sending(services):
+        await receiver.until(lambda: len(receiver.told) == 3)
+    waiting, started, ended = (one.content["data"] for one in receiver.told)
+    assert [one["status"] for one in (waiting, started, ended)] == [
+        "starting",
+        "processing",
+        "succeeded",
+    ]
+    assert (waiting["started_at"], waiting["metrics"]["queue_s"]) == (None, None)
+    assert started["started_at"] == ended["started_at"]
+    for early in (waiting, started):
+        assert (early["completed_at"], early["metrics"]["charged_ms"]) == (None, None)
+    assert ended["metrics"]["charged_ms"] == 900
+
+
 async def test_a_job_may_name_an_address_of_its_own_in_the_same_transaction(
     services: Services, receiver: Receiver, sending: None
 ) -> None:
