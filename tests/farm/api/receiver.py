@@ -10,6 +10,7 @@ from typing import Any
 from standardwebhooks import Webhook, WebhookVerificationError
 
 CUT = 0  # takes it, and breaks off without a word
+HAS = (CUT, 204)
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,15 @@ class Told:
 
 @dataclass
 class Receiver:
-    """`says` decides about each try; `headers` go with every answer."""
+    """`says` decides about each try; `headers` go with every answer. Who has the `secret` verifies at once:
+    five minutes later every signature is too old."""
 
     says: Callable[[], int] = lambda: 204
     headers: Sequence[str] = ()
     told: list[Told] = field(default_factory=list)
+    known: set[str] = field(default_factory=set)  # ids of what it has
+    secret: str | None = None
+    forged: list[Told] = field(default_factory=list)
     port: int = 0
     _server: asyncio.Server | None = None
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
@@ -58,7 +63,7 @@ class Receiver:
     @property
     def taken(self) -> list[Told]:
         """What it has, whether or not it could say so."""
-        return [one for one in self.told if one.status in (CUT, 204)]
+        return [one for one in self.told if one.status in HAS]
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._answer, "127.0.0.1", self.port)
@@ -90,7 +95,12 @@ class Receiver:
 
     def _note(self, headers: dict[str, str], body: str) -> int:
         status = self.says()
-        self.told.append(Told(headers, body, status))
+        told = Told(headers, body, status)
+        self.told.append(told)
+        if status in HAS:
+            self.known.add(told.id)
+        if self.secret is not None and not told.is_signed_by(self.secret):
+            self.forged.append(told)
         return status
 
 
