@@ -13,6 +13,7 @@ from farm.api.headers import SafeHeaders
 from farm.api.horde import routes as horde
 from farm.api.mj import routes as mj
 from farm.api.openai import images
+from farm.api.principals import bringer
 from farm.api.quotas import QuotaFields
 from farm.api.services import Services
 from farm.api.streams import told_as_events
@@ -116,7 +117,7 @@ def _description(app: FastAPI) -> Callable[[], dict[str, Any]]:
 def _surround(app: FastAPI, services: Services) -> None:
     """What every request passes, the last one first."""
     settings = services.settings.api
-    app.add_middleware(BodyLimits, settings=settings)
+    app.add_middleware(BodyLimits, settings=settings, may_bring=bringer(services))
     app.add_middleware(QuotaFields)
     app.add_middleware(SafeHeaders, secure=settings.public_url.startswith("https:"))
     origins.install(app, settings)

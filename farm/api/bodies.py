@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from itertools import accumulate
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,6 +28,7 @@ WITH_PICTURES = (
     "/mj",  # and /mj-relax, /mj-fast, /mj-turbo
     "/api/v2/",
 )
+LORAS = "/v1/loras"
 FILES = ("multipart/form-data", "application/octet-stream", "image/")
 _STEP = dict(zip(b"[{]}", (1, 1, -1, -1), strict=True))
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -35,10 +37,15 @@ _STRINGS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 
 
 class BodyLimits:
-    """Answers 413, 408, or 422 for what is too deep. Chunked bodies are counted as they come."""
+    """Answers 413, 408, or 422 for what is too deep. Chunked bodies are counted as they come.
 
-    def __init__(self, app: ASGIApp, *, settings: ApiSettings) -> None:
-        self._app, self._settings = app, settings
+    A form is read before anybody looks at the key, so only who `may_bring` a LoRA may send one that large.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, settings: ApiSettings, may_bring: Callable[[Scope], Awaitable[bool]]
+    ) -> None:
+        self._app, self._settings, self._may_bring = app, settings, may_bring
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -50,7 +57,7 @@ class BodyLimits:
             await problems.answer(problems.problem_of(refusal))(scope, receive, send)
 
     async def _within(self, scope: Scope, receive: Receive, send: Send) -> None:
-        kind, most = _header(scope, b"content-type"), self._most(scope)
+        kind, most = _header(scope, b"content-type"), await self._most(scope)
         if _declared(scope) > most:
             raise _too_large(most)
         if kind.startswith(FILES):
@@ -61,9 +68,11 @@ class BodyLimits:
             check_depth(body)
         await self._app(scope, _replayed(body, receive), send)
 
-    def _most(self, scope: Scope) -> int:
+    async def _most(self, scope: Scope) -> int:
         """Bytes."""
         is_file = _header(scope, b"content-type").startswith(FILES)
+        if is_file and scope["path"] == LORAS and await self._may_bring(scope):
+            return self._settings.max_lora_bytes
         large = is_file or scope["path"].startswith(WITH_PICTURES)
         return self._settings.max_upload_bytes if large else self._settings.max_body_bytes
 

@@ -1,5 +1,6 @@
 """Who asks: every route says what a key must allow, and gets the person behind it."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
@@ -7,13 +8,14 @@ from uuid import UUID
 from fastapi import Depends, Security
 from fastapi.security import SecurityScopes
 from starlette.requests import HTTPConnection
+from starlette.types import Scope as Asked
 
-from farm.api.credentials import Credentials
+from farm.api.credentials import Credentials, shown
 from farm.api.origins import check_origin
 from farm.api.quotas import address_of
 from farm.api.services import Services
 from shared.apikeys import Scope
-from shared.errors import Refusal
+from shared.errors import Fault, Refusal
 from shared.keychain import Standing
 from shared.keyrows import Holder
 from shared.moderation.ranks import Moderator, Rank
@@ -84,6 +86,20 @@ async def principal_of(services: Services, secret: str | None, address: str) -> 
     person = Person(holder.discord_id, holder.name, key.plan or services.plans.first, key.roles)
     home = services.settings.safety.home_guild
     return Principal(holder, person, house=home is not None and key.guild_id == home)
+
+
+def bringer(services: Services) -> Callable[[Asked], Awaitable[bool]]:
+    """Whether a request shows a key that may bring LoRAs, before anything else is read of it."""
+
+    async def may_bring(scope: Asked) -> bool:
+        secret = shown(HTTPConnection(scope))
+        try:
+            holder = await services.keychain.holder(secret) if secret else None
+        except Fault:  # the route says so itself
+            return False
+        return holder is not None and not {Scope.UPLOAD, Scope.ADMIN}.isdisjoint(holder.key.scopes)
+
+    return may_bring
 
 
 async def caller(

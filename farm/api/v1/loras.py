@@ -15,7 +15,7 @@ from shared.errors import Refusal
 from shared.lorarows import Lora
 from shared.loras import LONGEST_NAME, Bringing
 
-AT_ONCE = 4  # each is a whole file in memory
+AT_ONCE = 2  # each is a whole file in memory
 Visibility = Literal["own", "public"]
 Line = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f]*$")]
 Name = Annotated[
@@ -98,7 +98,7 @@ def _add_bringing(router: APIRouter, services: Services) -> None:
             told = Bringing(
                 name=name,
                 checkpoint=checkpoint,
-                data=await _read(file, services.settings.api.max_upload_bytes),
+                data=await _read(file, services.settings.api.max_lora_bytes),
                 trigger=trigger,
                 licence=licence,
                 visibility=visibility,

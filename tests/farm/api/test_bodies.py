@@ -17,11 +17,15 @@ from shared.errors import Refusal
 SETTINGS = ApiSettings(max_body_bytes=2**10, max_upload_bytes=2**20)
 
 
+async def nobody(_: Any) -> bool:
+    return False
+
+
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
     app = FastAPI()
     problems.install(app)
-    app.add_middleware(BodyLimits, settings=SETTINGS)
+    app.add_middleware(BodyLimits, settings=SETTINGS, may_bring=nobody)
 
     @app.post("/plain")
     @app.post("/v1/jobs")

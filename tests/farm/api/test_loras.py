@@ -115,14 +115,29 @@ async def test_what_does_not_fit_is_kept_nowhere(
 async def test_what_is_too_large_is_not_looked_at(
     services: Services, settings: Settings, new_key: NewKey
 ) -> None:
-    small = settings.api.model_copy(update={"max_upload_bytes": 2**20})
-    told = replace(services, settings=settings.model_copy(update={"api": small}))
+    """A form is read before the key is looked at: large ones only from who may bring a LoRA."""
+    small = {"max_upload_bytes": 2**20, "max_lora_bytes": 2**21}
+    told = replace(
+        services,
+        settings=settings.model_copy(update={"api": settings.api.model_copy(update=small)}),
+    )
     transport = httpx.ASGITransport(create_app(told))
-    keyed = {"Authorization": f"Bearer {await new_key()}"}
-    async with httpx.AsyncClient(
-        transport=transport, base_url="http://api", headers=keyed
-    ) as client:
-        assert code(await bring(client, data=bytes(2**20 + 1))) == (413, "too_large")
+    keys = {
+        "uploader": await new_key(),
+        "reader": await new_key("1002", scopes=("read",)),
+        "forger": "pk_live_nobodys",
+    }
+    seen: dict[str, list[int]] = {}
+    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+        for name, key in keys.items():
+            client.headers["Authorization"] = f"Bearer {key}"
+            sizes = (2**10, 2**20 + 1, 2**21)
+            seen[name] = [(await bring(client, data=bytes(one))).status_code for one in sizes]
+    assert seen == {
+        "uploader": [422, 422, 413],
+        "reader": [403, 413, 413],
+        "forger": [401, 413, 413],
+    }
 
 
 async def test_another_s_is_not_there(
