@@ -116,7 +116,7 @@ class ApiSettings(Part):
     address_requests_per_minute: int = Field(default=60, ge=1)  # of one address without a key
     max_body_bytes: int = Field(default=2**20, ge=2**10)
     max_upload_bytes: int = Field(default=25 * 2**20, ge=2**20)
-    max_lora_bytes: int = Field(default=300 * 2**20, ge=2**20)  # from who may bring one; in memory
+    max_lora_bytes: int = Field(default=384 * 2**20, ge=2**20)  # from who may bring one; in memory
     cors_origins: tuple[str, ...] = ()  # pages of other origins that may ask with a key
     hook_origins: tuple[str, ...] = ()  # webhooks' origins that may be private or plain http
     hook_hours: float = Field(default=24.0, gt=0)  # how long a webhook is tried
