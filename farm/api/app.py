@@ -54,6 +54,24 @@ Discord bot, so prompts, prices, limits and rules are the same here.
 Send an API key as `Authorization: Bearer pk_live_...`. Errors are problem details (RFC 9457) with a stable
 `code`.
 """
+# In the order in which /docs shows them: what people come for first, and other services' dialects last.
+TAGS = {
+    "Jobs": "Ask for pictures, follow them, and go on from them: what every button does.",
+    "Pictures": "The gallery, single pictures, and whether a picture was made here.",
+    "Prompts": "What a prompt means and costs, before it is drawn.",
+    "Text": "Longer and shorter prompts, descriptions of pictures, and plain text, by the text service.",
+    "Models": "What there is to draw with, and what lies ready on which GPU.",
+    "LoRAs": "Styles of one's own.",
+    "Plans and bills": "Plans, receipts and reports.",
+    "You": "Who the key is of, and what they prefer.",
+    "Keys": "API keys: made, turned and revoked.",
+    "Webhooks": "Addresses that are told what happens, signed, until they take it.",
+    "Moderation": "For moderators: cases, people, proposals, and the server's own rules.",
+    "Workers": "For the operator: the farm's machines.",
+    "OpenAI": "OpenAI's images, as its own clients ask for them.",
+    "mj": "midjourney-proxy's tasks, as its web clients ask for them.",
+    "AI Horde": "AI Horde's jobs, as its clients ask for them.",
+}
 Routes = Callable[[Services], APIRouter]
 ROUTERS: tuple[Routes, ...] = (
     origin.routes,
@@ -94,7 +112,11 @@ ROUTERS: tuple[Routes, ...] = (
 
 def create_app(services: Services) -> FastAPI:
     app: FastAPI = FastAPIOffline(
-        title="Pictor", version="1", description=DESCRIPTION, generate_unique_id_function=_name_of
+        title="Pictor",
+        version="1",
+        description=DESCRIPTION,
+        openapi_tags=[{"name": name, "description": words} for name, words in TAGS.items()],
+        generate_unique_id_function=_name_of,
     )
     app.state.services = services
     app.openapi = _description(app)  # type: ignore[method-assign]

@@ -39,7 +39,7 @@ function endOf({ available_ms: all, expiring_ms: some, expires_at: at }) {
 
 const figure = (name, value, note) => h("div", { class: "figure number" }, h("span", {}, name), h("b", {}, value), h("small", {}, note));
 
-// One's own; for a server's admins also what all of it used.
+// What one was charged; for a server's admins also what all of it was.
 async function drawPlot(plot, of = "mine") {
   const from = new Date(Date.now() - (SPAN_DAYS - 1) * DAY_MS).toISOString().slice(0, 10);
   const path = `/v1/reports/usage${query({ of, by: "day", from })}`;
@@ -49,10 +49,10 @@ async function drawPlot(plot, of = "mine") {
   plot.replaceChildren(
     h("div", { class: "spread" }, h("h3", {}, `Last ${SPAN_DAYS} days`), h("span", { class: "note number" }, totals(report.total)),
       h("div", { class: "row" }, whose(of, plot), button("CSV", () => saveSheet(path), { kind: "quiet", sign: "save" }))),
-    bars(days, { title: "GPU-seconds by day", unit: "s", width: plot.clientWidth - PADDING_PX }));
+    bars(days, { title: "GPU-seconds charged by day", unit: "s", width: plot.clientWidth - PADDING_PX }));
 }
 
-const totals = (total) => [several(total.pictures, "picture"), several(total.jobs, "job"), gpuTime(total.gpu_ms)].join(" · ");
+const totals = (total) => [several(total.pictures, "picture"), several(total.jobs, "job"), gpuTime(total.charged_ms)].join(" · ");
 
 function whose(of, plot) {
   if (!me.key.guild_id || me.moderator !== "admin") return null;
@@ -70,7 +70,7 @@ function filled(rows) {
   const told = new Map(rows.map((row) => [row.key, row]));
   return Array.from({ length: SPAN_DAYS }, (_, back) => {
     const key = new Date(Date.now() - (SPAN_DAYS - 1 - back) * DAY_MS).toISOString().slice(0, 10);
-    const seconds = (told.get(key)?.values.gpu_ms ?? 0) / 1000;
+    const seconds = (told.get(key)?.values.charged_ms ?? 0) / 1000;
     return { label: dayOf(`${key}T12:00:00Z`), value: Number(seconds.toFixed(1)), words: `${round(seconds)} GPU-seconds` };
   });
 }

@@ -30,6 +30,14 @@ def test_every_operation_is_told_in_full(description: dict[str, Any]) -> None:
     assert lacking == {}
 
 
+def test_every_group_of_operations_is_described_and_none_is_empty(
+    description: dict[str, Any],
+) -> None:
+    used = {tag for _, one in operations(description) for tag in one["tags"]}
+    assert used == {one["name"] for one in description["tags"] if one["description"]}
+    assert len(used) == len(description["tags"])
+
+
 def test_every_operation_has_a_name_of_its_own(description: dict[str, Any]) -> None:
     names = [one["operationId"] for _, one in operations(description)]
     assert sorted(names) == sorted(set(names))
