@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from discord import app_commands
 
 from bot.answers import choice_label
-from bot.reception import Interaction, Reception
-from bot.suggestions import Entry, Shelf, label, offered
+from bot.reception import Interaction, Reception, venue_of
+from bot.suggestions import Entry, Shelf, brought, label, offered
 from shared.admission import FrontDesk
 from shared.errors import Fault, Refusal
 
@@ -38,8 +38,22 @@ class Pickers:
     async def style(self, _: Interaction, current: str) -> Choices:
         return self._named("style", current)
 
-    async def lora(self, _: Interaction, current: str) -> Choices:
-        return self._named("lora", current)
+    async def lora(self, interaction: Interaction, current: str) -> Choices:
+        """What people brought first: it is what they look for."""
+        shelf = await self.with_brought(interaction)
+        return choices_of(offered(shelf["lora"], current))
+
+    async def with_brought(self, interaction: Interaction) -> Shelf:
+        """The catalog's, and the LoRAs that this person may use here; alone, when those do not come in time."""
+        try:
+            async with asyncio.timeout(PICKER_S):
+                person = await self._reception.person(interaction)
+                guild_id = venue_of(interaction).guild_id
+                own, others = await self._desk.brought(person, guild_id)
+        except (Refusal, Fault, TimeoutError) as error:
+            log.info("a picker knows the catalog alone: %s", type(error).__name__)
+            return self.shelf
+        return {**self.shelf, "lora": (*brought(own, others), *self.shelf["lora"])}
 
     async def sampler(self, _: Interaction, current: str) -> Choices:
         return self._named("sampler", current)

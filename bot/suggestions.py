@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from rapidfuzz import fuzz
 
 from shared.catalog import SAMPLERS, Catalog, Checkpoint
+from shared.lorarows import Lora
 from shared.parameters import BY_NAME, PARAMETERS
 
 MOST = 25  # Discord's, for the choices of a box
@@ -53,6 +54,14 @@ def shelf_of(catalog: Catalog) -> Shelf:
         "sampler": tuple(map(Entry, SAMPLERS)),
         "version": tuple(Entry(name, note=one.title) for one in models for name in _versions(one)),
     }
+
+
+def brought(own: Iterable[Lora], others: Iterable[Lora]) -> tuple[Entry, ...]:
+    """One's own by the name that one gave it; another's by its handle, since two people may use one name."""
+    return (
+        *(Entry(one.name, words=(one.trigger,), note="yours") for one in own),
+        *(Entry(one.handle, one.name, (one.trigger,), "shared") for one in others),
+    )
 
 
 def search(entries: Iterable[Entry], typed: str, most: int = MOST) -> list[Entry]:

@@ -6,13 +6,14 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
-from shared import accounts, bills, drafts, joblists, limits, preferencerows, shots
+from shared import accounts, bills, drafts, joblists, limits, lorarows, preferencerows, shots
 from shared.accounts import Account
 from shared.bills import Bill
 from shared.connections import Database, Session
 from shared.errors import Refusal
 from shared.jobs import Job, JobKind, JobState, Visibility
 from shared.lifetimes import Lifetime, lifetime
+from shared.lorarows import Lora
 from shared.orders import Ask, Person
 from shared.plans import PlanBook
 from shared.preferences import Preferences
@@ -23,6 +24,7 @@ from shared.shots import Shot
 from shared.traffic import Traffic, traffic
 
 PICKED = 25  # what Discord shows of choices, at most
+MOST_BROUGHT = 200  # LoRAs of others that are offered
 PAGE = 10
 
 
@@ -127,6 +129,15 @@ class Archive:
             if account is None:
                 return ()
             return await shots.liked(session, account.id, before=before, limit=limit)
+
+    async def brought(self, person: Person, guild_id: str | None) -> tuple[list[Lora], list[Lora]]:
+        """The LoRAs that people brought and this one may use there: their own, and those of others."""
+        async with self._database.read() as session:
+            account = await accounts.by_discord(session, person.discord_id)
+            own = await lorarows.of_account(session, account.id) if account else []
+            shown = await lorarows.shown(session, guild_id, limit=MOST_BROUGHT)
+        known = {one.id for one in own}
+        return own, [one for one in shown if one.id not in known]
 
     async def receipt(self, person: Person, job_id: UUID) -> Bill:
         async with self._database.read() as session:

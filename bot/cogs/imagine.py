@@ -114,7 +114,10 @@ class Imagine(commands.Cog):
     async def suggest(self, interaction: Interaction, current: str) -> Choices:
         """Ideas for an empty box, and the parameter at the end of one that is being filled."""
         if current.strip():
-            return plain_choices(completions(current, self._pickers.shelf))
+            shelf = self._pickers.shelf
+            if "lora" in current.casefold():
+                shelf = await self._pickers.with_brought(interaction)
+            return plain_choices(completions(current, shelf))
         ideas = [text for text in self._examples if len(text) <= LONGEST]
         return plain_choices(ideas[:MOST_IDEAS])
 

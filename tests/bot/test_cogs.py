@@ -1,6 +1,7 @@
 """What people do and see: the real bot, desk, Postgres and Redis, in the local Discord."""
 
 import asyncio
+from typing import Any
 from uuid import UUID
 
 import discord
@@ -10,11 +11,12 @@ from pydantic import SecretStr
 from bot.__main__ import wired
 from bot.cards import Action, custom_id
 from bot.emulator import people
-from shared import accounts, ledger
+from shared import accounts, ledger, lorarows
 from shared.config import DatabaseSettings, RedisSettings, Settings
-from shared.connections import Database
+from shared.connections import Database, Session
 from shared.errors import Fault
 from shared.jobs import JobKind, JobState
+from shared.lorarows import Lora
 from tests.bot.connecting import connected
 from tests.bot.house import BOAT, House, Json, buttons_of, text_of
 from tests.conftest import TestServers
@@ -211,6 +213,26 @@ async def test_the_empty_box_offers_ideas(house: House) -> None:
     assert await house.local.autocomplete(people.FINN, "imagine", "prompt", prompt="a b") == []
 
 
+async def test_loras_that_people_brought_are_offered(house: House, database: Database) -> None:
+    """One's own by its name, another's by its handle once a moderator has approved it, and nobody else's."""
+    finn = (await house.imagine("a red boat")).account_id
+    paula = (await house.imagine("a blue boat", people.PAULA)).account_id
+    async with database.begin() as session:
+        await _brought(session, finn, "my-ink")
+        shared = await _brought(session, paula, "her-ink", visibility="public")
+        await lorarows.change(session, shared.id, approved_at=shared.created_at)
+        await _brought(session, paula, "secret-ink")
+
+    async def offered(**typed: str) -> list[str]:
+        (box,) = typed
+        choices = await house.local.autocomplete(people.FINN, "imagine", box, **typed)
+        return [one["value"] for one in choices]
+
+    assert await offered(lora="ink") == ["my-ink", shared.handle]
+    assert "sepia" in await offered(lora="")
+    assert await offered(prompt="a boat --lora my") == ["a boat --lora my-ink"]
+
+
 async def test_several_pictures_have_several_messages(house: House) -> None:
     first = await house.imagine("a red boat --repeat 3", people.PAULA)
     async with asyncio.timeout(10):
@@ -362,3 +384,9 @@ async def is_back(house: House) -> None:
             await house.told(await house.local.slash(people.FINN, "info"))
         ):
             await asyncio.sleep(0.2)
+
+
+async def _brought(session: Session, account_id: UUID, name: str, **told: Any) -> Lora:
+    row = {"account_id": account_id, "name": name, "checkpoint": "postcards", "size": 1}
+    file = {"key": lorarows.new_key(), "sha256": "0" * 64, "trigger": "ink style"}
+    return await lorarows.add(session, **row, **file, **told)
