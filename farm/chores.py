@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from random import random
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -14,6 +15,7 @@ from shared.errors import Fault
 log = logging.getLogger(__name__)
 
 LONGEST_REST_S = 30.0
+APART_S = 0.15
 
 
 class Tally:
@@ -56,7 +58,8 @@ class Chore:
     every_s: float
     work: Callable[[], Awaitable[int]]
 
-    async def for_ever(self, tally: Tally) -> None:
+    async def for_ever(self, tally: Tally, *, after_s: float = 0.0) -> None:
+        await asyncio.sleep(after_s)
         rest = self.every_s
         while True:
             rest = self.every_s if await self._do(tally) else self._longer(rest)
@@ -78,6 +81,15 @@ class Chore:
 
     def _longer(self, rest: float) -> float:
         return min(2 * rest, max(LONGEST_REST_S, self.every_s))
+
+
+def one_by_one(chores: Iterable[Chore], tally: Tally) -> dict[str, Callable[[], Awaitable[None]]]:
+    """What begins each of them, by name: one after the other, for all at once they would hold every connection
+    that dispatching has."""
+    return {
+        chore.name: partial(chore.for_ever, tally, after_s=number * APART_S)
+        for number, chore in enumerate(chores)
+    }
 
 
 def _log_failure(name: str, error: Exception) -> None:

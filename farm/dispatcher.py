@@ -8,7 +8,6 @@ import logging
 import signal
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, suppress
-from functools import partial
 from random import random
 from time import monotonic
 
@@ -16,7 +15,7 @@ from redis.exceptions import RedisError
 
 from farm import meters
 from farm.auditor import Auditor
-from farm.chores import Chore, Tally
+from farm.chores import Chore, Tally, one_by_one
 from farm.ear import Ear, Said, jobs_in
 from farm.herald import Herald
 from farm.leader import Leader
@@ -124,8 +123,9 @@ class Dispatcher:
         audits = Chore("reconcile", self._settings.farm.reconcile_every_s, auditor.reconcile)
         retention = Retention(self._database, self._store, self._settings.safety)
         chores = (*maintenance.chores, *retention.chores, audits)
-        parts |= {chore.name: partial(chore.for_ever, self.tally) for chore in chores}
-        return parts | {
+        return {
+            **parts,
+            **one_by_one(chores, self.tally),
             "steps": lambda: _steps(leader),
             "events": lambda: self._follow_events(leader),
         }

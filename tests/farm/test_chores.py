@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from prometheus_client import generate_latest
 
+from farm import chores
 from farm.chores import Chore, Tally
 from shared.errors import Fault
 
@@ -43,3 +44,24 @@ def test_prometheus_finds_every_line_after_one_run() -> None:
 
 def number(tally: Tally, line: str) -> float:
     return tally.registry.get_sample_value(f"pictor_sweep_{line}", {"sweep": "sweep"}) or 0.0
+
+
+async def test_they_begin_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All at once they would hold every connection that dispatching has."""
+    began: list[str] = []
+
+    def noted(name: str) -> Chore:
+        async def work() -> int:
+            began.append(name)
+            return 0
+
+        return Chore(name, 60.0, work)
+
+    monkeypatch.setattr(chores, "APART_S", 60.0)
+    starts = chores.one_by_one(map(noted, ["rescue", "expire", "purge"]), Tally())
+    running = [asyncio.ensure_future(start()) for start in starts.values()]
+    await asyncio.sleep(0.1)
+    assert began == ["rescue"]
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
