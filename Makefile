@@ -32,7 +32,7 @@ check: setup  ## lint, format, types, floors
 WHOLE := tests/e2e tests/proof
 
 test: check  ## check, then every test (offline, no GPU), most of them on two cores
-	$(BIN)/pytest -n 3 --dist loadfile --max-worker-restart 0 $(addprefix --ignore ,$(WHOLE))
+	$(BIN)/pytest -n 2 --dist loadfile --max-worker-restart 0 $(addprefix --ignore ,$(WHOLE))
 	$(BIN)/pytest $(WHOLE)
 	$(BIN)/python -m tests.chaos --jobs 2000 --faults 40 --seed 15
 
